@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: ISC */
+#include "fdpass.h"
+#include "rawsys.h"
+
+#include <errno.h>
+#include <sys/socket.h>
+
+/* A control buffer that is aligned for its header, as cmsg(3) asks. */
+union fdpass_control {
+	struct cmsghdr align;
+	char bytes[CMSG_SPACE(sizeof(int) * TRP_FDPASS_MAX)];
+};
+
+static void copy_ints(int *to, const int *from, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		to[i] = from[i];
+}
+
+int trp_fd_send(int sock, const void *msg, size_t len, const int *fds, size_t n_fds, int flags)
+{
+	union fdpass_control control;
+	struct iovec iov = {.iov_base = (void *)msg, .iov_len = len};
+	struct msghdr hdr = {.msg_iov = &iov, .msg_iovlen = 1};
+	ssize_t n;
+
+	if (n_fds > TRP_FDPASS_MAX)
+		return -EINVAL;
+	if (n_fds > 0) {
+		hdr.msg_control = control.bytes;
+		hdr.msg_controllen = CMSG_SPACE(sizeof(int) * n_fds);
+
+		struct cmsghdr *c = CMSG_FIRSTHDR(&hdr);
+		c->cmsg_level = SOL_SOCKET;
+		c->cmsg_type = SCM_RIGHTS;
+		c->cmsg_len = CMSG_LEN(sizeof(int) * n_fds);
+		copy_ints((int *)(void *)CMSG_DATA(c), fds, n_fds);
+	}
+	do
+		n = trp_raw_sendmsg(sock, &hdr, flags | MSG_NOSIGNAL);
+	while (n == -EINTR);
+	return n < 0 ? (int)n : 0;
+}
+
+/* Collects the descriptors of every SCM_RIGHTS header into fds; returns how many there are. */
+static size_t collect(struct msghdr *hdr, int *fds)
+{
+	size_t n = 0;
+
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(hdr); c; c = CMSG_NXTHDR(hdr, c)) {
+		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
+			continue;
+		size_t here = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+		copy_ints(fds + n, (const int *)(const void *)CMSG_DATA(c), here);
+		n += here;
+	}
+	return n;
+}
+
+ssize_t trp_fd_recv_upto(
+	int sock, void *buf, size_t size, int *ret_fds, size_t max, size_t *ret_n, int flags)
+{
+	union fdpass_control control;
+	struct iovec iov = {.iov_base = buf, .iov_len = size};
+	struct msghdr hdr = {.msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = control.bytes,
+		.msg_controllen = sizeof(control.bytes)};
+	int fds[TRP_FDPASS_MAX];
+	size_t n_fds;
+	ssize_t n;
+
+	do
+		n = trp_raw_recvmsg(sock, &hdr, flags | MSG_CMSG_CLOEXEC);
+	while (n == -EINTR);
+	if (n < 0)
+		return n;
+	n_fds = collect(&hdr, fds);
+	if (n_fds > max || (hdr.msg_flags & (MSG_TRUNC | MSG_CTRUNC))) {
+		for (size_t i = 0; i < n_fds; i++)
+			trp_raw_close(fds[i]);
+		return hdr.msg_flags & (MSG_TRUNC | MSG_CTRUNC) ? -EMSGSIZE : -EBADMSG;
+	}
+	copy_ints(ret_fds, fds, n_fds);
+	*ret_n = n_fds;
+	return n;
+}
+
+ssize_t trp_fd_recv(int sock, void *buf, size_t size, int *ret_fds, size_t n_fds, int flags)
+{
+	int fds[TRP_FDPASS_MAX];
+	size_t got = 0;
+	ssize_t n;
+
+	n = trp_fd_recv_upto(sock, buf, size, fds, TRP_FDPASS_MAX, &got, flags);
+	if (n < 0 || (n == 0 && got == 0))
+		return n;
+	if (got != n_fds) {
+		for (size_t i = 0; i < got; i++)
+			trp_raw_close(fds[i]);
+		return -EBADMSG;
+	}
+	copy_ints(ret_fds, fds, n_fds);
+	return n;
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: ISC */
+/* fdpass.h: descriptors over unix sockets. The only code in the tree that touches SCM_RIGHTS
+ * (unix(7), cmsg(3)). Compiles freestanding with -DTRP_FREESTANDING for the preload adapter. */
+#pragma once
+
+#include <stddef.h>
+#include <sys/types.h>
+
+/* Most descriptors in one message that this program sends or receives. */
+#define TRP_FDPASS_MAX 32
+
+/* Sends one message of len bytes (len >= 1) with n_fds descriptors (0 to TRP_FDPASS_MAX). The caller
+ * keeps its descriptors. flags: MSG_DONTWAIT or 0; MSG_NOSIGNAL is always set.
+ * Returns 0 or -errno: -EAGAIN the queue is full, -EPIPE/-ECONNRESET the other end is gone,
+ * -ETOOMANYREFS too many descriptors in flight for this user, -EINVAL n_fds. */
+int trp_fd_send(int sock, const void *msg, size_t len, const int *fds, size_t n_fds, int flags);
+
+/* Receives one message of at most size bytes with exactly n_fds descriptors (n_fds may be 0). They
+ * come close-on-exec and are the caller's to close. flags: MSG_DONTWAIT or 0.
+ * Returns the length, 0 at end of file, or -errno: -EAGAIN nothing there, -EMSGSIZE the message or
+ * its descriptors were truncated, -EBADMSG another number of descriptors. On every error each
+ * descriptor that came is closed and ret_fds is untouched. */
+ssize_t trp_fd_recv(int sock, void *buf, size_t size, int *ret_fds, size_t n_fds, int flags);
+
+/* Like trp_fd_recv(), for messages with any number from 0 to max descriptors. */
+ssize_t trp_fd_recv_upto(
+	int sock, void *buf, size_t size, int *ret_fds, size_t max, size_t *ret_n, int flags);

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: ISC */
+/* io.h: files, as the supervisor needs them. All return 0 (or a count) or -errno. */
+#pragma once
+
+#include "util.h"
+#include <sys/types.h>
+
+/* Writes all of it, going on after EINTR and short writes. */
+int trp_write_all(int fd, const void *buf, size_t len);
+
+/* Reads a whole file of at most max bytes into fresh memory (caller frees), NUL-terminated, ret_len
+ * without the NUL. -EFBIG when it is longer. dir_fd: as openat(2). */
+int trp_read_file(int dir_fd, const char *path, size_t max, char **ret, size_t *ret_len);
+
+/* Writes text to an existing file of /proc, /sys or cgroupfs in one write(2). */
+int trp_write_file(int dir_fd, const char *path, const char *text);
+
+/* Replaces path by a file with this content: temporary file beside it, fsync, rename, fsync of the
+ * directory. A reader sees the old or the new whole. */
+int trp_write_atomic(int dir_fd, const char *path, const void *buf, size_t len, mode_t mode);
+
+/* mkdir -p; existing directories are left as they are. */
+int trp_mkdir_p(const char *path, mode_t mode);
+
+/* rm -rf below dir_fd, never following a symbolic link or crossing into another file system.
+ * A path that does not exist is success. */
+int trp_remove_tree(int dir_fd, const char *path);
+
+/* asprintf that returns NULL on failure only. */
+char *trp_asprintf(const char *fmt, ...) TRP_PRINTF(1, 2);
+
+int trp_set_nonblock(int fd, bool on);
+uint64_t trp_now_ms(void); /* CLOCK_MONOTONIC */

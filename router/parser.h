@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: ISC */
+/* parser.h: who is asked for? Pure functions over the first bytes of a connection: no I/O, no allocation, no state.
+ * Called again from the start with more bytes after each NEED. */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define PARSER_MAX_BYTES (64 * 1024) /* an opening that needs more is BAD */
+
+enum parse_verdict {
+	PARSE_NEED,  /* need: total bytes from the start before it is worth calling again (> len) */
+	PARSE_FOUND, /* name is canonical: lower case, no port, no trailing dot */
+	PARSE_NONE,  /* a complete opening of this protocol without a name (no SNI, HTTP/1.0 without Host) */
+	PARSE_BAD,   /* of this protocol, but wrong: refused */
+	PARSE_OTHER, /* not this protocol */
+};
+
+struct parse_result {
+	enum parse_verdict verdict;
+	uint32_t need;
+	uint8_t name_len;
+	char name[254];
+	const char *why; /* BAD: a static text for logs and tests */
+};
+
+typedef void parse_fn(const uint8_t *bytes, size_t len, struct parse_result *out);
+
+/* RFC 8446 section 4.1.2 in the records of section 5.1, RFC 6066 section 3 */
+parse_fn parse_tls;
+/* RFC 9112 sections 2 and 3, RFC 9110 section 7.2 */
+parse_fn parse_http1;

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: ISC */
+/* initmsg.h: the fixed-size messages on the control socket between the daemon and trp-init, and between an
+ * adapter and trp-init. AF_UNIX SOCK_SEQPACKET, native byte order. doc/protocol.md describes them.
+ *
+ * trp-init finds the control socket at descriptor TRP_INIT_CONTROL_FD and its work in its arguments:
+ *   trp-init STEPS ARGC ARG... [ARGC ARG...]...
+ * STEPS commands; all but the last are setup steps, run one after the other, each must exit 0; the last is the upstream.
+ * The daemon has sent the channels before it starts init: init takes what lies in the socket first. */
+#pragma once
+
+#include <stdint.h>
+
+#define TRP_INIT_CONTROL_FD 3
+#define TRP_INIT_MAGIC      0x49505254u /* "TRPI" */
+
+enum trp_init_type {
+	/* daemon -> init */
+	TRP_INIT_CHANNEL = 1, /* + one descriptor: the service end of (port, family) */
+	TRP_INIT_SIGNAL = 2,  /* value: signal number, for the main process */
+	TRP_INIT_STOP = 3,    /* value: signal number, for the main process, also while a setup step runs: then for
+	                         the step, and no further one is started */
+	/* init -> daemon */
+	TRP_INIT_STEP = 16,    /* value: index of the step that starts now, value2: its pid inside */
+	TRP_INIT_LISTEN = 17,  /* port, family, v6only; value: backlog: an adapter took that channel */
+	TRP_INIT_EXITED = 18,  /* value: index of the step that ended, value2: its wait status. Sent for a failed setup
+	                          step and for the upstream; init then exits itself */
+	TRP_INIT_EXEC_FAILED = 19, /* value: index, value2: errno of execve */
+};
+
+struct trp_init_msg {
+	uint32_t magic;
+	uint16_t type;   /* enum trp_init_type */
+	uint16_t port;   /* host byte order */
+	uint16_t family; /* AF_INET or AF_INET6 */
+	uint16_t v6only; /* 0 or 1 */
+	int32_t value;
+	int32_t value2;
+	uint32_t reserved; /* 0 */
+};
+
+/* The adapter's question to init, on a SOCK_SEQPACKET socket connected to the abstract address
+ * TRP_ADAPTER_ADDRESS (leading NUL not counted) of the sandbox's own network namespace. */
+#define TRP_ADAPTER_ADDRESS "trpsup/init"
+#define TRP_ADAPTER_MAGIC   0x41505254u /* "TRPA" */
+
+struct trp_adapter_ask {
+	uint32_t magic;
+	uint16_t port;
+	uint16_t family;
+	uint16_t v6only;
+	uint16_t reserved;
+	int32_t backlog;
+};
+
+/* The answer: status 0 with one descriptor (the channel), or -ENOENT without one: not a port of the
+ * profile, the program's own listener is to be used. */
+struct trp_adapter_answer {
+	uint32_t magic;
+	int32_t status;
+};
+
+/* Name of a channel's service end, bound in the abstract namespace so that getsockname(2) tells an adapter that a
+ * descriptor is a channel, after any dup, fork, exec or passing. Exactly TRP_CHANNEL_NAME_LEN bytes after the NUL:
+ *   "trpsup:PPPPP:F:HHHHHHHHHHHHHHHH"   PPPPP port in five digits, F 4 or 6, H random hex (the daemon's)
+ */
+#define TRP_CHANNEL_PREFIX   "trpsup:"
+#define TRP_CHANNEL_NAME_LEN 31

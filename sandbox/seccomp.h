@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: ISC */
+/* seccomp.h: which system calls a sandbox may make: named groups (a table with a help text for each),
+ * compiled to BPF in the daemon by libseccomp, only loaded in the child. Default action: ENOSYS. Arguments that matter
+ * are part of the groups: clone without CLONE_NEW*, an allow-list of ioctl requests (none of 0x8910-0x89ff, no TIOCSTI),
+ * socket families unix, inet, inet6, netlink route. Native architecture only. */
+#pragma once
+
+#include "base/util.h"
+#include <linux/filter.h>
+
+struct seccomp_filter {
+	struct sock_filter *insns; /* malloc */
+	unsigned short len;
+};
+
+struct seccomp_group {
+	const char *name; /* "@file-system" */
+	const char *help;
+	const char *const *syscalls; /* NULL-terminated names; a name that libseccomp or this kernel does not know is skipped */
+	bool is_default;             /* part of @default */
+};
+
+/* The table, for check, the manual page and messages. */
+const struct seccomp_group *seccomp_groups(size_t *ret_n);
+/* Is it "@default", a group, or a system call's name? */
+bool seccomp_valid_name(const char *name);
+
+/* words: "@default", "@group", "syscall", "-syscall" or "-@group" (taken out again), applied in order. What trp-init
+ * needs is always in. 0 or -errno (-EINVAL: unknown word). */
+int seccomp_compile(const char *const *words, size_t n, struct seccomp_filter *ret);
+void seccomp_filter_free(struct seccomp_filter *f);
