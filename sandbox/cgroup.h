@@ -42,6 +42,8 @@ int cgroup_create(struct cgroup_host *host, const char *name, const struct cgrou
 int cgroup_attach(const struct cgroup *cg, pid_t pid, bool v2_too);
 /* SIGKILL to every process in it: cgroup.kill, else by reading cgroup.procs until it is empty. */
 int cgroup_kill(const struct cgroup *cg);
+/* Kills and removes a group of that name that an earlier daemon left. 1: there was one, 0: none, or -errno. */
+int cgroup_clear(struct cgroup_host *host, const char *name);
 bool cgroup_is_empty(const struct cgroup *cg);
 /* rmdir in each hierarchy; -EBUSY while processes are in it. Closes the descriptors on success. */
 int cgroup_destroy(struct cgroup_host *host, struct cgroup *cg);

@@ -1,0 +1,360 @@
+/* SPDX-License-Identifier: ISC */
+#include "supervisor/verbs.h"
+#include "base/parse.h"
+#include "supervisor/describe.h"
+#include "supervisor/load.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define SERVICES_MAX 256
+#define STATUS_LINES 10
+#define LINES_MAX    10000
+/* a log stream whose client does not read is cut here, far below the server's own bound */
+#define FOLLOW_MAX   (256 * 1024)
+
+static void invalid(struct control_call *call, const char *parameter)
+{
+	control_error(call, "org.varlink.service.InvalidParameter", json_pack("{s:s}", "parameter", parameter));
+}
+
+static void failed(struct control_call *call, const char *text)
+{
+	control_error(call, "trpsup.Failed", json_pack("{s:s}", "text", text));
+}
+
+static void no_such(struct control_call *call, const char *service, const char *text)
+{
+	control_error(call, "trpsup.NoSuchService", json_pack("{s:s,s:s}", "service", service, "text", text));
+}
+
+/* The "services" of a call; the strings are borrowed from params. False: answered with an error. */
+static bool take_names(struct control_call *call, const json_t *params, const char *names[SERVICES_MAX], size_t *n)
+{
+	const json_t *list = json_object_get(params, "services");
+	size_t i;
+	json_t *word;
+
+	*n = 0;
+	if (!json_is_array(list) || json_array_size(list) == 0 || json_array_size(list) > SERVICES_MAX) {
+		invalid(call, "services");
+		return false;
+	}
+	json_array_foreach((json_t *)list, i, word)
+	{
+		const char *name = json_string_value(word);
+		if (!name || !trp_valid_service_name(name)) {
+			no_such(call, name ? name : "", "not a service name");
+			return false;
+		}
+		names[(*n)++] = name;
+	}
+	return true;
+}
+
+/* The one "service" of a call, known to the daemon. NULL: answered with an error. */
+static struct service *take_service(struct control_call *call, const json_t *params, struct daemon *d)
+{
+	const char *name = json_string_value(json_object_get(params, "service"));
+	struct service *s;
+
+	if (!name) {
+		invalid(call, "service");
+		return NULL;
+	}
+	s = service_find(d, name);
+	if (!s)
+		no_such(call, name, "it has not been started since the daemon started");
+	return s;
+}
+
+static void bad_profile(struct control_call *call, const char *name, int error, const struct profile_errors *errors)
+{
+	json_t *lines = json_array();
+	char text[200];
+
+	for (size_t i = 0; i < errors->n; i++)
+		json_array_append_new(lines, json_string(errors->v[i]));
+	if (errors->n == 0) {
+		snprintf(text, sizeof(text), "%s: %s", name, strerror(-error));
+		json_array_append_new(lines, json_string(text));
+	}
+	if (error == -ENOENT) {
+		no_such(call, name, errors->n ? errors->v[0] : "no such profile");
+		json_decref(lines);
+		return;
+	}
+	control_error(call, "trpsup.BadProfile", json_pack("{s:o}", "errors", lines));
+}
+
+/* Start and Restart: all profiles are read and checked before anything is touched. */
+static void bring_up(struct control_call *call, const json_t *params, struct daemon *d, enum service_event event)
+{
+	const char *names[SERVICES_MAX];
+	struct service *services[SERVICES_MAX];
+	struct profile_errors errors = {0};
+	const json_t *wait = json_object_get(params, "wait");
+	size_t n;
+
+	if (!take_names(call, params, names, &n))
+		return;
+	if (d->stopping) {
+		failed(call, "the daemon is stopping");
+		return;
+	}
+	for (size_t i = 0; i < n; i++) {
+		int r = load_service(d, names[i], event == EVENT_RESTART, &services[i], &errors);
+		if (r < 0) {
+			bad_profile(call, names[i], r, &errors);
+			profile_errors_free(&errors);
+			return;
+		}
+	}
+	if (!json_is_false(wait) && job_open(d, call, JOB_UP, names, n) < 0) {
+		failed(call, "out of memory");
+		return;
+	}
+	if (json_is_false(wait))
+		control_reply(call, json_pack("{s:[]}", "results"), false);
+	for (size_t i = 0; i < n; i++) {
+		services[i]->wanted = true;
+		service_event(services[i], event);
+	}
+	job_check(d);
+}
+
+static void verb_start(struct control_call *call, const json_t *params, void *user)
+{
+	bring_up(call, params, user, EVENT_START);
+}
+
+static void verb_restart(struct control_call *call, const json_t *params, void *user)
+{
+	bring_up(call, params, user, EVENT_RESTART);
+}
+
+static void verb_stop(struct control_call *call, const json_t *params, void *user)
+{
+	const char *names[SERVICES_MAX];
+	struct daemon *d = user;
+	size_t n;
+
+	if (!take_names(call, params, names, &n))
+		return;
+	for (size_t i = 0; i < n; i++)
+		if (!service_find(d, names[i])) {
+			no_such(call, names[i], "it has not been started since the daemon started");
+			return;
+		}
+	if (job_open(d, call, JOB_DOWN, names, n) < 0) {
+		failed(call, "out of memory");
+		return;
+	}
+	for (size_t i = 0; i < n; i++)
+		service_stop(service_find(d, names[i]));
+	job_check(d);
+}
+
+static void verb_reload(struct control_call *call, const json_t *params, void *user)
+{
+	const char *names[SERVICES_MAX];
+	json_t *results = json_array();
+	struct daemon *d = user;
+	size_t n;
+
+	if (!take_names(call, params, names, &n)) {
+		json_decref(results);
+		return;
+	}
+	for (size_t i = 0; i < n; i++) {
+		struct service *s = service_find(d, names[i]);
+		int r = s ? instance_send(s, TRP_INIT_SIGNAL, s->profile->reload_signal) : -ESRCH;
+		json_array_append_new(results,
+			json_pack("{s:s,s:s,s:b,s:s}", "service", names[i], "state",
+				s ? service_state_name(s->state) : "stopped", "ok", r == 0, "text",
+				r == 0 ? "told to reload" : "does not run"));
+	}
+	control_reply(call, json_pack("{s:o}", "results", results), false);
+}
+
+static void verb_signal(struct control_call *call, const json_t *params, void *user)
+{
+	struct service *s = take_service(call, params, user);
+	json_int_t signo = json_integer_value(json_object_get(params, "signal"));
+
+	if (!s)
+		return;
+	if (signo < 1 || signo > 64) {
+		invalid(call, "signal");
+		return;
+	}
+	if (instance_send(s, TRP_INIT_SIGNAL, (int)signo) < 0)
+		failed(call, "it does not run");
+	else
+		control_reply(call, NULL, false);
+}
+
+static void verb_list(struct control_call *call, const json_t *params, void *user)
+{
+	struct daemon *d = user;
+	json_t *list = json_array();
+
+	(void)params;
+	for (struct service *s = d->services; s; s = s->next)
+		json_array_append_new(list, describe_service(s));
+	control_reply(call, json_pack("{s:o}", "services", list), false);
+}
+
+/* A log line as a JSON string: bytes that are not UTF-8 would not survive, so they become \xNN here. */
+static json_t *line_string(const char *text, size_t len)
+{
+	json_t *s = json_stringn(text, len);
+	char *escaped;
+	size_t o = 0;
+
+	if (s)
+		return s;
+	escaped = malloc(len * 4 + 1);
+	if (!escaped)
+		return NULL;
+	for (size_t i = 0; i < len; i++) {
+		if ((unsigned char)text[i] < 128)
+			escaped[o++] = text[i];
+		else
+			o += (size_t)snprintf(escaped + o, 5, "\\x%02x", (unsigned char)text[i]);
+	}
+	s = json_stringn(escaped, o);
+	free(escaped);
+	return s;
+}
+
+static void append_line(void *data, const char *text, size_t len)
+{
+	json_array_append_new(data, line_string(text, len));
+}
+
+static void verb_status(struct control_call *call, const json_t *params, void *user)
+{
+	struct service *s = take_service(call, params, user);
+	json_t *lines;
+
+	if (!s)
+		return;
+	lines = json_array();
+	logs_tail(s->logs, STATUS_LINES, append_line, lines);
+	control_reply(call, json_pack("{s:o,s:o}", "service", describe_service(s), "log", lines), false);
+}
+
+/* One client that follows a log. */
+struct follower {
+	struct logs_watcher watcher;
+	struct control_call *call;
+	struct logs *logs;
+	unsigned dropped;
+};
+
+static void follow_line(struct logs_watcher *w, const char *text, size_t len)
+{
+	struct follower *f = (struct follower *)(void *)w;
+
+	if (control_pending(f->call) > FOLLOW_MAX) {
+		f->dropped++;
+		return;
+	}
+	if (f->dropped > 0) {
+		char note[80];
+		snprintf(note, sizeof(note), "(%u lines were not shown: the reader is too slow)", f->dropped);
+		f->dropped = 0;
+		control_reply(f->call, json_pack("{s:[s]}", "lines", note), true);
+	}
+	control_reply(f->call, json_pack("{s:[o]}", "lines", line_string(text, len)), true);
+}
+
+static void follow_gone(void *data)
+{
+	struct follower *f = data;
+
+	logs_unwatch(f->logs, &f->watcher);
+	free(f);
+}
+
+static void verb_logs(struct control_call *call, const json_t *params, void *user)
+{
+	struct service *s = take_service(call, params, user);
+	const json_t *number = json_object_get(params, "lines");
+	json_int_t n = number ? json_integer_value(number) : STATUS_LINES;
+	bool follow = json_is_true(json_object_get(params, "follow")) && control_wants_more(call);
+	struct follower *f;
+	json_t *lines;
+
+	if (!s)
+		return;
+	if (n < 0 || n > LINES_MAX) {
+		invalid(call, "lines");
+		return;
+	}
+	lines = json_array();
+	logs_tail(s->logs, (unsigned)n, append_line, lines);
+	f = follow ? calloc(1, sizeof(*f)) : NULL;
+	if (f) {
+		f->watcher.line = follow_line;
+		f->call = call;
+		f->logs = s->logs;
+		logs_watch(s->logs, &f->watcher);
+		control_on_gone(call, follow_gone, f);
+	}
+	control_reply(call, json_pack("{s:o}", "lines", lines), f != NULL);
+}
+
+struct info_call {
+	struct control_call *call;
+	struct daemon *d;
+};
+
+static void info_gone(void *data)
+{
+	((struct info_call *)data)->call = NULL;
+}
+
+static void info_stats(void *data, const struct router_stats *stats)
+{
+	struct info_call *i = data;
+
+	if (i->call) {
+		control_on_gone(i->call, NULL, NULL);
+		control_reply(i->call, describe_daemon(i->d, stats), false);
+	}
+	free(i);
+}
+
+static void verb_info(struct control_call *call, const json_t *params, void *user)
+{
+	struct info_call *i = calloc(1, sizeof(*i));
+
+	(void)params;
+	if (!i) {
+		failed(call, "out of memory");
+		return;
+	}
+	i->call = call;
+	i->d = user;
+	control_on_gone(call, info_gone, i);
+	routerproc_stats(i->d->router, info_stats, i);
+}
+
+const struct control_verb *verbs_table(size_t *ret_n)
+{
+	static const struct control_verb table[] = {
+		{"trpsup.Start", verb_start, "start services and what they require"},
+		{"trpsup.Stop", verb_stop, "stop services, after those that require them"},
+		{"trpsup.Restart", verb_restart, "stop and start, with profiles read anew"},
+		{"trpsup.Reload", verb_reload, "send the reload signal"},
+		{"trpsup.Signal", verb_signal, "send a signal to the main process"},
+		{"trpsup.List", verb_list, "all services that the daemon knows"},
+		{"trpsup.Status", verb_status, "one service, with its last log lines"},
+		{"trpsup.Logs", verb_logs, "log lines, and those to come"},
+		{"trpsup.Info", verb_info, "the daemon, its listeners and its router"},
+	};
+	*ret_n = TRP_ARRAY_SIZE(table);
+	return table;
+}
