@@ -32,6 +32,10 @@ struct config {
 /* path NULL: /etc/trpsup/trpsup.conf, and the defaults if that does not exist. */
 int config_load(const char *path, struct config **ret, struct profile_errors *errors);
 void config_free(struct config *c);
+/* What profile_load() needs of it: directories, helper programs, ${public.*} (of each protocol the first listener). Borrows from c. */
+void config_profile_paths(const struct config *c, struct profile_paths *ret);
+/* Do the listeners that p names exist, and is there one for each protocol that it serves? 0 or -EINVAL with errors. */
+int config_check_profile(const struct config *c, const struct profile *p, struct profile_errors *errors);
 /* The directory of the shipped profiles and of the helper programs: beside the running program in a build
  * tree, else the installed ones. Static strings. */
 const char *config_shipped_profiles(void);

@@ -67,6 +67,7 @@ struct profile {
 	struct strv command; /* the upstream, absolute path first. Empty is an error */
 	struct strv *setup;  /* each a command, run before it in the same sandbox */
 	size_t n_setup;
+	struct profile_where *setup_where; /* of each in setup */
 	char *user;          /* inside: a name of the root's /etc/passwd or a number. Default "1000" */
 	char *group;         /* default: the user's, or the same number */
 	struct strv requires, after;
@@ -86,7 +87,8 @@ struct profile {
 	bool default_route; /* also gets what no other name matches */
 	uint16_t port[ROUTE_KINDS]; /* upstream port for that protocol, 0: not served */
 	struct strv listeners; /* names of listeners in trpsup.conf; empty: all that carry the protocol */
-	struct profile_where hosts_where;
+	struct profile_where hosts_where; /* the first of them */
+	struct profile_where *host_where; /* of each in hosts */
 
 	/* [sandbox] */
 	unsigned root; /* enum profile_root */

@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: ISC */
+/* load.c: profile_load(): from a service's name to a whole profile, or to all that is wrong with it. */
+#include "load.h"
+#include "base/io.h"
+#include "base/parse.h"
+#include "values.h"
+
+#include <string.h>
+#include <sys/stat.h>
+
+static void free_strings(struct profile *p)
+{
+	char *const strings[] = {p->service, p->name, p->instance, p->id, p->file, p->files_dir, p->description, p->user,
+		p->group, p->working_directory, p->root_directory, p->suite};
+	struct strv *const lists[] = {&p->command, &p->requires, &p->after, &p->hosts, &p->listeners, &p->packages,
+		&p->host_files, &p->use, &p->state_at, &p->syscalls, &p->allow_missing};
+
+	for (size_t i = 0; i < TRP_ARRAY_SIZE(strings); i++)
+		free(strings[i]);
+	for (size_t i = 0; i < TRP_ARRAY_SIZE(lists); i++)
+		strv_free(lists[i]);
+}
+
+void profile_free(struct profile *p)
+{
+	if (!p)
+		return;
+	free_strings(p);
+	for (size_t i = 0; i < p->n_setup; i++)
+		strv_free(&p->setup[i]);
+	for (size_t i = 0; i < p->n_binds; i++) {
+		free(p->binds[i].source);
+		free(p->binds[i].target);
+	}
+	for (size_t i = 0; i < p->n_secrets; i++) {
+		free(p->secrets[i].service);
+		free(p->secrets[i].name);
+	}
+	for (size_t i = 0; i < p->n_env; i++) {
+		free(p->env[i].name);
+		free(p->env[i].value);
+	}
+	for (size_t i = 0; p->files && p->files[i]; i++)
+		free(p->files[i]);
+	free(p->setup);
+	free(p->setup_where);
+	free(p->binds);
+	free(p->secrets);
+	free(p->env);
+	free(p->files);
+	free(p->host_where);
+	free(p->where);
+	free(p);
+}
+
+/* "blog@chess" -> name blog, instance chess, id blog-chess */
+static int set_names(struct profile *p, const char *service, const char *file)
+{
+	size_t len = strcspn(service, "@");
+
+	p->service = strdup(service);
+	p->name = strndup(service, len);
+	p->instance = strdup(service[len] ? service + len + 1 : "");
+	p->id = strdup(service);
+	p->file = strdup(file);
+	if (!p->service || !p->name || !p->instance || !p->id || !p->file)
+		return -ENOMEM;
+	if (service[len])
+		p->id[len] = '-';
+	return 0;
+}
+
+/* The directory NAME/ beside the profile's file, if there is one. */
+static int find_files_dir(struct profile *p)
+{
+	const char *slash = strrchr(p->file, '/');
+	cleanup_free char *path = trp_asprintf("%.*s%s", slash ? (int)(slash + 1 - p->file) : 0, p->file, p->name);
+	struct stat st;
+
+	if (!path)
+		return -ENOMEM;
+	if (stat(path, &st) == 0 && S_ISDIR(st.st_mode))
+		p->files_dir = trp_steal_ptr(&path);
+	return 0;
+}
+
+static int begin(struct profile_loading *l, const char *service, const char *file)
+{
+	int r;
+
+	l->p = calloc(1, sizeof(*l->p));
+	if (!l->p)
+		return -ENOMEM;
+	l->lang = (struct lang){
+		.keys = profile_keys,
+		.n_keys = profile_n_keys,
+		.sections = profile_sections,
+		.n_sections = profile_n_sections,
+		.errors = l->errors,
+		.base = l->p,
+		.include = true,
+		.user = l,
+		.expand = expand_variables,
+		.free_continued = value_env_continued,
+	};
+	r = set_names(l->p, service, file);
+	if (r == 0)
+		r = find_files_dir(l->p);
+	return r < 0 ? r : lang_init(&l->lang);
+}
+
+static int compare(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* All was read: check it, and hand it over if it is whole. before: errors that were there already. */
+static int finish(struct profile_loading *l, int r, size_t before, struct profile **ret)
+{
+	struct profile *p = l->p;
+
+	if (r == 0)
+		r = lang_finish(&l->lang);
+	if (r == 0) {
+		p->where = trp_steal_ptr(&l->lang.where);
+		p->files = trp_steal_ptr(&l->lang.files.v);
+		if (p->packages.n > 0)
+			qsort(p->packages.v, p->packages.n, sizeof(*p->packages.v), compare);
+		check_profile(l);
+		check_programs(l);
+		if (l->errors->n > before)
+			r = -EINVAL;
+	}
+	l->lang.files.n = l->lang.files.v ? l->lang.files.n : 0;
+	lang_free(&l->lang);
+	if (r < 0)
+		profile_free(p);
+	else
+		*ret = p;
+	return r;
+}
+
+int profile_load_buffer(const struct profile_paths *paths, const char *service, const char *path, const char *buf,
+	size_t len, struct profile **ret, struct profile_errors *errors)
+{
+	struct profile_loading l = {.paths = paths, .errors = errors};
+	size_t before = errors->n;
+	int r = begin(&l, service, path);
+
+	if (r == 0)
+		r = lang_read_buffer(&l.lang, path, buf, len);
+	return finish(&l, r, before, ret);
+}
+
+static int read_all(struct profile_loading *l, const char *service)
+{
+	struct strv dropins = {0};
+	int r = lang_read(&l->lang, l->p->file);
+
+	if (r == -ENOENT) {
+		profile_error(l->errors, l->p->file, 0, NULL, "a link to a file that does not exist");
+		return 0;
+	}
+	if (r == 0)
+		r = lookup_dropins(l->paths, service, &dropins);
+	for (size_t i = 0; i < dropins.n && r == 0; i++) {
+		r = lang_read(&l->lang, dropins.v[i]);
+		if (r == -ENOENT) {
+			profile_error(l->errors, dropins.v[i], 0, NULL, "a link to a file that does not exist");
+			r = 0;
+		}
+	}
+	strv_free(&dropins);
+	return r;
+}
+
+int profile_load(const struct profile_paths *paths, const char *service, struct profile **ret,
+	struct profile_errors *errors)
+{
+	struct profile_loading l = {.paths = paths, .errors = errors};
+	cleanup_free char *file = NULL;
+	size_t before = errors->n;
+	int r;
+
+	if (!trp_valid_service_name(service)) {
+		profile_error(errors, NULL, 0, service, "not a service's name, expected a-z 0-9 . _ - (at most 63), and perhaps @ "
+							"and an instance of the same form");
+		return -EINVAL;
+	}
+	r = lookup_main(paths, service, &file, errors);
+	if (r < 0)
+		return r;
+	r = begin(&l, service, file);
+	if (r == 0)
+		r = read_all(&l, service);
+	if (r < 0 && r != -ENOMEM)
+		profile_error(errors, file, 0, NULL, "%s", strerror(-r));
+	r = finish(&l, r, before, ret);
+	return r < 0 && r != -ENOMEM ? -EINVAL : r;
+}

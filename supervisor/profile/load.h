@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: ISC */
+/* load.h: a profile while it is being made, internal to supervisor/profile/. */
+#pragma once
+
+#include "supervisor/profile/keys.h"
+
+#define VAR_USES 16 /* at least profile_n_variables */
+
+struct profile_loading {
+	struct profile *p;
+	const struct profile_paths *paths;
+	struct profile_errors *errors;
+	struct lang lang;
+	/* by number of the variable: where it was used first, and whether that was said to be wrong */
+	struct profile_where used[VAR_USES];
+};
+
+/* lookup.c: which files make up a profile. service is a valid name. */
+/* Main file: NAME@INSTANCE.ini or NAME.ini of the first directory that has one. -ENOENT (message written). */
+int lookup_main(const struct profile_paths *paths, const char *service, char **ret, struct profile_errors *errors);
+/* Drop-ins in the order in which they are read. */
+int lookup_dropins(const struct profile_paths *paths, const char *service, struct strv *ret);
+
+/* expand.c: hook of struct lang, whose user is a struct profile_loading. */
+int expand_variables(const struct lang_value *v, const char *text, char **ret);
+/* Where ${name} was used first; line 0: nowhere. */
+struct profile_where expand_used(const struct profile_loading *l, const char *name);
+
+/* check.c: what can be seen only when all of it was read. Messages go to l->errors. */
+void check_profile(const struct profile_loading *l);
+/* check_exec.c: do the programs exist? */
+void check_programs(const struct profile_loading *l);
+
+/* For the fuzzer and the tests: a profile from memory, no lookup and no drop-ins. path is for messages. */
+int profile_load_buffer(const struct profile_paths *paths, const char *service, const char *path, const char *buf,
+	size_t len, struct profile **ret, struct profile_errors *errors);

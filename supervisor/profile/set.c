@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: ISC */
+/* set.c: what can be seen only across profiles. */
+#include "keys.h"
+#include "base/parse.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const char *const route_words[] = {[ROUTE_HTTP] = "http", [ROUTE_TLS] = "tls"};
+
+/* Do both listen to clients of one listener? An empty list is all of them. */
+static bool share_listener(const struct profile *a, const struct profile *b)
+{
+	if (a->listeners.n == 0 || b->listeners.n == 0)
+		return true;
+	for (size_t i = 0; i < a->listeners.n; i++)
+		if (strv_has(&b->listeners, a->listeners.v[i]))
+			return true;
+	return false;
+}
+
+/* A protocol that both serve for some listener, NULL if there is none. */
+static const char *share_protocol(const struct profile *a, const struct profile *b)
+{
+	for (size_t k = 0; k < ROUTE_KINDS; k++)
+		if (a->port[k] && b->port[k] && share_listener(a, b))
+			return route_words[k];
+	return NULL;
+}
+
+static void check_hosts(const struct profile *a, const struct profile *b, struct profile_errors *errors)
+{
+	const char *protocol = share_protocol(a, b);
+	struct profile_where wa, wb;
+
+	if (!protocol)
+		return;
+	for (size_t i = 0; i < b->hosts.n; i++)
+		for (size_t j = 0; j < a->hosts.n; j++)
+			if (strcmp(a->hosts.v[j], b->hosts.v[i]) == 0)
+				profile_error(errors, b->host_where[i].file, b->host_where[i].line, "host",
+					"%s claims '%s' for %s, but %s has it already at %s:%u; a name has one owner", b->service,
+					b->hosts.v[i], protocol, a->service, a->host_where[j].file, a->host_where[j].line);
+	if (!a->default_route || !b->default_route)
+		return;
+	wa = profile_where(a, "route", "default");
+	wb = profile_where(b, "route", "default");
+	profile_error(errors, wb.file, wb.line, "default", "%s claims the default for %s, but %s has it already at %s:%u",
+		b->service, protocol, a->service, wa.file, wa.line);
+}
+
+static size_t find(struct profile *const *set, size_t n, const char *service)
+{
+	size_t i = 0;
+
+	while (i < n && strcmp(set[i]->service, service) != 0)
+		i++;
+	return i;
+}
+
+static int check_requires(struct profile *const *set, size_t n, const struct profile *p, struct profile_errors *errors)
+{
+	cleanup_free const char **names = calloc(n, sizeof(*names));
+	struct profile_where w = profile_where(p, "service", "requires");
+
+	if (!names)
+		return -ENOMEM;
+	for (size_t i = 0; i < n; i++)
+		names[i] = set[i]->service;
+	for (size_t i = 0; i < p->requires.n; i++) {
+		const char *word = p->requires.v[i], *near;
+		if (find(set, n, word) < n)
+			continue;
+		near = trp_nearest(word, names, n);
+		if (near && strcmp(near, p->service) != 0)
+			profile_error(errors, w.file, w.line, "requires", "there is no service '%s'; did you mean '%s'?", word, near);
+		else
+			profile_error(errors, w.file, w.line, "requires", "there is no service '%s'", word);
+	}
+	return 0;
+}
+
+/* A walk along requires and after, for cycles. */
+struct walk {
+	struct profile *const *set;
+	size_t n;
+	struct profile_errors *errors;
+	unsigned char *state; /* 0 not seen, 1 on the path, 2 done */
+	size_t *path;
+	size_t depth;
+};
+
+static void report_cycle(struct walk *k, size_t to)
+{
+	cleanup_free char *text = NULL;
+	struct profile_where w;
+	size_t size, from = 0;
+	FILE *f = open_memstream(&text, &size);
+	const struct profile *p = k->set[to];
+
+	if (!f)
+		return;
+	while (k->path[from] != to)
+		from++;
+	for (; from < k->depth; from++)
+		fprintf(f, "%s -> ", k->set[k->path[from]]->service);
+	fprintf(f, "%s", p->service);
+	if (fclose(f) != 0)
+		return;
+	w = profile_where(p, "service", p->requires.n ? "requires" : "after");
+	profile_error(k->errors, w.file, w.line, p->requires.n ? "requires" : "after",
+		"the services wait for each other in a circle: %s", text);
+}
+
+static void walk(struct walk *k, size_t at)
+{
+	const struct profile *p = k->set[at];
+	const struct strv *const lists[] = {&p->requires, &p->after};
+
+	k->state[at] = 1;
+	k->path[k->depth++] = at;
+	for (size_t l = 0; l < TRP_ARRAY_SIZE(lists); l++)
+		for (size_t i = 0; i < lists[l]->n; i++) {
+			size_t to = find(k->set, k->n, lists[l]->v[i]);
+			if (to == k->n || to == at)
+				continue;
+			if (k->state[to] == 1)
+				report_cycle(k, to);
+			else if (k->state[to] == 0)
+				walk(k, to);
+		}
+	k->depth--;
+	k->state[at] = 2;
+}
+
+int profile_check_set(struct profile *const *set, size_t n, struct profile_errors *errors)
+{
+	cleanup_free unsigned char *state = calloc(n + 1, 1);
+	cleanup_free size_t *path = calloc(n + 1, sizeof(*path));
+	struct walk k = {.set = set, .n = n, .errors = errors, .state = state, .path = path};
+	size_t before = errors->n;
+
+	if (!state || !path)
+		return -ENOMEM;
+	for (size_t i = 0; i < n; i++) {
+		for (size_t j = 0; j < i; j++)
+			check_hosts(set[j], set[i], errors);
+		if (check_requires(set, n, set[i], errors) < 0)
+			return -ENOMEM;
+	}
+	for (size_t i = 0; i < n; i++)
+		if (state[i] == 0)
+			walk(&k, i);
+	return errors->n > before ? -EINVAL : 0;
+}

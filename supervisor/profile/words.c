@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: ISC */
+#include "lang.h"
+
+#include <string.h>
+
+/* One word at *p, unquoted into out (as large as the rest of the line). */
+static int take_word(const char **p, char *out, const char **why)
+{
+	const char *s = *p;
+	char quote = 0;
+
+	for (; *s && (quote || !strchr(" \t", *s)); s++) {
+		if (quote && *s == quote) {
+			quote = 0;
+		} else if (!quote && (*s == '"' || *s == '\'')) {
+			quote = *s;
+		} else if (*s == '\\' && (!quote || (quote == '"' && strchr("\"\\", s[1])))) {
+			if (!s[1]) {
+				*why = "nothing follows the backslash at the end";
+				return -EINVAL;
+			}
+			*out++ = *++s;
+		} else {
+			*out++ = *s;
+		}
+	}
+	*out = '\0';
+	*p = s;
+	if (quote) {
+		*why = quote == '"' ? "a \" is not closed (a \" inside is written as \\\"; a blank and ; begin a comment)"
+				    : "a ' is not closed (outside of quotes it is written as \\'; a blank and ; begin a comment)";
+		return -EINVAL;
+	}
+	return 0;
+}
+
+int words_split(const char *line, struct strv *ret, const char **why)
+{
+	cleanup_free char *word = malloc(strlen(line) + 1);
+	struct strv words = {0};
+	int r = word ? 0 : -ENOMEM;
+
+	while (r == 0) {
+		line += strspn(line, " \t");
+		if (!*line)
+			break;
+		r = take_word(&line, word, why);
+		if (r == 0)
+			r = strv_push(&words, word);
+	}
+	if (r < 0) {
+		strv_free(&words);
+		return r;
+	}
+	*ret = words;
+	return 0;
+}
