@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: ISC */
+/* What the daemon tells the router. The daemon is trusted: a message that makes no sense ends the router. */
+#include "router/message.h"
+#include "router/router.h"
+#include "base/fdpass.h"
+#include "base/util.h"
+
+#include <sys/epoll.h>
+#include <sys/socket.h>
+
+#define MESSAGES_MAX 256 /* handled before clients have their turn */
+
+static void watch_control(struct router *r, uint32_t events)
+{
+	router_unwatch(r, r->control_fd);
+	router_watch(r, r->control_fd, events, SOURCE_DATA(SOURCE_CONTROL, 0, 0));
+}
+
+/* The daemon is gone, perhaps to be replaced: clients are still to be served. The descriptor stays
+ * open, because the system call filter knows its number. */
+static void control_gone(struct router *r)
+{
+	if (!r->control_open)
+		return;
+	r->control_open = false;
+	r->reply_due = false;
+	router_unwatch(r, r->control_fd);
+	r->notice("the daemon closed the control socket; going on with what is there");
+}
+
+int control_reply(struct router *r, const struct router_msg *m)
+{
+	int err = trp_fd_send(r->control_fd, m, sizeof(*m), NULL, 0, MSG_DONTWAIT);
+
+	if (err == -EAGAIN) {
+		r->reply = *m;
+		if (!r->reply_due)
+			watch_control(r, EPOLLOUT);
+		r->reply_due = true;
+		return 0;
+	}
+	if (err == -EPIPE || err == -ECONNRESET) {
+		control_gone(r);
+		return 0;
+	}
+	return err;
+}
+
+static int reply_stats(struct router *r, const struct router_msg *m)
+{
+	struct router_msg reply = {
+		.magic = ROUTER_CONTROL_MAGIC,
+		.type = ROUTER_STATS_REPLY,
+		.seq = m->seq,
+		.stats = r->stats,
+	};
+
+	return control_reply(r, &reply);
+}
+
+static int reply_synced(struct router *r, const struct router_msg *m)
+{
+	struct router_msg reply = {
+		.magic = ROUTER_CONTROL_MAGIC, .type = ROUTER_SYNCED, .seq = m->seq};
+
+	return control_reply(r, &reply);
+}
+
+/* *fd is the message's descriptor; set to -1 when it is taken over. 0 or -errno. */
+static int apply(struct router *r, const struct router_msg *m, int *fd)
+{
+	const struct route_key key = {m->listener, m->protocol, m->name_len, m->name};
+	int err = 0;
+
+	switch ((enum router_msg_type)m->type) {
+	case ROUTER_LISTENER_ADD:
+		err = listener_add(r, m, *fd);
+		break;
+	case ROUTER_LISTENER_DEL:
+		listener_del(r, m->id);
+		break;
+	case ROUTER_CHANNEL_ADD:
+		err = channel_add(&r->channels, m->id, *fd);
+		break;
+	case ROUTER_CHANNEL_DEL:
+		channel_del(&r->channels, m->id);
+		break;
+	case ROUTER_ROUTE_SET:
+		return route_set(&r->routes, &key, (struct route_channels){m->channel4, m->channel6});
+	case ROUTER_ROUTE_DEL:
+		route_del(&r->routes, &key);
+		return 0;
+	case ROUTER_SYNC:
+		return reply_synced(r, m);
+	case ROUTER_STATS:
+		return reply_stats(r, m);
+	default:
+		return -EBADMSG;
+	}
+	if (err < 0)
+		return err;
+	*fd = -1;
+	wait_limit(r);
+	return 0;
+}
+
+int control_ready(struct router *r, const char **why)
+{
+	struct router_msg m;
+	size_t n_fds = 0;
+	ssize_t len;
+	int err;
+
+	if (r->reply_due) {
+		r->reply_due = false;
+		watch_control(r, EPOLLIN);
+		err = control_reply(r, &r->reply);
+		if (err < 0)
+			*why = "control: reply";
+		return err;
+	}
+	for (int i = 0; i < MESSAGES_MAX && r->control_open && !r->reply_due; i++) {
+		cleanup_close int fd = -1;
+		len = trp_fd_recv_upto(
+			r->control_fd, &m, sizeof(m), &fd, 1, &n_fds, MSG_DONTWAIT);
+		if (len == -EAGAIN)
+			return 0;
+		if (len == 0 || len == -ECONNRESET) {
+			control_gone(r);
+			return 0;
+		}
+		*why = len < 0 ? "control: receiving" : message_check(&m, (size_t)len, n_fds);
+		if (*why)
+			return len < 0 ? (int)len : -EBADMSG;
+		err = apply(r, &m, &fd);
+		if (err < 0) {
+			*why = "control: message cannot be carried out";
+			return err;
+		}
+	}
+	return 0;
+}

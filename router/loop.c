@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: ISC */
+#include "router/router.h"
+#include "base/util.h"
+
+#include <sys/epoll.h>
+#include <time.h>
+
+#define EVENTS_MAX 256
+
+void router_update_clock(struct router *r)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts); /* vdso: no system call */
+	r->now_ns = (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}
+
+int router_watch(struct router *r, int fd, uint32_t events, uint64_t data)
+{
+	struct epoll_event ev = {.events = events, .data.u64 = data};
+
+	return epoll_ctl(r->epoll_fd, EPOLL_CTL_ADD, fd, &ev) < 0 ? -errno : 0;
+}
+
+void router_unwatch(struct router *r, int fd)
+{
+	epoll_ctl(r->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
+}
+
+int router_init(struct router *r, int control_fd)
+{
+	r->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	if (r->epoll_fd < 0)
+		return -errno;
+	r->control_fd = control_fd;
+	r->control_open = true;
+	for (size_t i = 0; i < ROUTER_LISTENERS_MAX; i++)
+		r->listeners[i].fd = -1;
+	wait_init(r);
+	router_update_clock(r);
+	return router_watch(r, control_fd, EPOLLIN, SOURCE_DATA(SOURCE_CONTROL, 0, 0));
+}
+
+static int dispatch(struct router *r, const struct epoll_event *ev, const char **why)
+{
+	uint32_t index = (uint32_t)ev->data.u64;
+	uint32_t generation = (uint32_t)(ev->data.u64 >> 32) & 0xffffffu;
+
+	switch ((enum source)(ev->data.u64 >> 56)) {
+	case SOURCE_CONTROL:
+		return control_ready(r, why);
+	case SOURCE_LISTENER:
+		listener_ready(r, index);
+		break;
+	case SOURCE_WAITER:
+		wait_ready(r, index, generation, ev->events);
+		break;
+	}
+	return 0;
+}
+
+/* Milliseconds until something is due without an event, -1: nothing is */
+static int next_timeout(struct router *r)
+{
+	int timeout = wait_expire(r), pause;
+
+	if (r->paused_until_ns == 0)
+		return timeout;
+	if (r->now_ns >= r->paused_until_ns) {
+		listeners_resume(r);
+		return timeout;
+	}
+	pause = (int)((r->paused_until_ns - r->now_ns) / 1000000u) + 1;
+	return timeout < 0 || pause < timeout ? pause : timeout;
+}
+
+int router_run(struct router *r, const char **why)
+{
+	struct epoll_event events[EVENTS_MAX];
+	int n, err;
+
+	for (;;) {
+		n = epoll_wait(r->epoll_fd, events, EVENTS_MAX, next_timeout(r));
+		if (n < 0 && errno != EINTR) {
+			*why = "epoll_wait";
+			return -errno;
+		}
+		router_update_clock(r);
+		for (int i = 0; i < n; i++) {
+			err = dispatch(r, &events[i], why);
+			if (err < 0)
+				return err;
+		}
+	}
+}

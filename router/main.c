@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: ISC */
+/* trp-router: looks at a client's first bytes and hands its socket on to the service that owns the name.
+ *
+ * Started by the daemon inside an empty sandbox, with the control socket (router/control.h) as descriptor 3.
+ * May never: open, connect, exec, or keep a client's descriptor after handing it on. */
+#include "router/lockdown.h"
+#include "router/router.h"
+#include "base/log.h"
+
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+
+static struct router router;
+
+static void notice(const char *text)
+{
+	log_warn("%s", text);
+}
+
+/* A handler, because signals without one do not reach the first process of a pid namespace. Nothing is to be
+ * saved: queued clients are in the channels, which the daemon holds. */
+static void on_terminate(int signo)
+{
+	(void)signo;
+	_exit(0);
+}
+
+static void set_signals(void)
+{
+	struct sigaction end = {.sa_handler = on_terminate}, ignore = {.sa_handler = SIG_IGN};
+
+	sigaction(SIGTERM, &end, NULL);
+	sigaction(SIGINT, &end, NULL);
+	sigaction(SIGPIPE, &ignore, NULL);
+	sigaction(SIGHUP, &ignore, NULL);
+}
+
+/* As many descriptors as the daemon allows */
+static size_t raise_fd_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+		log_fatal("cannot read RLIMIT_NOFILE: %m");
+	limit.rlim_cur = limit.rlim_max;
+	if (setrlimit(RLIMIT_NOFILE, &limit) < 0)
+		log_fatal("cannot set RLIMIT_NOFILE: %m");
+	return limit.rlim_cur > ROUTER_WAITING_MAX * 16 ? ROUTER_WAITING_MAX * 16 : limit.rlim_cur;
+}
+
+static void check_control_socket(void)
+{
+	int type = 0;
+	socklen_t len = sizeof(type);
+
+	if (getsockopt(ROUTER_CONTROL_FD, SOL_SOCKET, SO_TYPE, &type, &len) < 0 || type != SOCK_SEQPACKET)
+		log_fatal("descriptor %d is no control socket; this program is started by trpsupd",
+			ROUTER_CONTROL_FD);
+}
+
+static void lock_down(bool expect_sandbox)
+{
+	struct lockdown_failure f;
+
+	if ((expect_sandbox && lockdown_check_sandbox(&f) < 0) || lockdown_enter(ROUTER_CONTROL_FD, &f) < 0)
+		log_fatal("not locked down, so not started: %s%s%s", f.what, f.error ? ": " : "",
+			f.error ? strerror(f.error) : "");
+}
+
+static bool parse_options(int argc, char **argv)
+{
+	static const struct option options[] = {
+		{"expect-sandbox", no_argument, NULL, 's'},
+		{"version", no_argument, NULL, 'V'},
+		{"help", no_argument, NULL, 'h'},
+		{0},
+	};
+	bool expect_sandbox = false;
+	int c;
+
+	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1)
+		switch (c) {
+		case 's':
+			expect_sandbox = true;
+			break;
+		case 'V':
+			puts("trp-router " TRP_VERSION);
+			exit(0);
+		case 'h':
+			puts("usage: trp-router [--expect-sandbox]\nStarted by trpsupd, with the control socket as "
+			     "descriptor 3.\n  --expect-sandbox  refuse to run with capabilities, without "
+			     "no_new_privs or with a network");
+			exit(0);
+		default:
+			exit(2);
+		}
+	if (optind < argc)
+		log_fatal("unexpected argument: %s", argv[optind]);
+	return expect_sandbox;
+}
+
+int main(int argc, char **argv)
+{
+	const struct router_msg ready = {.magic = ROUTER_CONTROL_MAGIC, .type = ROUTER_READY};
+	const char *why = "";
+	bool expect_sandbox;
+	int err;
+
+	log_init("trp-router", LOG_LEVEL_INFO);
+	expect_sandbox = parse_options(argc, argv);
+	check_control_socket();
+	set_signals();
+	router.fd_limit = raise_fd_limit();
+	router.notice = notice;
+	if (getrandom(&router.routes.seed, sizeof(router.routes.seed), 0) < 0)
+		log_fatal("getrandom: %m");
+	err = router_init(&router, ROUTER_CONTROL_FD);
+	if (err < 0)
+		log_fatal("cannot watch the control socket: %s", strerror(-err));
+	lock_down(expect_sandbox);
+	err = control_reply(&router, &ready);
+	if (err == 0)
+		err = router_run(&router, &why);
+	log_fatal("%s: %s", why, strerror(-err));
+}

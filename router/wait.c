@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: ISC */
+/* The clients that must wait: a bounded pool, a queue for each listener in order of their deadlines, and one
+ * for those that were answered and linger.
+ *
+ * Edge-triggered: peeked bytes stay in the socket, so a level would wake us for ever. SO_RCVLOWAT keeps the
+ * kernel from waking us before what the parser asked for is there. */
+#include "router/router.h"
+#include "base/util.h"
+
+#include <sys/epoll.h>
+#include <sys/socket.h>
+
+#define LINGER_NS (2000u * 1000 * 1000)
+#define FDS_SPARE 24 /* standard ones, control, epoll, the one in hand, channels that are being added */
+
+void wait_init(struct router *r)
+{
+	r->pool.limit = ROUTER_WAITING_MAX;
+	wait_limit(r);
+}
+
+static struct wait_queue *queue_of(struct router *r, const struct waiter *w)
+{
+	return w->lingers ? &r->pool.lingering : &r->listeners[w->client.listener].waiting;
+}
+
+static void queue_append(struct router *r, struct wait_queue *q, uint32_t slot)
+{
+	struct waiter *slots = r->pool.slots;
+
+	slots[slot].prev = q->last;
+	slots[slot].next = 0;
+	if (q->last)
+		slots[q->last].next = slot;
+	else
+		q->first = slot;
+	q->last = slot;
+}
+
+static void queue_remove(struct router *r, struct wait_queue *q, uint32_t slot)
+{
+	struct waiter *slots = r->pool.slots, *w = &slots[slot];
+
+	if (w->prev)
+		slots[w->prev].next = w->next;
+	else
+		q->first = w->next;
+	if (w->next)
+		slots[w->next].prev = w->prev;
+	else
+		q->last = w->prev;
+}
+
+static uint32_t take_slot(struct wait_pool *p)
+{
+	uint32_t slot = p->free;
+
+	if (slot)
+		p->free = p->slots[slot].next;
+	else
+		slot = ++p->n_touched;
+	p->n++;
+	return slot;
+}
+
+/* Takes it out of the pool and gives its client back, as accept() made it but for the bytes behind it. */
+static struct client release(struct router *r, uint32_t slot)
+{
+	struct waiter *w = &r->pool.slots[slot];
+	struct client c = w->client;
+	const int one = 1;
+
+	router_unwatch(r, c.fd); /* a description that is passed on would stay in the epoll set */
+	if (c.lowat)
+		setsockopt(c.fd, SOL_SOCKET, SO_RCVLOWAT, &one, sizeof(one));
+	queue_remove(r, queue_of(r, w), slot);
+	if (!w->lingers)
+		r->stats.waiting--;
+	w->used = false;
+	w->next = r->pool.free;
+	r->pool.free = slot;
+	r->pool.n--;
+	return c;
+}
+
+static void drop(struct router *r, uint32_t slot)
+{
+	struct client c = release(r, slot);
+
+	close(c.fd);
+}
+
+/* Wake us when need bytes are there. One more than now: every segment is worth a look, and the default does. */
+static void set_lowat(struct client *c, uint32_t need)
+{
+	const int value = (int)need;
+
+	if (need <= c->seen + 1 && !c->lowat)
+		return;
+	if (setsockopt(c->fd, SOL_SOCKET, SO_RCVLOWAT, &value, sizeof(value)) == 0)
+		c->lowat = true;
+}
+
+void wait_add(struct router *r, const struct client *c, uint32_t need)
+{
+	struct wait_pool *p = &r->pool;
+	struct waiter *w;
+	uint32_t slot;
+
+	while (p->n >= p->limit && wait_evict(r))
+		;
+	slot = take_slot(p);
+	w = &p->slots[slot];
+	w->client = *c;
+	w->lingers = need == 0;
+	w->drained = 0;
+	w->used = true;
+	w->generation = (w->generation + 1) & 0xffffffu;
+	w->deadline_ns = w->lingers ? r->now_ns + LINGER_NS
+				    : c->accepted_ns + r->listeners[c->listener].deadline_ns;
+	queue_append(r, queue_of(r, w), slot);
+	if (!w->lingers) {
+		r->stats.waiting++;
+		set_lowat(&w->client, need);
+	}
+	if (router_watch(r, c->fd, EPOLLIN | EPOLLRDHUP | EPOLLET,
+		    SOURCE_DATA(SOURCE_WAITER, w->generation, slot)) < 0)
+		drop(r, slot);
+}
+
+static void lingering_ready(struct router *r, uint32_t slot)
+{
+	struct waiter *w = &r->pool.slots[slot];
+
+	if (client_drain(w->client.fd, &w->drained))
+		drop(r, slot);
+}
+
+static void settle(struct router *r, uint32_t slot)
+{
+	struct client c = release(r, slot);
+
+	client_settle(r, &c);
+}
+
+void wait_ready(struct router *r, uint32_t slot, uint32_t generation, uint32_t events)
+{
+	struct waiter *w = &r->pool.slots[slot];
+	enum client_end end = events & EPOLLRDHUP ? CLIENT_HALF_CLOSED : CLIENT_GOES_ON;
+	uint32_t need;
+
+	if (!w->used || w->generation != generation)
+		return; /* ended by an earlier event of this turn */
+	if (w->lingers)
+		return lingering_ready(r, slot);
+	need = client_look(r, &w->client, end);
+	if (need > 0)
+		set_lowat(&w->client, need);
+	else
+		settle(r, slot);
+}
+
+/* Returns the deadline of the queue's first after those whose time is up were ended, 0: nobody waits */
+static uint64_t expire_queue(struct router *r, struct wait_queue *q)
+{
+	struct waiter *w;
+
+	while (q->first) {
+		w = &r->pool.slots[q->first];
+		if (w->deadline_ns > r->now_ns)
+			return w->deadline_ns;
+		if (w->lingers) {
+			drop(r, q->first);
+			continue;
+		}
+		client_look(r, &w->client, CLIENT_TIME_UP);
+		settle(r, q->first);
+	}
+	return 0;
+}
+
+int wait_expire(struct router *r)
+{
+	uint64_t next, at;
+
+	if (r->pool.n == 0)
+		return -1;
+	/* the listeners first: they may add to those that linger */
+	next = UINT64_MAX;
+	for (uint32_t i = 0; i < r->n_listeners; i++) {
+		at = expire_queue(r, &r->listeners[i].waiting);
+		next = at && at < next ? at : next;
+	}
+	at = expire_queue(r, &r->pool.lingering);
+	next = at && at < next ? at : next;
+	if (next == UINT64_MAX)
+		return -1;
+	return (int)((next - r->now_ns) / 1000000u) + 1;
+}
+
+bool wait_evict(struct router *r)
+{
+	uint32_t oldest = r->pool.lingering.first;
+
+	for (uint32_t i = 0; i < r->n_listeners && !r->pool.lingering.first; i++) {
+		uint32_t first = r->listeners[i].waiting.first;
+		if (first && (!oldest || r->pool.slots[first].client.accepted_ns <
+						 r->pool.slots[oldest].client.accepted_ns))
+			oldest = first;
+	}
+	if (!oldest)
+		return false;
+	if (!r->pool.slots[oldest].lingers)
+		r->stats.timed_out++;
+	drop(r, oldest);
+	return true;
+}
+
+void wait_limit(struct router *r)
+{
+	size_t taken = r->channels.used + r->n_listeners + FDS_SPARE;
+	size_t left = r->fd_limit > taken ? r->fd_limit - taken : 1;
+
+	r->pool.limit = left < ROUTER_WAITING_MAX ? (uint32_t)left : ROUTER_WAITING_MAX;
+	while (r->pool.n > r->pool.limit)
+		wait_evict(r);
+}
