@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: ISC */
+/* trpsup status NAME: all that is known of one service, on one screen. */
+#include "call.h"
+#include "show.h"
+
+#include <string.h>
+#include <time.h>
+
+#define LABEL 10 /* width of the words in front of the colons */
+
+static const char *text_of(const json_t *object, const char *key)
+{
+	return json_string_value(json_object_get(object, key));
+}
+
+static bool number_of(const json_t *object, const char *key, double *ret)
+{
+	const json_t *v = json_object_get(object, key);
+
+	if (!json_is_number(v))
+		return false;
+	*ret = json_number_value(v);
+	return true;
+}
+
+static void label(const char *word)
+{
+	printf("%*s: ", LABEL, word);
+}
+
+static void text_row(const json_t *s, const char *word, const char *key)
+{
+	const char *text = text_of(s, key);
+
+	if (!text || !*text)
+		return;
+	label(word);
+	show_text(stdout, text);
+	putchar('\n');
+}
+
+static void number_row(const json_t *s, const char *word, const char *key, char *(*form)(double))
+{
+	cleanup_free char *text = NULL;
+	double v;
+
+	if (!number_of(s, key, &v))
+		return;
+	text = form ? form(v) : show_format("%.0f", v);
+	label(word);
+	puts(text);
+}
+
+static void words_row(const json_t *s, const char *word, const char *key)
+{
+	const json_t *list = json_object_get(s, key), *item;
+	size_t i;
+
+	json_array_foreach(list, i, item) {
+		if (i == 0)
+			label(word);
+		else
+			putchar(' ');
+		show_text(stdout, json_string_value(item));
+	}
+	if (json_array_size(list) > 0)
+		putchar('\n');
+}
+
+static void state_row(const json_t *s)
+{
+	const char *state = text_of(s, "state");
+	cleanup_free char *shown = show_escape(state), *span = NULL;
+	double since;
+	time_t at;
+	struct tm tm;
+	char when[64];
+
+	label("State");
+	printf("%s%s%s", show_state_colour(state), shown, show_plain());
+	if (number_of(s, "since", &since) && since > 0) {
+		at = (time_t)since;
+		localtime_r(&at, &tm);
+		strftime(when, sizeof(when), "%a %Y-%m-%d %H:%M:%S %Z", &tm);
+		span = show_span((double)time(NULL) - since);
+		printf(" since %s; %s ago", when, span);
+	}
+	putchar('\n');
+	text_row(s, "", "message");
+}
+
+static void pid_row(const json_t *s)
+{
+	double pid, main_pid, restarts;
+
+	if (number_of(s, "pid", &pid)) {
+		label("PID");
+		printf("%.0f", pid);
+		if (number_of(s, "main_pid", &main_pid))
+			printf(" (main process %.0f)", main_pid);
+		putchar('\n');
+	}
+	if (number_of(s, "restarts", &restarts) && restarts > 0) {
+		label("Restarts");
+		printf("%.0f\n", restarts);
+	}
+}
+
+static void route_rows(const json_t *s)
+{
+	const json_t *routes = json_object_get(s, "routes"), *route, *name;
+	size_t i, k;
+	double port;
+
+	json_array_foreach(routes, i, route) {
+		bool up = json_is_true(json_object_get(route, "up"));
+		label(i == 0 ? "Routes" : "");
+		show_text(stdout, text_of(route, "host"));
+		putchar(' ');
+		show_text(stdout, text_of(route, "protocol"));
+		printf(" from");
+		json_array_foreach(json_object_get(route, "listeners"), k, name) {
+			printf(k ? ", " : " ");
+			show_text(stdout, json_string_value(name));
+		}
+		if (number_of(route, "port", &port))
+			printf(" to port %.0f", port);
+		printf(" (%s%s%s)\n", show_state_colour(up ? "ready" : "waiting"), up ? "up" : "down", show_plain());
+	}
+}
+
+static void listen_row(const json_t *s)
+{
+	const json_t *list = json_object_get(s, "listens"), *item;
+	double port, family;
+	size_t i;
+
+	json_array_foreach(list, i, item) {
+		if (i == 0)
+			label("Listens");
+		if (number_of(item, "port", &port) && number_of(item, "family", &family))
+			printf("%sport %.0f IPv%.0f", i ? ", " : "", port, family);
+	}
+	if (json_array_size(list) > 0)
+		putchar('\n');
+}
+
+static void adapter_row(const json_t *s)
+{
+	const char *adapter = text_of(s, "adapter"), *why = text_of(s, "adapter_why");
+
+	if (!adapter || !*adapter)
+		return;
+	label("Adapter");
+	show_text(stdout, adapter);
+	if (why && *why) {
+		printf(": ");
+		show_text(stdout, why);
+	}
+	putchar('\n');
+}
+
+static void print_service(const json_t *s)
+{
+	const char *state = text_of(s, "state"), *description = text_of(s, "description");
+	double base;
+
+	printf("%s*%s %s", show_state_colour(state), show_plain(), show_bold());
+	show_text(stdout, text_of(s, "service"));
+	printf("%s", show_plain());
+	if (description && *description) {
+		printf(" - ");
+		show_text(stdout, description);
+	}
+	putchar('\n');
+	state_row(s);
+	text_row(s, "Profile", "profile");
+	pid_row(s);
+	number_row(s, "Processes", "processes", NULL);
+	number_row(s, "Memory", "memory", show_bytes);
+	number_row(s, "CPU", "cpu_us", show_cpu);
+	words_row(s, "Addresses", "urls");
+	route_rows(s);
+	listen_row(s);
+	words_row(s, "Requires", "requires");
+	if (number_of(s, "uid_base", &base) && base > 0) {
+		label("User ids");
+		printf("%.0f to %.0f\n", base, base + 65535);
+	}
+	text_row(s, "Root", "root");
+	adapter_row(s);
+}
+
+static void print_log(const json_t *lines)
+{
+	const json_t *line;
+	size_t i;
+
+	if (json_array_size(lines) > 0)
+		putchar('\n');
+	json_array_foreach(lines, i, line)
+		show_line(json_string_value(line));
+}
+
+/* A service that the daemon has not heard of: one that could be started, or one that does not exist at all? */
+static int print_unknown(struct cli *cli, const char *name)
+{
+	struct profile_errors errors = {0};
+	struct profile_paths paths;
+	struct profile *p = NULL;
+	json_t *s;
+	int r;
+
+	config_profile_paths(cli->config, &paths);
+	r = profile_load(&paths, name, &p, &errors);
+	if (r < 0) {
+		for (size_t i = 0; i < errors.n; i++) {
+			show_text(stderr, errors.v[i]);
+			fputc('\n', stderr);
+		}
+		profile_errors_free(&errors);
+		return r == -ENOENT ? CLI_NO_SUCH_SERVICE : CLI_FAILED;
+	}
+	s = json_pack("{s:s, s:s, s:s, s:s*, s:s}", "service", p->service, "state", "stopped", "profile", p->file,
+		"description", p->description, "message", "not started since trpsupd was started");
+	if (cli->json) {
+		cleanup_free char *text = json_dumps(s, JSON_COMPACT);
+		printf("{\"parameters\":{\"service\":%s,\"log\":[]}}\n", text ? text : "null");
+	} else {
+		print_service(s);
+	}
+	json_decref(s);
+	profile_free(p);
+	profile_errors_free(&errors);
+	return CLI_NOT_RUNNING;
+}
+
+int verb_status(struct cli *cli, char **args, size_t n)
+{
+	struct call call = {.method = "trpsup.Status", .absent = CLI_NOT_RUNNING, .quiet = true};
+	json_t *last = NULL;
+	const char *state;
+	int code;
+
+	if (n == 0)
+		return verb_ps(cli, args, n);
+	call.params = json_pack("{s:s}", "service", args[0]);
+	code = cli_call(cli, &call, &last);
+	if (code == CLI_NO_SUCH_SERVICE)
+		return print_unknown(cli, args[0]);
+	if (code != CLI_OK)
+		return code;
+	if (cli->json) {
+		cleanup_free char *text = json_dumps(last, JSON_COMPACT);
+		printf("{\"parameters\":%s}\n", text ? text : "null");
+	} else {
+		print_service(json_object_get(last, "service"));
+		print_log(json_object_get(last, "log"));
+	}
+	state = text_of(json_object_get(last, "service"), "state");
+	code = state && strcmp(state, "ready") == 0 ? CLI_OK : CLI_NOT_RUNNING;
+	json_decref(last);
+	return code;
+}
