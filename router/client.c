@@ -218,7 +218,7 @@ void client_arrived(struct router *r, struct client *c)
 	uint32_t need;
 
 	c->protocol = TRP_PROTO_NONE;
-	c->lowat = false;
+	c->lowat = 0;
 	c->looks = 0;
 	c->seen = 0;
 	need = client_look(r, c, CLIENT_GOES_ON);

@@ -33,8 +33,8 @@ struct client {
 	int fd;
 	uint16_t listener; /* index in router.listeners */
 	uint8_t protocol;  /* enum trp_protocol, as far as it is known */
-	bool lowat;        /* SO_RCVLOWAT is not 1 */
 	uint16_t looks;    /* at its first bytes so far */
+	uint32_t lowat;    /* what SO_RCVLOWAT was set to, 0: never */
 	uint32_t seen;     /* bytes there at the last look */
 };
 

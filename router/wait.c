@@ -90,15 +90,16 @@ static void drop(struct router *r, uint32_t slot)
 	close(c.fd);
 }
 
-/* Wake us when need bytes are there. One more than now: every segment is worth a look, and the default does. */
+/* Wake us when need bytes are there. One more than now: every segment is worth a look, and the default does.
+ * Not to be set twice: if the kernel took less, for want of buffer, each setting would wake us anew. */
 static void set_lowat(struct client *c, uint32_t need)
 {
 	const int value = (int)need;
 
-	if (need <= c->seen + 1 && !c->lowat)
+	if (need == c->lowat || (need <= c->seen + 1 && !c->lowat))
 		return;
 	if (setsockopt(c->fd, SOL_SOCKET, SO_RCVLOWAT, &value, sizeof(value)) == 0)
-		c->lowat = true;
+		c->lowat = need;
 }
 
 void wait_add(struct router *r, const struct client *c, uint32_t need)
