@@ -1,0 +1,317 @@
+/* SPDX-License-Identifier: ISC */
+/* cgroup.c: one service's group: limits, members, use, end. Runs in the daemon. */
+#include "sandbox/cgroup_host.h"
+
+#include "base/io.h"
+#include "base/parse.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#define DIR_FLAGS   (O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+#define PROCS_MAX   (4 * 1024 * 1024)
+#define KILL_ROUNDS 100
+
+/* One limit: which value goes into which file. Files are written in the order of the rows. */
+enum limit_value { VALUE_PIDS, VALUE_MEMORY, VALUE_ZERO, VALUE_CPU_QUOTA, VALUE_CPU_PERIOD, VALUE_CPU_MAX };
+
+static const struct limit_file {
+	enum cgroup_controller controller;
+	bool v2;
+	const char *file;
+	enum limit_value value;
+	bool optional; /* the kernel may be built or booted without it */
+} limit_files[] = {
+	{CGROUP_PIDS, true, "pids.max", VALUE_PIDS, false},
+	{CGROUP_PIDS, false, "pids.max", VALUE_PIDS, false},
+	{CGROUP_MEMORY, true, "memory.max", VALUE_MEMORY, false},
+	{CGROUP_MEMORY, true, "memory.swap.max", VALUE_ZERO, true},
+	{CGROUP_MEMORY, false, "memory.limit_in_bytes", VALUE_MEMORY, false},
+	{CGROUP_MEMORY, false, "memory.memsw.limit_in_bytes", VALUE_MEMORY, true},
+	{CGROUP_CPU, true, "cpu.max", VALUE_CPU_MAX, false},
+	{CGROUP_CPU, false, "cpu.cfs_period_us", VALUE_CPU_PERIOD, false},
+	{CGROUP_CPU, false, "cpu.cfs_quota_us", VALUE_CPU_QUOTA, false},
+};
+
+static uint64_t limit_of(const struct cgroup_limits *l, enum cgroup_controller c)
+{
+	switch (c) {
+	case CGROUP_PIDS:
+		return l->pids;
+	case CGROUP_MEMORY:
+		return l->memory;
+	case CGROUP_CPU:
+		return l->cpu_permille;
+	default:
+		return CGROUP_UNLIMITED;
+	}
+}
+
+static void format_value(const struct cgroup_limits *l, enum limit_value v, char out[64])
+{
+	/* the kernel takes no quota below 1 ms: a small share needs a long period */
+	unsigned long long period = l->cpu_permille < 10 ? 1000000 : 100000;
+	unsigned long long quota = l->cpu_permille * (period / 1000);
+
+	switch (v) {
+	case VALUE_PIDS:
+		snprintf(out, 64, "%llu", (unsigned long long)l->pids);
+		break;
+	case VALUE_MEMORY:
+		snprintf(out, 64, "%llu", (unsigned long long)l->memory);
+		break;
+	case VALUE_ZERO:
+		snprintf(out, 64, "0");
+		break;
+	case VALUE_CPU_QUOTA:
+		snprintf(out, 64, "%llu", quota);
+		break;
+	case VALUE_CPU_PERIOD:
+		snprintf(out, 64, "%llu", period);
+		break;
+	case VALUE_CPU_MAX:
+		snprintf(out, 64, "%llu %llu", quota, period);
+		break;
+	}
+}
+
+static int set_limits(const struct cgroup_host *h, const struct cgroup *cg, const struct cgroup_limits *l,
+	char *err, size_t err_size)
+{
+	for (int c = 0; c < CGROUP_CONTROLLERS; c++)
+		if (limit_of(l, c) != CGROUP_UNLIMITED && cg->v1_fd[c] < 0 && !h->v2_has[c]) {
+			snprintf(err, err_size, "this host has no %s controller for control groups",
+				cgroup_controller_name(c));
+			return -ENOTSUP;
+		}
+	for (size_t i = 0; i < TRP_ARRAY_SIZE(limit_files); i++) {
+		const struct limit_file *f = &limit_files[i];
+		bool here = f->v2 ? h->v2_has[f->controller] : cg->v1_fd[f->controller] >= 0;
+		char text[64];
+		if (!here || limit_of(l, f->controller) == CGROUP_UNLIMITED)
+			continue;
+		format_value(l, f->value, text);
+		int r = trp_write_file(f->v2 ? cg->v2_fd : cg->v1_fd[f->controller], f->file, text);
+		if (r == 0 || (r == -ENOENT && f->optional))
+			continue;
+		snprintf(err, err_size, "cannot set %s of the control group %s to %s: %s", f->file,
+			cg->name, text, strerror(-r));
+		return r;
+	}
+	return 0;
+}
+
+/* A group that is left from before goes first: its old limits would stand where none is wanted now. */
+static int make_group(int parent, const char *name)
+{
+	if (unlinkat(parent, name, AT_REMOVEDIR) < 0 && errno != ENOENT && errno != EBUSY)
+		return -errno;
+	if (mkdirat(parent, name, 0755) < 0 && errno != EEXIST)
+		return -errno;
+	int fd = openat(parent, name, DIR_FLAGS);
+	return fd < 0 ? -errno : fd;
+}
+
+static void close_group(struct cgroup *cg)
+{
+	trp_close(&cg->v2_fd);
+	for (int c = 0; c < CGROUP_V1_MAX; c++)
+		trp_close(&cg->v1_fd[c]);
+}
+
+/* Opens what exists of it, so that it can be killed. */
+static void open_leftover(const struct cgroup_host *h, const char *name, struct cgroup *cg)
+{
+	cg->v2_fd = h->v2_fd < 0 ? -1 : openat(h->v2_fd, name, DIR_FLAGS);
+	for (int c = 0; c < CGROUP_V1_MAX; c++)
+		cg->v1_fd[c] = h->v1_fd[c] < 0 ? -1 : openat(h->v1_fd[c], name, DIR_FLAGS);
+}
+
+static void sleep_ms(long ms)
+{
+	struct timespec ts = {.tv_nsec = ms * 1000000};
+
+	nanosleep(&ts, NULL);
+}
+
+/* Killed processes leave a moment later: without this the new limits would meet the old use. */
+static void clear_leftover(const struct cgroup_host *h, const char *name)
+{
+	struct cgroup old;
+
+	open_leftover(h, name, &old);
+	for (int i = 0; i < KILL_ROUNDS && !cgroup_is_empty(&old); i++) {
+		cgroup_kill(&old);
+		sleep_ms(1);
+	}
+	close_group(&old);
+}
+
+int cgroup_create(struct cgroup_host *h, const char *name, const struct cgroup_limits *limits,
+	struct cgroup *ret, char *err, size_t err_size)
+{
+	struct cgroup cg = {.v2_fd = -1, .v1_fd = {-1, -1, -1}};
+	int r = 0;
+
+	if (!name[0] || strchr(name, '/') || name[0] == '.' || strlen(name) >= sizeof(cg.name)) {
+		snprintf(err, err_size, "'%s' is no name for a control group", name);
+		return -EINVAL;
+	}
+	strcpy(cg.name, name);
+	clear_leftover(h, name);
+	if (h->v2_fd >= 0)
+		r = cg.v2_fd = make_group(h->v2_fd, name);
+	for (int c = 0; c < CGROUP_V1_MAX && r >= 0; c++)
+		if (h->v1_fd[c] >= 0)
+			r = cg.v1_fd[c] = make_group(h->v1_fd[c], name);
+	if (r < 0)
+		snprintf(err, err_size, "cannot make the control group %s: %s", name, strerror(-r));
+	else
+		r = set_limits(h, &cg, limits, err, err_size);
+	if (r < 0) {
+		if (cgroup_destroy(h, &cg) < 0)
+			close_group(&cg);
+		return r;
+	}
+	*ret = cg;
+	return 0;
+}
+
+int cgroup_attach(const struct cgroup *cg, pid_t pid, bool v2_too)
+{
+	char text[16];
+	int r = 0;
+
+	snprintf(text, sizeof(text), "%d", pid);
+	if (v2_too && cg->v2_fd >= 0)
+		r = trp_write_file(cg->v2_fd, "cgroup.procs", text);
+	for (int c = 0; c < CGROUP_V1_MAX && r == 0; c++)
+		if (cg->v1_fd[c] >= 0)
+			r = trp_write_file(cg->v1_fd[c], "cgroup.procs", text);
+	return r;
+}
+
+/* Signals all that dir lists. The number of processes or -errno. */
+static int kill_listed(int dir)
+{
+	cleanup_free char *text = NULL;
+	char *save = NULL;
+	int n = 0, r = trp_read_file(dir, "cgroup.procs", PROCS_MAX, &text, NULL);
+
+	if (r < 0)
+		return r;
+	for (char *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+		uint64_t pid;
+		if (trp_parse_u64(line, &pid) == 0 && pid > 1 && pid <= INT32_MAX) {
+			kill((pid_t)pid, SIGKILL);
+			n++;
+		}
+	}
+	return n;
+}
+
+static int kill_all_listed(int dir)
+{
+	int n = 0;
+
+	for (int i = 0; i < KILL_ROUNDS; i++) {
+		n = kill_listed(dir);
+		if (n <= 0)
+			return n;
+		sleep_ms(1);
+	}
+	return n > 0 ? -EAGAIN : n;
+}
+
+/* Everything in the v1 groups was cloned into the v2 group as well: cgroup.kill reaches it at once. */
+int cgroup_kill(const struct cgroup *cg)
+{
+	int r = -ENOENT;
+
+	if (cg->v2_fd >= 0) {
+		r = trp_write_file(cg->v2_fd, "cgroup.kill", "1");
+		if (r == -ENOENT) /* before Linux 5.14 */
+			r = kill_all_listed(cg->v2_fd);
+		return r;
+	}
+	for (int c = 0; c < CGROUP_V1_MAX; c++)
+		if (cg->v1_fd[c] >= 0)
+			return kill_all_listed(cg->v1_fd[c]);
+	return r;
+}
+
+static bool nobody_in(int dir)
+{
+	cleanup_close int fd = openat(dir, "cgroup.procs", O_RDONLY | O_CLOEXEC);
+	char byte;
+
+	return fd < 0 || read(fd, &byte, 1) <= 0;
+}
+
+bool cgroup_is_empty(const struct cgroup *cg)
+{
+	if (cg->v2_fd >= 0 && !nobody_in(cg->v2_fd))
+		return false;
+	for (int c = 0; c < CGROUP_V1_MAX; c++)
+		if (cg->v1_fd[c] >= 0 && !nobody_in(cg->v1_fd[c]))
+			return false;
+	return true;
+}
+
+static int remove_group(int parent, const char *name)
+{
+	return parent < 0 || unlinkat(parent, name, AT_REMOVEDIR) == 0 || errno == ENOENT ? 0 : -errno;
+}
+
+int cgroup_destroy(struct cgroup_host *h, struct cgroup *cg)
+{
+	int r = remove_group(h->v2_fd, cg->name);
+
+	for (int c = 0; c < CGROUP_V1_MAX && r == 0; c++)
+		r = remove_group(h->v1_fd[c], cg->name);
+	if (r == 0)
+		close_group(cg);
+	return r;
+}
+
+/* The number in file, or behind key in it. */
+static uint64_t read_number(int dir, const char *file, const char *key)
+{
+	cleanup_free char *text = NULL;
+	const char *p;
+	uint64_t v;
+
+	if (dir < 0 || trp_read_file(dir, file, 65536, &text, NULL) < 0)
+		return UINT64_MAX;
+	p = key ? strstr(text, key) : text;
+	if (!p)
+		return UINT64_MAX;
+	p += key ? strlen(key) : 0;
+	text[(p - text) + (long)strcspn(p, "\n")] = '\0';
+	return trp_parse_u64(p, &v) == 0 ? v : UINT64_MAX;
+}
+
+static uint64_t first_number(uint64_t a, uint64_t b)
+{
+	return a != UINT64_MAX ? a : b;
+}
+
+void cgroup_usage(const struct cgroup *cg, uint64_t *memory, uint64_t *pids, uint64_t *cpu_us)
+{
+	uint64_t ns;
+
+	*memory = first_number(read_number(cg->v2_fd, "memory.current", NULL),
+		read_number(cg->v1_fd[CGROUP_MEMORY], "memory.usage_in_bytes", NULL));
+	*pids = first_number(read_number(cg->v2_fd, "pids.current", NULL),
+		read_number(cg->v1_fd[CGROUP_PIDS], "pids.current", NULL));
+	/* v2 counts the time of every group, with or without the controller */
+	*cpu_us = read_number(cg->v2_fd, "cpu.stat", "usage_usec ");
+	if (*cpu_us == UINT64_MAX) {
+		ns = read_number(cg->v1_fd[CGROUP_CPU], "cpuacct.usage", NULL);
+		*cpu_us = ns == UINT64_MAX ? UINT64_MAX : ns / 1000;
+	}
+}

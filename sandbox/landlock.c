@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: ISC */
+/* landlock.c: a second fence behind the mounts (landlock(7)). Runs IN THE CHILD, after pivot_root, without
+ * capabilities. What a kernel's ABI does not know is left out of the request; a kernel without any Landlock
+ * refuses the start unless the spec allows it. Network rights are not handled: the sandbox has a network
+ * namespace of its own, and passed sockets are fenced where their listener was made. */
+#include "sandbox/child.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+
+/* The headers that we build with may be older than the kernel that we run on. */
+enum {
+	FS_EXECUTE = 1 << 0,
+	FS_WRITE_FILE = 1 << 1,
+	FS_READ_FILE = 1 << 2,
+	FS_READ_DIR = 1 << 3,
+	FS_REMOVE_DIR = 1 << 4,
+	FS_REMOVE_FILE = 1 << 5,
+	FS_MAKE_CHAR = 1 << 6,
+	FS_MAKE_DIR = 1 << 7,
+	FS_MAKE_REG = 1 << 8,
+	FS_MAKE_SOCK = 1 << 9,
+	FS_MAKE_FIFO = 1 << 10,
+	FS_MAKE_BLOCK = 1 << 11,
+	FS_MAKE_SYM = 1 << 12,
+	FS_REFER = 1 << 13,
+	FS_TRUNCATE = 1 << 14,
+	FS_IOCTL_DEV = 1 << 15,
+
+	FS_ABI_1 = (1 << 13) - 1,
+	/* rights that make sense for a file: the kernel refuses the others in a rule on one */
+	FS_OF_FILE = FS_EXECUTE | FS_WRITE_FILE | FS_READ_FILE | FS_TRUNCATE | FS_IOCTL_DEV,
+};
+enum { SCOPE_ABSTRACT_UNIX_SOCKET = 1 << 0, SCOPE_SIGNAL = 1 << 1 };
+enum { CREATE_RULESET_VERSION = 1 << 0, RULE_PATH_BENEATH = 1 };
+
+struct ruleset_attr {
+	uint64_t handled_access_fs;
+	uint64_t handled_access_net; /* ABI 4 */
+	uint64_t scoped;             /* ABI 6 */
+};
+
+struct path_beneath_attr {
+	uint64_t allowed_access;
+	int32_t parent_fd;
+} __attribute__((packed));
+
+static const uint64_t rights[] = {
+	[PLAN_ACCESS_READ] = FS_EXECUTE | FS_READ_FILE | FS_READ_DIR,
+	[PLAN_ACCESS_DEVICES] = FS_READ_FILE | FS_READ_DIR | FS_WRITE_FILE | FS_TRUNCATE | FS_IOCTL_DEV,
+	/* oom_score_adj, comm and the like; /proc/sys is read-only, ownership does the rest */
+	[PLAN_ACCESS_PROC] = FS_READ_FILE | FS_READ_DIR | FS_WRITE_FILE | FS_TRUNCATE,
+	/* no device nodes */
+	[PLAN_ACCESS_WRITE] = FS_EXECUTE | FS_WRITE_FILE | FS_READ_FILE | FS_READ_DIR |
+			      FS_REMOVE_DIR | FS_REMOVE_FILE | FS_MAKE_DIR | FS_MAKE_REG |
+			      FS_MAKE_SOCK | FS_MAKE_FIFO | FS_MAKE_SYM | FS_REFER | FS_TRUNCATE,
+};
+
+static uint64_t known_fs_rights(long abi)
+{
+	uint64_t known = FS_ABI_1;
+
+	if (abi >= 2)
+		known |= FS_REFER;
+	if (abi >= 3)
+		known |= FS_TRUNCATE;
+	if (abi >= 5)
+		known |= FS_IOCTL_DEV;
+	return known;
+}
+
+static int allow(int ruleset, int fd, uint64_t access)
+{
+	struct path_beneath_attr attr = {.allowed_access = access, .parent_fd = fd};
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	if (!S_ISDIR(st.st_mode))
+		attr.allowed_access &= FS_OF_FILE;
+	if (syscall(SYS_landlock_add_rule, ruleset, RULE_PATH_BENEATH, &attr, 0) < 0)
+		return -errno;
+	return 0;
+}
+
+static int allow_all(struct child *c, int ruleset, uint64_t known)
+{
+	for (size_t i = 0; i < c->plan->n_rules; i++) {
+		const struct plan_rule *rule = &c->plan->rules[i];
+		if (rule->source >= 0 && c->trees[rule->source] < 0)
+			continue;
+		cleanup_close int fd = open(rule->path, O_PATH | O_CLOEXEC);
+		int r = fd < 0 ? -errno : allow(ruleset, fd, rights[rule->access] & known);
+		if (r < 0) {
+			snprintf(c->detail, sizeof(c->detail), "%s", rule->path);
+			return r;
+		}
+	}
+	/* the program may lie outside of what can be seen */
+	return allow(ruleset, c->exec_fd, (FS_EXECUTE | FS_READ_FILE) & known);
+}
+
+int child_landlock(struct child *c, const struct plan_step *s)
+{
+	long abi = syscall(SYS_landlock_create_ruleset, NULL, 0, CREATE_RULESET_VERSION);
+	struct ruleset_attr attr = {0};
+	cleanup_close int ruleset = -1;
+	int r;
+
+	(void)s;
+	if (abi < 0 && (errno == ENOSYS || errno == EOPNOTSUPP) && c->spec->landlock_optional)
+		return 0;
+	if (abi < 1)
+		return abi < 0 ? -errno : -ENOSYS;
+	attr.handled_access_fs = known_fs_rights(abi);
+	if (abi >= 6)
+		attr.scoped = SCOPE_ABSTRACT_UNIX_SOCKET | SCOPE_SIGNAL;
+	/* an older kernel takes the longer struct as long as what it does not know is 0 */
+	ruleset = (int)syscall(SYS_landlock_create_ruleset, &attr, sizeof(attr), 0);
+	if (ruleset < 0)
+		return -errno;
+	r = allow_all(c, ruleset, attr.handled_access_fs);
+	if (r < 0)
+		return r;
+	return syscall(SYS_landlock_restrict_self, ruleset, 0) < 0 ? -errno : 0;
+}

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: ISC */
+/* plan_text.c: a plan in words, for people. Pure. */
+#include "sandbox/plan.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/mount.h>
+
+static const char *const op_names[] = {
+	[PLAN_WAIT] = "wait",
+	[PLAN_CGROUPNS] = "cgroup-namespace",
+	[PLAN_NS_ROOT] = "become-root-inside",
+	[PLAN_LOOPBACK] = "loopback-up",
+	[PLAN_PORT_START] = "unprivileged-ports",
+	[PLAN_HOSTNAME] = "hostname",
+	[PLAN_PRIVATE] = "mounts-private",
+	[PLAN_ROOT] = "new-root",
+	[PLAN_TREE] = "attach",
+	[PLAN_SYMLINK] = "symlink",
+	[PLAN_TMPFS] = "tmpfs",
+	[PLAN_DATA] = "data-file",
+	[PLAN_DIR] = "directory",
+	[PLAN_PROC] = "proc",
+	[PLAN_MASK] = "mask",
+	[PLAN_READONLY] = "read-only",
+	[PLAN_SEAL] = "seal",
+	[PLAN_PIVOT] = "pivot-root",
+	[PLAN_FDS] = "descriptors",
+	[PLAN_RLIMIT] = "limit",
+	[PLAN_BOUNDING] = "bounding-set",
+	[PLAN_IDS] = "ids",
+	[PLAN_DROP_CAPS] = "drop-capabilities",
+	[PLAN_NO_NEW_PRIVS] = "no-new-privs",
+	[PLAN_SESSION] = "session",
+	[PLAN_LANDLOCK] = "landlock",
+	[PLAN_SECCOMP] = "seccomp",
+	[PLAN_EXEC] = "exec",
+};
+_Static_assert(TRP_ARRAY_SIZE(op_names) == PLAN_OP_COUNT, "a name for each step");
+
+static int source_text(const struct plan *plan, const struct plan_step *s, char *out, size_t size)
+{
+	const struct plan_source *src = &plan->sources[s->source];
+
+	return snprintf(out, size, " <- %s%s%s%s%s%s", src->from_root ? "ROOT" : "", src->path,
+		src->attr & MOUNT_ATTR_RDONLY ? " read-only" : " writable",
+		src->attr & MOUNT_ATTR_NOEXEC ? " noexec" : "", src->idmap ? " idmapped" : "",
+		src->optional ? " optional" : "");
+}
+
+static int detail_text(const struct plan *plan, const struct plan_step *s, char *out, size_t size)
+{
+	switch (s->op) {
+	case PLAN_TREE:
+		return source_text(plan, s, out, size);
+	case PLAN_SYMLINK:
+		return snprintf(out, size, " -> %s", s->text);
+	case PLAN_TMPFS:
+		return snprintf(out, size, " %llu bytes, mode %04o, owner %u:%u%s",
+			(unsigned long long)s->number, s->mode, s->uid, s->gid,
+			s->noexec ? ", noexec" : "");
+	case PLAN_DATA:
+		return snprintf(out, size, " %zu bytes, mode %04o, owner %u:%u", s->data_len,
+			s->mode, s->uid, s->gid);
+	case PLAN_DIR:
+		return snprintf(out, size, " mode %04o, owner %u:%u", s->mode, s->uid, s->gid);
+	case PLAN_ROOT:
+		return snprintf(out, size, " %llu bytes", (unsigned long long)s->number);
+	case PLAN_RLIMIT:
+		if (s->number == RLIM_INFINITY)
+			return snprintf(out, size, " %s unlimited", s->text);
+		return snprintf(out, size, " %s %llu", s->text, (unsigned long long)s->number);
+	case PLAN_PORT_START:
+		return snprintf(out, size, " from %llu", (unsigned long long)s->number);
+	case PLAN_HOSTNAME:
+	case PLAN_EXEC:
+		return snprintf(out, size, " %s", s->text);
+	default:
+		return 0;
+	}
+}
+
+int plan_step_text(const struct plan *plan, size_t i, char *out, size_t size)
+{
+	const struct plan_step *s = &plan->steps[i];
+	char detail[512] = "";
+
+	detail_text(plan, s, detail, sizeof(detail));
+	return snprintf(out, size, "%-9s %s%s%s%s", sandbox_stage_name(s->stage), op_names[s->op],
+		s->path ? " " : "", s->path ? s->path : "", detail);
+}
