@@ -23,9 +23,10 @@ static bool number_of(const json_t *object, const char *key, double *ret)
 	return true;
 }
 
+/* word "": a line that goes on with the one above */
 static void label(const char *word)
 {
-	printf("%*s: ", LABEL, word);
+	printf("%*s%s ", LABEL, word, *word ? ":" : " ");
 }
 
 static void text_row(const json_t *s, const char *word, const char *key)
