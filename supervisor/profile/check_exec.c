@@ -1,14 +1,12 @@
 /* SPDX-License-Identifier: ISC */
-/* check_exec.c: does the program of a command exist? Asked where the answer is known before the start: on the host, in
- * a root directory, in bound directories. What root = packages will hold is not known yet. */
+/* check_exec.c: does the program of a command exist? Asked where the answer is known before the
+ * start: on the host, in a root directory, in bound directories. What root = packages will hold is
+ * not known yet. */
 #include "load.h"
-#include "base/io.h"
+#include "sandbox/openat2.h"
 
-#include <fcntl.h>
-#include <linux/openat2.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 
 /* Is path inside dir? Then what follows, beginning with "/". */
 static const char *below(const char *path, const char *dir)
@@ -21,21 +19,18 @@ static const char *below(const char *path, const char *dir)
 /* As the sandbox will see it: links in root never lead out of it. */
 static int look(const char *root, const char *path, struct stat *ret)
 {
-	struct open_how how = {.flags = O_PATH | O_CLOEXEC, .resolve = RESOLVE_IN_ROOT};
 	cleanup_close int dir = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC), fd = -1;
 
 	if (dir < 0)
 		return -errno;
-	fd = (int)syscall(SYS_openat2, dir, path, &how, sizeof(how));
-	if (fd < 0 && (errno == ENOSYS || errno == EAGAIN)) {
-		/* no openat2: the start will find out */
-		*ret = (struct stat){.st_mode = S_IFREG | 0111};
-		return 0;
-	}
-	return fd < 0 || fstat(fd, ret) < 0 ? -errno : 0;
+	fd = trp_openat2(dir, path, O_PATH, RESOLVE_IN_ROOT);
+	if (fd < 0)
+		return fd;
+	return fstat(fd, ret) < 0 ? -errno : 0;
 }
 
-/* Where on the host is path of the sandbox? Root and rest; NULL: cannot be said before the start. */
+/* Where on the host is path of the sandbox? Root and rest; NULL: cannot be said before the start.
+ */
 static const char *locate(const struct profile_loading *l, const char *path, const char **ret_rest)
 {
 	static const char *const made_at_start[] = {"/trp", "/tmp", "/run", "/dev", "/proc"};
@@ -70,7 +65,8 @@ static const char *locate(const struct profile_loading *l, const char *path, con
 	return p->root == ROOT_HOST ? "/" : p->root == ROOT_DIRECTORY ? p->root_directory : NULL;
 }
 
-static void check_program(const struct profile_loading *l, const char *path, struct profile_where w, const char *key)
+static void check_program(
+	const struct profile_loading *l, const char *path, struct profile_where w, const char *key)
 {
 	const struct profile *p = l->p;
 	const char *rest = "", *root = locate(l, path, &rest);
@@ -78,18 +74,19 @@ static void check_program(const struct profile_loading *l, const char *path, str
 	int r;
 
 	if (!root && p->root == ROOT_NONE)
-		profile_error(l->errors, w.file, w.line, key, "%s: with root = none there is no such program inside, expected one "
-							      "below ${libexec} or in a bind", path);
+		profile_error(l->errors, w.file, w.line, key,
+			"%s: with root = none there is no such program inside, expected one "
+			"below ${libexec} or in a bind",
+			path);
 	if (!root)
 		return;
-	if (rest[0]) {
+	if (rest[0])
 		r = look(root, rest, &st);
-	} else {
+	else
 		r = stat(root, &st) < 0 ? -errno : 0;
-	}
 	if (r < 0)
 		profile_error(l->errors, w.file, w.line, key, "%s: %s%s%s", path, strerror(-r),
-			p->root == ROOT_DIRECTORY ? " in " : "", p->root == ROOT_DIRECTORY ? root : "");
+			root[1] ? " in " : "", root[1] ? root : "");
 	else if (!S_ISREG(st.st_mode))
 		profile_error(l->errors, w.file, w.line, key, "%s: not a regular file", path);
 	else if (!(st.st_mode & 0111))
@@ -101,7 +98,8 @@ void check_programs(const struct profile_loading *l)
 	const struct profile *p = l->p;
 
 	if (p->command.n > 0)
-		check_program(l, p->command.v[0], profile_where(p, "service", "command"), "command");
+		check_program(
+			l, p->command.v[0], profile_where(p, "service", "command"), "command");
 	for (size_t i = 0; i < p->n_setup; i++)
 		if (p->setup[i].n > 0)
 			check_program(l, p->setup[i].v[0], p->setup_where[i], "setup");

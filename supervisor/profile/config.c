@@ -55,13 +55,14 @@ static void *open_listener(struct lang *l, const char *word, struct profile_wher
 	struct config_listener *grown;
 
 	if (!trp_valid_service_name(word) || strchr(word, '@')) {
-		profile_error(l->errors, where.file, where.line, NULL, "[listener %s]: not a name, expected a-z 0-9 . _ - (at most 63)",
-			word);
+		profile_error(l->errors, where.file, where.line, NULL,
+			"[listener %s]: not a name, expected a-z 0-9 . _ - (at most 63)", word);
 		return NULL;
 	}
 	for (size_t i = 0; i < c->n_listeners; i++)
 		if (strcmp(c->listeners[i].name, word) == 0) {
-			profile_error(l->errors, where.file, where.line, NULL, "[listener %s]: given twice, first in line %u", word,
+			profile_error(l->errors, where.file, where.line, NULL,
+				"[listener %s]: given twice, first in line %u", word,
 				c->listeners[i].where.line);
 			return NULL;
 		}
@@ -69,7 +70,8 @@ static void *open_listener(struct lang *l, const char *word, struct profile_wher
 	if (grown) {
 		c->listeners = grown;
 		grown += c->n_listeners;
-		*grown = (struct config_listener){.name = strdup(word), .deadline_ms = DEADLINE_MS, .where = where};
+		*grown = (struct config_listener){
+			.name = strdup(word), .deadline_ms = DEADLINE_MS, .where = where};
 	}
 	if (!grown || !grown->name) {
 		l->oom = true;
@@ -81,13 +83,17 @@ static void *open_listener(struct lang *l, const char *word, struct profile_wher
 
 static int add_listener(struct config *c, const char *name, uint16_t port, uint32_t protocols)
 {
-	struct config_listener *grown = realloc(c->listeners, (c->n_listeners + 1) * sizeof(*grown));
+	struct config_listener *grown =
+		realloc(c->listeners, (c->n_listeners + 1) * sizeof(*grown));
 
 	if (!grown)
 		return -ENOMEM;
 	c->listeners = grown;
-	grown[c->n_listeners] = (struct config_listener){.name = strdup(name), .port = port, .protocols = protocols,
-		.deadline_ms = DEADLINE_MS, .where = {c->file, 0}};
+	grown[c->n_listeners] = (struct config_listener){.name = strdup(name),
+		.port = port,
+		.protocols = protocols,
+		.deadline_ms = DEADLINE_MS,
+		.where = {c->file, 0}};
 	return grown[c->n_listeners++].name ? 0 : -ENOMEM;
 }
 
@@ -114,17 +120,20 @@ static void check(const struct config *c, struct profile_errors *e, bool complet
 		const struct config_listener *l = &c->listeners[i];
 		/* a value that was refused is not missing */
 		if (!l->port && complete)
-			profile_error(e, l->where.file, l->where.line, "port", "missing in [listener %s]", l->name);
+			profile_error(e, l->where.file, l->where.line, "port",
+				"missing in [listener %s]", l->name);
 		if (!l->protocols && complete)
-			profile_error(e, l->where.file, l->where.line, "protocols", "missing in [listener %s], expected http, tls or both",
-				l->name);
+			profile_error(e, l->where.file, l->where.line, "protocols",
+				"missing in [listener %s], expected http, tls or both", l->name);
 		for (size_t j = 0; j < i && l->port; j++)
 			if (c->listeners[j].port == l->port)
-				profile_error(e, l->where.file, l->where.line, "port", "%u is taken already by [listener %s] in line %u",
-					l->port, c->listeners[j].name, c->listeners[j].where.line);
+				profile_error(e, l->where.file, l->where.line, "port",
+					"%u is taken already by [listener %s] in line %u", l->port,
+					c->listeners[j].name, c->listeners[j].where.line);
 	}
 	if (c->uid_base + c->uid_ranges * RANGE > UINT32_MAX)
-		profile_error(e, c->file, 0, "uid-ranges", "the pool of %llu ranges from %llu does not end below 4294967295",
+		profile_error(e, c->file, 0, "uid-ranges",
+			"the pool of %llu ranges from %llu does not end below 4294967295",
 			(unsigned long long)c->uid_ranges, (unsigned long long)c->uid_base);
 }
 
@@ -216,7 +225,8 @@ static bool carried(const struct config *c, const struct profile *p, size_t kind
 	return false;
 }
 
-static void check_listener_name(const struct config *c, const struct profile *p, const char *name, struct profile_errors *errors)
+static void check_listener_name(const struct config *c, const struct profile *p, const char *name,
+	struct profile_errors *errors)
 {
 	struct profile_where w = profile_where(p, "route", "listener");
 	const char *names[64], *near;
@@ -230,13 +240,15 @@ static void check_listener_name(const struct config *c, const struct profile *p,
 	}
 	near = trp_nearest(name, names, n);
 	if (near)
-		profile_error(errors, w.file, w.line, "listener", "there is no [listener %s] in %s; did you mean '%s'?", name, c->file,
-			near);
+		profile_error(errors, w.file, w.line, "listener",
+			"there is no [listener %s] in %s; did you mean '%s'?", name, c->file, near);
 	else
-		profile_error(errors, w.file, w.line, "listener", "there is no [listener %s] in %s", name, c->file);
+		profile_error(errors, w.file, w.line, "listener", "there is no [listener %s] in %s",
+			name, c->file);
 }
 
-int config_check_profile(const struct config *c, const struct profile *p, struct profile_errors *errors)
+int config_check_profile(
+	const struct config *c, const struct profile *p, struct profile_errors *errors)
 {
 	static const char *const keys[] = {[ROUTE_HTTP] = "http", [ROUTE_TLS] = "tls"};
 	size_t before = errors->n;
@@ -246,7 +258,8 @@ int config_check_profile(const struct config *c, const struct profile *p, struct
 	for (size_t k = 0; k < ROUTE_KINDS && errors->n == before; k++) {
 		struct profile_where w = profile_where(p, "route", keys[k]);
 		if (p->port[k] && !carried(c, p, k))
-			profile_error(errors, w.file, w.line, keys[k], "no listener of this service has protocols = %s in %s", keys[k],
+			profile_error(errors, w.file, w.line, keys[k],
+				"no listener of this service has protocols = %s in %s", keys[k],
 				c->file);
 	}
 	return errors->n > before ? -EINVAL : 0;

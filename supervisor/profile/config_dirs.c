@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* config_dirs.c: where the helper programs and the shipped profiles are: in a build tree, or installed. */
+/* config_dirs.c: where the helper programs and the shipped profiles are: in a build tree, or
+ * installed. */
 #include "config.h"
 
 #include <limits.h>
@@ -33,7 +34,8 @@ const char *config_libexec(void)
 	return dir;
 }
 
-/* A build directory may lie deeper (make O=build/asan): the first directory above it that has a Makefile is the top. */
+/* A build directory may lie deeper (make O=build/asan): the first directory above it that has a
+ * Makefile is the top. */
 static bool source_profiles(char *dir, char *out, size_t size)
 {
 	char path[PATH_MAX + 16], *slash;
@@ -52,7 +54,8 @@ const char *config_shipped_profiles(void)
 	static char dir[PATH_MAX];
 	char build[PATH_MAX];
 
-	if (!dir[0] && (!build_dir(build, sizeof(build)) || !source_profiles(build, dir, sizeof(dir))))
+	if (!dir[0] &&
+		(!build_dir(build, sizeof(build)) || !source_profiles(build, dir, sizeof(dir))))
 		snprintf(dir, sizeof(dir), "%s", TRP_DATADIR "/profiles");
 	return dir;
 }

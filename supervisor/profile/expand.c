@@ -11,8 +11,19 @@
 #define EXPANDED_MAX (64 * 1024)
 
 enum variable {
-	VAR_NAME, VAR_INSTANCE, VAR_SERVICE, VAR_ID, VAR_STATE, VAR_RUNTIME, VAR_PUBLISH, VAR_PROFILE, VAR_SECRETS,
-	VAR_PUBLIC_HTTP, VAR_PUBLIC_TLS, VAR_LIBEXEC, VARIABLES
+	VAR_NAME,
+	VAR_INSTANCE,
+	VAR_SERVICE,
+	VAR_ID,
+	VAR_STATE,
+	VAR_RUNTIME,
+	VAR_PUBLISH,
+	VAR_PROFILE,
+	VAR_SECRETS,
+	VAR_PUBLIC_HTTP,
+	VAR_PUBLIC_TLS,
+	VAR_LIBEXEC,
+	VARIABLES
 };
 
 const struct profile_variable profile_variables[] = {
@@ -45,56 +56,68 @@ static int unknown(const struct lang_value *v, const char *name)
 	return lang_refuse(v, "unknown variable ${%s}", name);
 }
 
-static int public_port(const struct lang_value *v, enum profile_route_kind kind, char *out, size_t size)
+static int public_port(
+	const struct lang_value *v, enum profile_route_kind kind, char *out, size_t size)
 {
 	const struct profile_loading *l = v->lang->user;
 	static const char *const names[] = {[ROUTE_HTTP] = "http", [ROUTE_TLS] = "tls"};
 
 	if (l->paths->public_port[kind] == 0)
-		return lang_refuse(v, "${public.%s} has no value: trpsup.conf has no listener with protocols = %s", names[kind],
-			names[kind]);
+		return lang_refuse(v,
+			"${public.%s} has no value: trpsup.conf has no listener with protocols = "
+			"%s",
+			names[kind], names[kind]);
 	snprintf(out, size, "%u", l->paths->public_port[kind]);
 	return 0;
 }
 
-/* The value as text: borrowed from the profile, or written into out. */
-static int value_of(const struct lang_value *v, enum variable var, char *out, size_t size, const char **ret)
+static int no_instance(const struct lang_value *v, const struct profile *p)
+{
+	return lang_refuse(v,
+		"${instance} has no value: this profile is loaded without an instance, expected a "
+		"name such as %s@1",
+		p->name);
+}
+
+static int no_files_dir(const struct lang_value *v, const struct profile *p)
+{
+	return lang_refuse(v, "${profile} has no value: there is no directory %s/ beside %s",
+		p->name, p->file);
+}
+
+/* The value as text: borrowed, or written into out. */
+static int value_of(
+	const struct lang_value *v, enum variable var, char *out, size_t size, const char **ret)
 {
 	const struct profile_loading *l = v->lang->user;
 	const struct profile *p = l->p;
+	const char *const values[VARIABLES] = {
+		[VAR_NAME] = p->name,
+		[VAR_INSTANCE] = p->instance,
+		[VAR_SERVICE] = p->service,
+		[VAR_ID] = p->id,
+		[VAR_STATE] = "/trp/state",
+		[VAR_RUNTIME] = out,
+		[VAR_PUBLISH] = "/trp/publish",
+		[VAR_PROFILE] = "/trp/profile",
+		[VAR_SECRETS] = "/trp/secrets",
+		[VAR_PUBLIC_HTTP] = out,
+		[VAR_PUBLIC_TLS] = out,
+		[VAR_LIBEXEC] = l->paths->libexec,
+	};
 
-	*ret = out;
-	switch (var) {
-	case VAR_INSTANCE:
-		if (!p->instance[0])
-			return lang_refuse(v, "${instance} has no value: this profile is loaded without an instance, expected "
-					      "a name such as %s@1", p->name);
-		*ret = p->instance;
-		return 0;
-	case VAR_PROFILE:
-		if (!p->files_dir)
-			return lang_refuse(v, "${profile} has no value: there is no directory %s/ beside %s", p->name, p->file);
-		*ret = "/trp/profile";
-		return 0;
-	case VAR_LIBEXEC:
-		if (!l->paths->libexec)
-			return lang_refuse(v, "${libexec} has no value here");
-		*ret = l->paths->libexec;
-		return 0;
-	case VAR_RUNTIME:
+	*ret = values[var];
+	if (var == VAR_INSTANCE && !p->instance[0])
+		return no_instance(v, p);
+	if (var == VAR_PROFILE && !p->files_dir)
+		return no_files_dir(v, p);
+	if (var == VAR_LIBEXEC && !l->paths->libexec)
+		return lang_refuse(v, "${libexec} has no value here");
+	if (var == VAR_PUBLIC_HTTP || var == VAR_PUBLIC_TLS)
+		return public_port(v, var == VAR_PUBLIC_HTTP ? ROUTE_HTTP : ROUTE_TLS, out, size);
+	if (var == VAR_RUNTIME)
 		snprintf(out, size, "/run/%s", p->id);
-		return 0;
-	case VAR_NAME: *ret = p->name; return 0;
-	case VAR_SERVICE: *ret = p->service; return 0;
-	case VAR_ID: *ret = p->id; return 0;
-	case VAR_STATE: *ret = "/trp/state"; return 0;
-	case VAR_PUBLISH: *ret = "/trp/publish"; return 0;
-	case VAR_SECRETS: *ret = "/trp/secrets"; return 0;
-	case VAR_PUBLIC_HTTP: return public_port(v, ROUTE_HTTP, out, size);
-	case VAR_PUBLIC_TLS: return public_port(v, ROUTE_TLS, out, size);
-	case VARIABLES: break;
-	}
-	return -EINVAL;
+	return 0;
 }
 
 /* The variable at *p (behind "${"), appended to f. */
@@ -152,13 +175,15 @@ int expand_variables(const struct lang_value *v, const char *text, char **ret)
 			text += 2;
 			r = one_variable(v, &text, f);
 		} else {
-			r = lang_refuse(v, "a single $ means nothing here; a literal $ is written as $$, a variable as ${name}");
+			r = lang_refuse(v, "a single $ means nothing here; a literal $ is written "
+					   "as $$, a variable as ${name}");
 		}
 	}
 	if (f && fclose(f) != 0 && r == 0)
 		r = -ENOMEM;
 	if (r == 0 && size > EXPANDED_MAX)
-		r = lang_refuse(v, "longer than %d bytes when its variables are expanded", EXPANDED_MAX);
+		r = lang_refuse(
+			v, "longer than %d bytes when its variables are expanded", EXPANDED_MAX);
 	if (r < 0) {
 		free(out);
 		return r;

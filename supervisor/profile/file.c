@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: ISC */
-/* file.c: from a file to lang_apply(). libinih trims, cuts comments and separates key and value, but hides the line number, cuts
- * long names without a word, reports only the first bad line and cannot tell a continued value from a second one. The
- * reader below is called once for each line, so it sees all that first. */
+/* file.c: from a file to lang_apply(). libinih trims, cuts comments and separates key and value,
+ * but hides the line number, cuts long names without a word, reports only the first bad line and
+ * cannot tell a continued value from a second one. The reader below is called once for each line,
+ * so it sees all that first. */
 #include "lang.h"
 #include "base/io.h"
 #include "base/utf8.h"
@@ -13,9 +14,15 @@
 
 enum line_kind { LINE_NOTHING, LINE_SECTION, LINE_KEY, LINE_CONTINUED };
 
-#define REFUSE(f, key, ...) profile_error((f)->lang->errors, (f)->path, (f)->line, key, __VA_ARGS__)
+/* A line that cannot be used: what it would have said is lost. */
+#define REFUSE(f, key, ...)                                                                        \
+	do {                                                                                       \
+		(f)->lang->lost = true;                                                            \
+		profile_error((f)->lang->errors, (f)->path, (f)->line, key, __VA_ARGS__);          \
+	} while (0)
 
-/* Length of the character at s, 0 if it is not UTF-8 or a control character other than tab and line end. */
+/* Length of the character at s, 0 if it is not UTF-8 or a control character other than tab and line
+ * end. */
 static size_t text_char(const char *s, size_t left)
 {
 	unsigned char c = (unsigned char)s[0];
@@ -35,8 +42,10 @@ static bool check_text(struct lang_file *f)
 	for (const char *s = f->next; s < f->end; s += n) {
 		n = text_char(s, (size_t)(f->end - s));
 		if (n == 0) {
+			f->lang->lost = true;
 			profile_error(f->lang->errors, f->path, line, NULL,
-				"the byte 0x%02x does not belong here, expected UTF-8 text without control characters",
+				"the byte 0x%02x does not belong here, expected UTF-8 text without "
+				"control characters",
 				(unsigned char)*s);
 			return false;
 		}
@@ -60,7 +69,8 @@ static bool read_section(struct lang_file *f, const char *line, size_t len)
 	for (rest = close + 1; rest < line + len && strchr(" \t\r", *rest); rest++)
 		;
 	if (rest < line + len && *rest != ';' && *rest != '#') {
-		REFUSE(f, NULL, "there is text behind the ']' of a section, expected the end of the line");
+		REFUSE(f, NULL,
+			"there is text behind the ']' of a section, expected the end of the line");
 		return false;
 	}
 	len = (size_t)(close - line - 1);
@@ -71,6 +81,7 @@ static bool read_section(struct lang_file *f, const char *line, size_t len)
 	memcpy(name, line + 1, len);
 	name[len] = '\0';
 	f->skip_section = lang_open_section(f, name) < 0;
+	f->lang->lost |= f->skip_section;
 	return !f->skip_section;
 }
 
@@ -89,7 +100,9 @@ static bool read_key(struct lang_file *f, const char *line, size_t len)
 	while (key > 0 && strchr(" \t", line[key - 1]))
 		key--;
 	if (key == 0 || key > LANG_WORD_MAX) {
-		REFUSE(f, NULL, key ? "the key is longer than %d bytes" : "there is no key before the '=' (at most %d bytes)",
+		REFUSE(f, NULL,
+			key ? "the key is longer than %d bytes"
+			    : "there is no key before the '=' (at most %d bytes)",
 			LANG_WORD_MAX);
 		return false;
 	}
@@ -108,7 +121,9 @@ static bool classify(struct lang_file *f, const char *line, size_t len, size_t s
 	if (indent == len || line[indent] == ';' || line[indent] == '#')
 		return false;
 	if (len >= size) {
-		REFUSE(f, NULL, "the line is longer than %zu bytes; continue it on a new line that begins with a blank",
+		REFUSE(f, NULL,
+			"the line is longer than %zu bytes; continue it on a new line that begins "
+			"with a blank",
 			size - 1);
 		f->skip_continued = true;
 		f->skip_section |= line[0] == '[';
@@ -125,7 +140,9 @@ static bool classify(struct lang_file *f, const char *line, size_t len, size_t s
 		return read_key(f, line, len);
 	}
 	if (!f->has_key) {
-		REFUSE(f, NULL, "an indented line continues the value above it, but there is none; keys begin in the first column");
+		REFUSE(f, NULL,
+			"an indented line continues the value above it, but there is none; keys "
+			"begin in the first column");
 		return false;
 	}
 	f->kind = LINE_CONTINUED;
@@ -181,7 +198,8 @@ static int read_lines(struct lang_file *f)
 		return 0;
 	r = ini_parse_stream(next_line, f, handle, f);
 	if (r > 0 && f->lang->errors->n == before)
-		profile_error(f->lang->errors, f->path, (unsigned)r, NULL, "syntax error, expected [section] or KEY = VALUE");
+		profile_error(f->lang->errors, f->path, (unsigned)r, NULL,
+			"syntax error, expected [section] or KEY = VALUE");
 	return f->lang->oom ? -ENOMEM : 0;
 }
 
@@ -193,7 +211,8 @@ static const char *check_owner(const struct stat *st)
 	if (st->st_uid != 0 && st->st_uid != geteuid())
 		return "owned by somebody else, expected root or the user of this program as owner";
 	if (st->st_mode & (S_IWGRP | S_IWOTH))
-		return "writable by others than its owner, who could change what is run; chmod go-w it";
+		return "writable by others than its owner, who could change what is run; chmod "
+		       "go-w it";
 	if (st->st_size > LANG_FILE_MAX)
 		return "larger than 64 KiB";
 	return NULL;
@@ -221,6 +240,7 @@ static int load_bytes(struct lang_file *f, const char *path, char *buf, ssize_t 
 	}
 	if (!why && len > LANG_FILE_MAX)
 		why = "larger than 64 KiB";
+	f->lang->lost |= why != NULL;
 	if (why)
 		profile_error(f->lang->errors, path, 0, NULL, "%s", why);
 	f->dev = st.st_dev;
@@ -235,7 +255,9 @@ static int enter(struct lang_file *f, const char *path, const char *buf, size_t 
 	struct lang *l = f->lang;
 
 	if (l->n_files >= LANG_FILES_MAX) {
-		profile_error(l->errors, path, 0, NULL, "more than %d files in one profile", LANG_FILES_MAX);
+		if (l->n_files++ == LANG_FILES_MAX)
+			profile_error(l->errors, path, 0, NULL, "more than %d files in one profile",
+				LANG_FILES_MAX);
 		return 0;
 	}
 	if (strv_push(&l->files, path) < 0) {
@@ -275,13 +297,17 @@ int lang_read(struct lang *l, const char *path)
 	return enter(&f, path, buf, (size_t)len);
 }
 
-/* include = PATH, relative to the file that says so. Its keys count as written in the section of that line. */
+/* include = PATH, relative to the file that says so. Its keys count as written in the section of
+ * that line. */
 int lang_include(struct lang_file *f, const char *path)
 {
 	const char *slash = strrchr(f->path, '/');
 	cleanup_free char *full = NULL, *buf = malloc(LANG_FILE_MAX + 1);
-	struct lang_file sub = {.lang = f->lang, .parent = f, .depth = f->depth + 1,
-		.section = f->section, .base = f->base};
+	struct lang_file sub = {.lang = f->lang,
+		.parent = f,
+		.depth = f->depth + 1,
+		.section = f->section,
+		.base = f->base};
 	ssize_t len;
 
 	if (path[0] == '/' || !slash)
@@ -300,7 +326,8 @@ int lang_include(struct lang_file *f, const char *path)
 	}
 	for (const struct lang_file *up = f; up && len >= 0; up = up->parent)
 		if (up->dev == sub.dev && up->ino == sub.ino) {
-			REFUSE(f, "include", "%s is being read already, it would include itself", full);
+			REFUSE(f, "include", "%s is being read already, it would include itself",
+				full);
 			return -EBADMSG;
 		}
 	return len < 0 ? -EBADMSG : enter(&sub, full, buf, (size_t)len);

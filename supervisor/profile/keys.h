@@ -19,7 +19,8 @@ extern const char *const profile_ready_words[];
 extern const char *const profile_adapter_words[];
 extern const char *const profile_restart_words[];
 
-/* Where a key of p was set; line 0 of its main file if it was not. For late messages (profile_error()). */
+/* Where a key of p was set; line 0 of its main file if it was not. For late messages
+ * (profile_error()). */
 struct profile_where profile_where(const struct profile *p, const char *section, const char *key);
 
 /* The variables ${...}: for the manual's test and the completion. */

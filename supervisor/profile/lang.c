@@ -18,14 +18,16 @@ int lang_refuse(const struct lang_value *v, const char *fmt, ...)
 	if (vasprintf(&text, fmt, ap) < 0)
 		text = NULL;
 	va_end(ap);
-	profile_error(v->lang->errors, v->where.file, v->where.line, v->name, "%s", text ? text : "not valid");
+	profile_error(v->lang->errors, v->where.file, v->where.line, v->name, "%s",
+		text ? text : "not valid");
 	return -EBADMSG;
 }
 
 const struct lang_section *lang_find_section(const struct lang *l, const char *name, size_t len)
 {
 	for (size_t i = 0; i < l->n_sections; i++)
-		if (strlen(l->sections[i].name) == len && strncmp(l->sections[i].name, name, len) == 0)
+		if (strlen(l->sections[i].name) == len &&
+			strncmp(l->sections[i].name, name, len) == 0)
 			return &l->sections[i];
 	return NULL;
 }
@@ -34,7 +36,8 @@ const struct lang_section *lang_find_section(const struct lang *l, const char *n
 const struct lang_key *lang_find_key(const struct lang *l, const char *section, const char *name)
 {
 	for (size_t i = 0; i < l->n_keys; i++)
-		if ((!section || strcmp(l->keys[i].section, section) == 0) && strcmp(l->keys[i].name, name) == 0)
+		if ((!section || strcmp(l->keys[i].section, section) == 0) &&
+			strcmp(l->keys[i].name, name) == 0)
 			return &l->keys[i];
 	return NULL;
 }
@@ -46,7 +49,8 @@ struct profile_where lang_where(const struct lang *l, const char *section, const
 	return k ? l->where[k - l->keys] : (struct profile_where){0};
 }
 
-static void mark(struct lang *l, const struct lang_key *k, struct profile_where where, unsigned serial)
+static void mark(
+	struct lang *l, const struct lang_key *k, struct profile_where where, unsigned serial)
 {
 	l->where[k - l->keys] = where;
 	l->serial[k - l->keys] = serial;
@@ -62,7 +66,8 @@ static int unknown_section(struct lang_file *f, const char *name, size_t len)
 		names[i] = l->sections[i].name;
 	near = word ? trp_nearest(word, names, l->n_sections) : NULL;
 	if (near)
-		profile_error(l->errors, f->path, f->line, NULL, "[%s]: unknown section; did you mean '[%s]'?", name, near);
+		profile_error(l->errors, f->path, f->line, NULL,
+			"[%s]: unknown section; did you mean '[%s]'?", name, near);
 	else
 		profile_error(l->errors, f->path, f->line, NULL, "[%s]: unknown section", name);
 	return -EBADMSG;
@@ -79,8 +84,8 @@ int lang_open_section(struct lang_file *f, const char *name)
 	if (!s)
 		return unknown_section(f, name, len);
 	if (s->named != (*word != '\0')) {
-		profile_error(l->errors, f->path, f->line, NULL, "[%s]: expected [%s%s]", name, s->name,
-			s->named ? " NAME" : "");
+		profile_error(l->errors, f->path, f->line, NULL, "[%s]: expected [%s%s]", name,
+			s->name, s->named ? " NAME" : "");
 		return -EBADMSG;
 	}
 	f->section = s;
@@ -101,8 +106,13 @@ static void unknown_key(const struct lang_value *v, const struct lang_file *f)
 	const char *names[LANG_KEYS_MAX], *near;
 	size_t n = 0;
 
+	if (l->include && strcmp(v->name, "include") == 0) {
+		lang_refuse(v, "belongs to the top of a file or to [%s]", l->sections[0].name);
+		return;
+	}
 	if (elsewhere) {
-		lang_refuse(v, "unknown key in [%s]; it belongs to [%s]", f->section->name, elsewhere->section);
+		lang_refuse(v, "unknown key in [%s]; it belongs to [%s]", f->section->name,
+			elsewhere->section);
 		mark(l, elsewhere, v->where, 0);
 		return;
 	}
@@ -132,13 +142,15 @@ static int judge(const struct lang_value *v, int r)
 		return r;
 	}
 	if (r == -ERANGE)
-		return lang_refuse(v, "'%s' is out of range, expected %s", v->text ? v->text : "", v->key->expects);
+		return lang_refuse(v, "'%s' is out of range, expected %s", v->text ? v->text : "",
+			v->key->expects);
 	while (v->key->words && v->key->words[n])
 		n++;
 	if (n > 0 && v->text)
 		near = trp_nearest(v->text, v->key->words, n);
 	if (near)
-		return lang_refuse(v, "'%s' is not valid, expected %s; did you mean '%s'?", v->text, v->key->expects, near);
+		return lang_refuse(v, "'%s' is not valid, expected %s; did you mean '%s'?", v->text,
+			v->key->expects, near);
 	if (!v->text)
 		return lang_refuse(v, "expected %s", v->key->expects);
 	return lang_refuse(v, "'%s' is not valid, expected %s", v->text, v->key->expects);
@@ -206,7 +218,9 @@ static bool looks_like_key(const struct lang_file *f, const char *value)
 	memcpy(word, value, name);
 	word[name] = '\0';
 	if (f->section->free_names)
-		return strspn(word, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_") == name;
+		return strspn(word,
+			       "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_") ==
+		       name;
 	return blank > 0 && lang_find_key(f->lang, f->section->name, word);
 }
 
@@ -218,7 +232,8 @@ static void apply_row(struct lang_file *f, struct lang_value *v, const char *val
 	bool once = k->kind == LANG_SCALAR || k->kind == LANG_LINE;
 
 	if (v->continued && k->kind == LANG_SCALAR) {
-		lang_refuse(v, "takes one line, but an indented line continues it; keys begin in the first column");
+		lang_refuse(v, "takes one line, but an indented line continues it; keys begin in "
+			       "the first column");
 		return;
 	}
 	if (once && !v->continued && v->lang->serial[row] == f->serial && *value) {
@@ -240,7 +255,8 @@ static void apply_row(struct lang_file *f, struct lang_value *v, const char *val
 static void apply_include(struct lang_file *f, const struct lang_value *v, const char *value)
 {
 	if (v->continued)
-		lang_refuse(v, "takes one line, but an indented line continues it; keys begin in the first column");
+		lang_refuse(v, "takes one line, but an indented line continues it; keys begin in "
+			       "the first column");
 	else if (!*value)
 		lang_refuse(v, "has no value, expected a path such as ../common.ini");
 	else if (lang_include(f, value) == -ENOMEM)
@@ -250,7 +266,8 @@ static void apply_include(struct lang_file *f, const struct lang_value *v, const
 void lang_apply(struct lang_file *f, const char *name, const char *value, bool continued)
 {
 	struct lang *l = f->lang;
-	struct lang_value v = {.lang = l, .name = name, .where = {f->path, f->line}, .continued = continued};
+	struct lang_value v = {
+		.lang = l, .name = name, .where = {f->path, f->line}, .continued = continued};
 	bool top = !f->section || f->section == l->sections;
 
 	if (l->oom)
@@ -262,17 +279,22 @@ void lang_apply(struct lang_file *f, const char *name, const char *value, bool c
 	if (!f->section) {
 		lang_refuse(&v, "stands before the first [section]");
 		f->skip_continued = true;
+		l->lost = true;
 		return;
 	}
 	if (continued && looks_like_key(f, value)) {
-		lang_refuse(&v, "the indented line '%s' would continue this value; a key begins in the first column", value);
+		lang_refuse(&v,
+			"the indented line '%s' would continue this value; a key begins in the "
+			"first column",
+			value);
 		return;
 	}
 	v.key = lang_find_key(l, f->section->name, name);
 	if (v.key) {
 		apply_row(f, &v, value);
 	} else if (f->section->free_names) {
-		apply_text(&v, continued ? l->free_continued : f->section->free_names, value, f->base);
+		apply_text(
+			&v, continued ? l->free_continued : f->section->free_names, value, f->base);
 	} else {
 		unknown_key(&v, f);
 		f->skip_continued = true;
@@ -283,7 +305,8 @@ static int apply_fallback(struct lang *l, const struct lang_key *k)
 {
 	struct lang_value v = {.lang = l, .key = k, .name = k->name};
 
-	return k->kind == LANG_SCALAR ? apply_text(&v, k->parse, k->fallback, l->base) : apply_words(&v, k->fallback, l->base);
+	return k->kind == LANG_SCALAR ? apply_text(&v, k->parse, k->fallback, l->base)
+				      : apply_words(&v, k->fallback, l->base);
 }
 
 int lang_init(struct lang *l)
@@ -295,7 +318,8 @@ int lang_init(struct lang *l)
 	if (!l->where || !l->serial)
 		return -ENOMEM;
 	for (size_t i = 0; i < l->n_keys && r == 0; i++) {
-		const struct lang_section *s = lang_find_section(l, l->keys[i].section, strlen(l->keys[i].section));
+		const struct lang_section *s =
+			lang_find_section(l, l->keys[i].section, strlen(l->keys[i].section));
 		if (l->keys[i].fallback && l->keys[i].kind == LANG_SCALAR && !s->named)
 			r = apply_fallback(l, &l->keys[i]);
 	}

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: ISC */
-/* lang.h: the language of profiles and of trpsup.conf, internal to supervisor/profile/. INI as libinih reads it; what
- * a key means is one row of a table.
+/* lang.h: the language of profiles and of trpsup.conf, internal to supervisor/profile/. INI as
+ * libinih reads it; what a key means is one row of a table.
  *
- *   file.c    a file, checked and cut into lines, given to libinih    -> lang_apply() for each value
- *   lang.c    finds the row, splits and expands the value             -> the row's parser
+ *   file.c    a file, checked and cut into lines, given to libinih    -> lang_apply() for each
+ * value lang.c    finds the row, splits and expands the value             -> the row's parser
  *   values.c  parsers of values (and values_profile.c)                -> a field of the struct
  *
  * Every problem becomes a line in errors and reading goes on, so that a run shows all of them. */
@@ -11,11 +11,12 @@
 
 #include "supervisor/profile/profile.h"
 
-#define LANG_FILE_MAX    (64 * 1024)
-#define LANG_WORD_MAX    49 /* bytes of a key or of a section's name; libinih cuts longer ones without a word */
-#define LANG_INCLUDE_MAX 8  /* files deep, the first one not counted */
+#define LANG_FILE_MAX (64 * 1024)
+#define LANG_WORD_MAX                                                                              \
+	49 /* bytes of a key or of a section's name; libinih cuts longer ones without a word */
+#define LANG_INCLUDE_MAX 8   /* files deep, the first one not counted */
 #define LANG_FILES_MAX   128 /* files of one profile, with all that they include */
-#define LANG_KEYS_MAX    64 /* rows of one table */
+#define LANG_KEYS_MAX    64  /* rows of one table */
 
 struct lang;
 struct lang_key;
@@ -26,20 +27,23 @@ struct lang_value {
 	const struct lang_key *key; /* NULL for free names */
 	const char *name;           /* as written: the key, or the free name */
 	struct profile_where where;
-	bool continued;             /* written on an indented line */
-	const char *text;           /* LANG_SCALAR, LANG_LIST: expanded, one word of a list. NULL: reset the list */
-	const struct strv *words;   /* LANG_LINE, LANG_LINES: expanded. NULL: reset */
+	bool continued;   /* written on an indented line */
+	const char *text; /* LANG_SCALAR, LANG_LIST: expanded, one word of a list. NULL: reset the
+			     list */
+	const struct strv *words; /* LANG_LINE, LANG_LINES: expanded. NULL: reset */
 };
 
-/* Puts a value into base (the struct that the section fills). 0; -EINVAL: not what the key expects; -ERANGE: out of
- * the key's range (for both the caller writes the message); -EBADMSG: refused, the message is written; -ENOMEM. */
+/* Puts a value into base (the struct that the section fills). 0; -EINVAL: not what the key expects;
+ * -ERANGE: out of the key's range (for both the caller writes the message); -EBADMSG: refused, the
+ * message is written; -ENOMEM. */
 typedef int (*lang_parser)(const struct lang_value *v, void *base);
 
 enum lang_kind {
 	LANG_SCALAR, /* one value; twice in a file is an error; another file replaces it */
 	LANG_LINE,   /* a scalar of words (a command line); indented lines add words */
 	LANG_LIST,   /* words; every assignment adds; an empty one resets */
-	LANG_LINES,  /* every assignment (or indented line) is one item of several words; an empty one resets */
+	LANG_LINES,  /* every assignment (or indented line) is one item of several words; an empty
+			one resets */
 };
 
 /* A row of a table. */
@@ -48,19 +52,21 @@ struct lang_key {
 	enum lang_kind kind;
 	lang_parser parse;
 	size_t offset;
-	uint64_t min, max;        /* for numbers; max 0 = no range */
-	const char *const *words; /* the words permitted, NULL-terminated, in the order of the enum */
-	const char *expects;      /* "a size such as 64M"; the type in the manual */
-	const char *fallback;     /* default, as it would be written; NULL: none */
-	const char *unset;        /* in the manual: what holds when there is no fallback */
-	const char *example;      /* a value that is right */
-	const char *help;         /* one line */
+	uint64_t min, max; /* for numbers; max 0 = no range */
+	const char *const
+		*words;       /* the words permitted, NULL-terminated, in the order of the enum */
+	const char *expects;  /* "a size such as 64M"; the type in the manual */
+	const char *fallback; /* default, as it would be written; NULL: none */
+	const char *unset;    /* in the manual: what holds when there is no fallback */
+	const char *example;  /* a value that is right */
+	const char *help;     /* one line */
 };
 
 struct lang_section {
 	const char *name;
-	bool named;        /* [name WORD] */
-	lang_parser free_names; /* any key, to this parser as LANG_SCALAR; indented lines are joined by a blank */
+	bool named;             /* [name WORD] */
+	lang_parser free_names; /* any key, to this parser as LANG_SCALAR; indented lines are joined
+				   by a blank */
 };
 
 struct lang {
@@ -76,8 +82,10 @@ struct lang {
 	struct strv files;           /* every file read; messages point into it */
 	bool include;                /* "include = PATH" is part of this language */
 	bool oom;
+	bool lost;  /* lines could not be used: do not complain about what is missing */
 	void *user; /* of the hooks */
-	/* Expands the variables of text. The hook writes its messages: -EBADMSG. NULL: there are none. */
+	/* Expands the variables of text. The hook writes its messages: -EBADMSG. NULL: there are
+	 * none. */
 	int (*expand)(const struct lang_value *v, const char *text, char **ret);
 	/* A [name WORD] section begins: what it fills, or NULL when refused (message written). */
 	void *(*open_section)(struct lang *l, const char *word, struct profile_where where);
@@ -91,9 +99,9 @@ int lang_init(struct lang *l);
 int lang_finish(struct lang *l);
 void lang_free(struct lang *l);
 
-/* Reads a file, which must be regular, owned by root or the caller, not writable by others, at most LANG_FILE_MAX bytes of
- * UTF-8 without control characters. 0 also when errors were found (they are in l->errors); -ENOENT: no such file, no
- * message written; -ENOMEM. */
+/* Reads a file, which must be regular, owned by root or the caller, not writable by others, at most
+ * LANG_FILE_MAX bytes of UTF-8 without control characters. 0 also when errors were found (they are
+ * in l->errors); -ENOENT: no such file, no message written; -ENOMEM. */
 int lang_read(struct lang *l, const char *path);
 /* The same for bytes in memory; path is for messages and for the directory of includes. */
 int lang_read_buffer(struct lang *l, const char *path, const char *buf, size_t len);
@@ -127,6 +135,7 @@ const struct lang_section *lang_find_section(const struct lang *l, const char *n
 const struct lang_key *lang_find_key(const struct lang *l, const char *section, const char *name);
 struct profile_where lang_where(const struct lang *l, const char *section, const char *name);
 
-/* words.c. Splits a line into words: blanks separate; '...' and "..." group; a backslash takes the next character as it is (in
+/* words.c. Splits a line into words: blanks separate; '...' and "..." group; a backslash takes the
+ * next character as it is (in
  * "..." only before " and \). Returns 0, -ENOMEM, or -EINVAL with the reason in *why. */
 int words_split(const char *line, struct strv *ret, const char **why);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* load.c: profile_load(): from a service's name to a whole profile, or to all that is wrong with it. */
+/* load.c: profile_load(): from a service's name to a whole profile, or to all that is wrong with
+ * it. */
 #include "load.h"
 #include "base/io.h"
 #include "base/parse.h"
@@ -10,10 +11,12 @@
 
 static void free_strings(struct profile *p)
 {
-	char *const strings[] = {p->service, p->name, p->instance, p->id, p->file, p->files_dir, p->description, p->user,
-		p->group, p->working_directory, p->root_directory, p->suite};
-	struct strv *const lists[] = {&p->command, &p->requires, &p->after, &p->hosts, &p->listeners, &p->packages,
-		&p->host_files, &p->use, &p->state_at, &p->syscalls, &p->allow_missing};
+	char *const strings[] = {p->service, p->name, p->instance, p->id, p->file, p->files_dir,
+		p->description, p->user, p->group, p->working_directory, p->root_directory,
+		p->suite};
+	struct strv *const lists[] = {&p->command, &p->requires, &p->after, &p->hosts,
+		&p->listeners, &p->packages, &p->host_files, &p->use, &p->state_at, &p->syscalls,
+		&p->allow_missing};
 
 	for (size_t i = 0; i < TRP_ARRAY_SIZE(strings); i++)
 		free(strings[i]);
@@ -74,7 +77,8 @@ static int set_names(struct profile *p, const char *service, const char *file)
 static int find_files_dir(struct profile *p)
 {
 	const char *slash = strrchr(p->file, '/');
-	cleanup_free char *path = trp_asprintf("%.*s%s", slash ? (int)(slash + 1 - p->file) : 0, p->file, p->name);
+	cleanup_free char *path =
+		trp_asprintf("%.*s%s", slash ? (int)(slash + 1 - p->file) : 0, p->file, p->name);
 	struct stat st;
 
 	if (!path)
@@ -114,7 +118,8 @@ static int compare(const void *a, const void *b)
 	return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-/* All was read: check it, and hand it over if it is whole. before: errors that were there already. */
+/* All was read: check it, and hand it over if it is whole. before: errors that were there already.
+ */
 static int finish(struct profile_loading *l, int r, size_t before, struct profile **ret)
 {
 	struct profile *p = l->p;
@@ -140,8 +145,8 @@ static int finish(struct profile_loading *l, int r, size_t before, struct profil
 	return r;
 }
 
-int profile_load_buffer(const struct profile_paths *paths, const char *service, const char *path, const char *buf,
-	size_t len, struct profile **ret, struct profile_errors *errors)
+int profile_load_buffer(const struct profile_paths *paths, const char *service, const char *path,
+	const char *buf, size_t len, struct profile **ret, struct profile_errors *errors)
 {
 	struct profile_loading l = {.paths = paths, .errors = errors};
 	size_t before = errors->n;
@@ -158,7 +163,8 @@ static int read_all(struct profile_loading *l, const char *service)
 	int r = lang_read(&l->lang, l->p->file);
 
 	if (r == -ENOENT) {
-		profile_error(l->errors, l->p->file, 0, NULL, "a link to a file that does not exist");
+		profile_error(
+			l->errors, l->p->file, 0, NULL, "a link to a file that does not exist");
 		return 0;
 	}
 	if (r == 0)
@@ -166,7 +172,8 @@ static int read_all(struct profile_loading *l, const char *service)
 	for (size_t i = 0; i < dropins.n && r == 0; i++) {
 		r = lang_read(&l->lang, dropins.v[i]);
 		if (r == -ENOENT) {
-			profile_error(l->errors, dropins.v[i], 0, NULL, "a link to a file that does not exist");
+			profile_error(l->errors, dropins.v[i], 0, NULL,
+				"a link to a file that does not exist");
 			r = 0;
 		}
 	}
@@ -183,8 +190,9 @@ int profile_load(const struct profile_paths *paths, const char *service, struct 
 	int r;
 
 	if (!trp_valid_service_name(service)) {
-		profile_error(errors, NULL, 0, service, "not a service's name, expected a-z 0-9 . _ - (at most 63), and perhaps @ "
-							"and an instance of the same form");
+		profile_error(errors, NULL, 0, service,
+			"not a service's name, expected a-z 0-9 . _ - (at most 63), and perhaps @ "
+			"and an instance of the same form");
 		return -EINVAL;
 	}
 	r = lookup_main(paths, service, &file, errors);

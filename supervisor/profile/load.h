@@ -11,13 +11,16 @@ struct profile_loading {
 	const struct profile_paths *paths;
 	struct profile_errors *errors;
 	struct lang lang;
-	/* by number of the variable: where it was used first, and whether that was said to be wrong */
+	/* by number of the variable: where it was used first, and whether that was said to be wrong
+	 */
 	struct profile_where used[VAR_USES];
 };
 
 /* lookup.c: which files make up a profile. service is a valid name. */
-/* Main file: NAME@INSTANCE.ini or NAME.ini of the first directory that has one. -ENOENT (message written). */
-int lookup_main(const struct profile_paths *paths, const char *service, char **ret, struct profile_errors *errors);
+/* Main file: NAME@INSTANCE.ini or NAME.ini of the first directory that has one. -ENOENT (message
+ * written). */
+int lookup_main(const struct profile_paths *paths, const char *service, char **ret,
+	struct profile_errors *errors);
 /* Drop-ins in the order in which they are read. */
 int lookup_dropins(const struct profile_paths *paths, const char *service, struct strv *ret);
 
@@ -31,6 +34,7 @@ void check_profile(const struct profile_loading *l);
 /* check_exec.c: do the programs exist? */
 void check_programs(const struct profile_loading *l);
 
-/* For the fuzzer and the tests: a profile from memory, no lookup and no drop-ins. path is for messages. */
-int profile_load_buffer(const struct profile_paths *paths, const char *service, const char *path, const char *buf,
-	size_t len, struct profile **ret, struct profile_errors *errors);
+/* For the fuzzer and the tests: a profile from memory, no lookup and no drop-ins. path is for
+ * messages. */
+int profile_load_buffer(const struct profile_paths *paths, const char *service, const char *path,
+	const char *buf, size_t len, struct profile **ret, struct profile_errors *errors);

@@ -77,13 +77,16 @@ static void not_found(const struct profile_paths *paths, const char *service, co
 	if (profile_list(paths, &names) == 0)
 		near = trp_nearest(name, (const char *const *)names.v, names.n);
 	if (near)
-		profile_error(errors, NULL, 0, service, "there is no profile %s.ini in %s; did you mean '%s'?", name, dirs, near);
+		profile_error(errors, NULL, 0, service,
+			"there is no profile %s.ini in %s; did you mean '%s'?", name, dirs, near);
 	else
-		profile_error(errors, NULL, 0, service, "there is no profile %s.ini in %s", name, dirs);
+		profile_error(
+			errors, NULL, 0, service, "there is no profile %s.ini in %s", name, dirs);
 	strv_free(&names);
 }
 
-int lookup_main(const struct profile_paths *paths, const char *service, char **ret, struct profile_errors *errors)
+int lookup_main(const struct profile_paths *paths, const char *service, char **ret,
+	struct profile_errors *errors)
 {
 	size_t len = strcspn(service, "@");
 	cleanup_free char *name = strndup(service, len);
@@ -106,7 +109,8 @@ int lookup_main(const struct profile_paths *paths, const char *service, char **r
 	return -ENOENT;
 }
 
-/* Drop-ins of one directory NAME.ini.d that no earlier one masks. base: file names so far, beside ret. */
+/* Drop-ins of one directory NAME.ini.d that no earlier one masks. base: file names so far, beside
+ * ret. */
 static int add_dropins(const char *dir, struct strv *base, struct strv *ret)
 {
 	DIR *d = opendir(dir);
@@ -119,7 +123,8 @@ static int add_dropins(const char *dir, struct strv *base, struct strv *ret)
 		cleanup_free char *entry = NULL;
 		if (!ini_stem(e->d_name) || strv_has(base, e->d_name))
 			continue;
-		/* '/' sorts nowhere: the file's name in front makes the order, cut off again below */
+		/* '/' sorts nowhere: the file's name in front makes the order, cut off again below
+		 */
 		entry = trp_asprintf("%s/%s", e->d_name, dir);
 		r = !entry ? -ENOMEM : strv_push(base, e->d_name);
 		if (r == 0)
@@ -145,7 +150,7 @@ int lookup_dropins(const struct profile_paths *paths, const char *service, struc
 	int r = 0;
 
 	/* those of the instance mask those of the template */
-	for (int template = service[len] ? 0 : 1; template < 2 && r == 0; template++)
+	for (int template = service[len] ? 0 : 1; template <2 && r == 0; template ++)
 		for (size_t i = 0; i < paths->n_dirs && r == 0; i++) {
 			cleanup_free char *dir = trp_asprintf("%s/%.*s.ini.d", paths->dirs[i],
 				template ? (int)len : (int)strlen(service), service);
@@ -155,7 +160,8 @@ int lookup_dropins(const struct profile_paths *paths, const char *service, struc
 		qsort(found.v, found.n, sizeof(*found.v), compare_names);
 	for (size_t i = 0; i < found.n && r == 0; i++) {
 		size_t name = strcspn(found.v[i], "/");
-		cleanup_free char *path = trp_asprintf("%s/%.*s", found.v[i] + name + 1, (int)name, found.v[i]);
+		cleanup_free char *path =
+			trp_asprintf("%s/%.*s", found.v[i] + name + 1, (int)name, found.v[i]);
 		r = path ? strv_push(&out, path) : -ENOMEM;
 	}
 	strv_free(&base);

@@ -28,7 +28,8 @@ static const char *share_protocol(const struct profile *a, const struct profile 
 	return NULL;
 }
 
-static void check_hosts(const struct profile *a, const struct profile *b, struct profile_errors *errors)
+static void check_hosts(
+	const struct profile *a, const struct profile *b, struct profile_errors *errors)
 {
 	const char *protocol = share_protocol(a, b);
 	struct profile_where wa, wb;
@@ -38,15 +39,19 @@ static void check_hosts(const struct profile *a, const struct profile *b, struct
 	for (size_t i = 0; i < b->hosts.n; i++)
 		for (size_t j = 0; j < a->hosts.n; j++)
 			if (strcmp(a->hosts.v[j], b->hosts.v[i]) == 0)
-				profile_error(errors, b->host_where[i].file, b->host_where[i].line, "host",
-					"%s claims '%s' for %s, but %s has it already at %s:%u; a name has one owner", b->service,
-					b->hosts.v[i], protocol, a->service, a->host_where[j].file, a->host_where[j].line);
+				profile_error(errors, b->host_where[i].file, b->host_where[i].line,
+					"host",
+					"%s claims '%s' for %s, but %s has it already at %s:%u; a "
+					"name has one owner",
+					b->service, b->hosts.v[i], protocol, a->service,
+					a->host_where[j].file, a->host_where[j].line);
 	if (!a->default_route || !b->default_route)
 		return;
 	wa = profile_where(a, "route", "default");
 	wb = profile_where(b, "route", "default");
-	profile_error(errors, wb.file, wb.line, "default", "%s claims the default for %s, but %s has it already at %s:%u",
-		b->service, protocol, a->service, wa.file, wa.line);
+	profile_error(errors, wb.file, wb.line, "default",
+		"%s claims the default for %s, but %s has it already at %s:%u", b->service,
+		protocol, a->service, wa.file, wa.line);
 }
 
 static size_t find(struct profile *const *set, size_t n, const char *service)
@@ -58,7 +63,8 @@ static size_t find(struct profile *const *set, size_t n, const char *service)
 	return i;
 }
 
-static int check_requires(struct profile *const *set, size_t n, const struct profile *p, struct profile_errors *errors)
+static int check_requires(struct profile *const *set, size_t n, const struct profile *p,
+	struct profile_errors *errors)
 {
 	cleanup_free const char **names = calloc(n, sizeof(*names));
 	struct profile_where w = profile_where(p, "service", "requires");
@@ -73,9 +79,11 @@ static int check_requires(struct profile *const *set, size_t n, const struct pro
 			continue;
 		near = trp_nearest(word, names, n);
 		if (near && strcmp(near, p->service) != 0)
-			profile_error(errors, w.file, w.line, "requires", "there is no service '%s'; did you mean '%s'?", word, near);
+			profile_error(errors, w.file, w.line, "requires",
+				"there is no service '%s'; did you mean '%s'?", word, near);
 		else
-			profile_error(errors, w.file, w.line, "requires", "there is no service '%s'", word);
+			profile_error(errors, w.file, w.line, "requires",
+				"there is no service '%s'", word);
 	}
 	return 0;
 }

@@ -44,8 +44,8 @@ bool value_is_path(const char *text)
 		return false;
 	for (const char *s = text; s; s = strchr(s + 1, '/')) {
 		size_t len = strcspn(s + 1, "/");
-		if ((len == 0 && s != text) || (len == 0 && text[1] == '/') || (len == 1 && s[1] == '.') ||
-			(len == 2 && s[1] == '.' && s[2] == '.'))
+		if ((len == 0 && s != text) || (len == 0 && text[1] == '/') ||
+			(len == 1 && s[1] == '.') || (len == 2 && s[1] == '.' && s[2] == '.'))
 			return false;
 	}
 	return true;
@@ -134,7 +134,9 @@ int value_command(const struct lang_value *v, void *base)
 	if (!v->words)
 		return 0;
 	if (!v->continued && !value_is_path(v->words->v[0]))
-		return lang_refuse(v, "'%s' is not valid, expected the program's absolute path first", v->words->v[0]);
+		return lang_refuse(v,
+			"'%s' is not valid, expected the program's absolute path first",
+			v->words->v[0]);
 	for (size_t i = 0; i < v->words->n; i++)
 		if (strv_push(command, v->words->v[i]) < 0)
 			return -ENOMEM;
@@ -163,7 +165,8 @@ int value_services(const struct lang_value *v, void *base)
 
 int value_names(const struct lang_value *v, void *base)
 {
-	return v->text ? add(v, base, trp_valid_service_name(v->text) && !strchr(v->text, '@')) : reset(v, base);
+	return v->text ? add(v, base, trp_valid_service_name(v->text) && !strchr(v->text, '@'))
+		       : reset(v, base);
 }
 
 int value_paths(const struct lang_value *v, void *base)

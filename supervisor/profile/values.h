@@ -1,26 +1,30 @@
 /* SPDX-License-Identifier: ISC */
-/* values.h: parsers of values, for the tables of keys.c and config.c. Each is a lang_parser (see there for the result). */
+/* values.h: parsers of values, for the tables of keys.c and config.c. Each is a lang_parser (see
+ * there for the result). */
 #pragma once
 
 #include "supervisor/profile/lang.h"
 
 /* values.c: the field at key->offset of base is a ... */
-int value_text(const struct lang_value *v, void *base);      /* char * */
-int value_path(const struct lang_value *v, void *base);      /* char *, an absolute path without . and .. */
-int value_word(const struct lang_value *v, void *base);      /* char *, of a-z 0-9 . _ - */
-int value_bool(const struct lang_value *v, void *base);      /* bool */
-int value_choice(const struct lang_value *v, void *base);    /* unsigned, index into key->words */
-int value_number(const struct lang_value *v, void *base);    /* uint64_t; also "unlimited" if key->max is UINT64_MAX */
-int value_size(const struct lang_value *v, void *base);      /* uint64_t bytes; the same */
-int value_percent(const struct lang_value *v, void *base);   /* uint64_t permille; the same */
-int value_duration(const struct lang_value *v, void *base);  /* uint64_t milliseconds */
-int value_port(const struct lang_value *v, void *base);      /* uint16_t */
-int value_signal(const struct lang_value *v, void *base);    /* int */
-int value_command(const struct lang_value *v, void *base);   /* struct strv, LANG_LINE */
-int value_services(const struct lang_value *v, void *base);  /* struct strv of full service names */
-int value_names(const struct lang_value *v, void *base);     /* struct strv of names without an instance */
-int value_paths(const struct lang_value *v, void *base);     /* struct strv of absolute paths */
-int value_listed(const struct lang_value *v, void *base);    /* struct strv of key->words */
+int value_text(const struct lang_value *v, void *base); /* char * */
+int value_path(
+	const struct lang_value *v, void *base); /* char *, an absolute path without . and .. */
+int value_word(const struct lang_value *v, void *base);   /* char *, of a-z 0-9 . _ - */
+int value_bool(const struct lang_value *v, void *base);   /* bool */
+int value_choice(const struct lang_value *v, void *base); /* unsigned, index into key->words */
+int value_number(const struct lang_value *v,
+	void *base); /* uint64_t; also "unlimited" if key->max is UINT64_MAX */
+int value_size(const struct lang_value *v, void *base);     /* uint64_t bytes; the same */
+int value_percent(const struct lang_value *v, void *base);  /* uint64_t permille; the same */
+int value_duration(const struct lang_value *v, void *base); /* uint64_t milliseconds */
+int value_port(const struct lang_value *v, void *base);     /* uint16_t */
+int value_signal(const struct lang_value *v, void *base);   /* int */
+int value_command(const struct lang_value *v, void *base);  /* struct strv, LANG_LINE */
+int value_services(const struct lang_value *v, void *base); /* struct strv of full service names */
+int value_names(
+	const struct lang_value *v, void *base); /* struct strv of names without an instance */
+int value_paths(const struct lang_value *v, void *base);  /* struct strv of absolute paths */
+int value_listed(const struct lang_value *v, void *base); /* struct strv of key->words */
 bool value_is_path(const char *text);
 
 /* values_profile.c: base is a struct profile */

@@ -43,7 +43,8 @@ int value_user(const struct lang_value *v, void *base)
 			return -EINVAL;
 		if (id > ID_MAX)
 			return -ERANGE;
-	} else if ((!isalpha((unsigned char)t[0]) && t[0] != '_') || !all_of(t, "_-") || strlen(t) > 32) {
+	} else if ((!isalpha((unsigned char)t[0]) && t[0] != '_') || !all_of(t, "_-") ||
+		   strlen(t) > 32) {
 		return -EINVAL;
 	}
 	return set_string(p, strdup(t));
@@ -82,7 +83,9 @@ int value_setup(const struct lang_value *v, void *base)
 	}
 	if (!v->continued) {
 		if (!value_is_path(v->words->v[0]))
-			return lang_refuse(v, "'%s' is not valid, expected the program's absolute path first", v->words->v[0]);
+			return lang_refuse(v,
+				"'%s' is not valid, expected the program's absolute path first",
+				v->words->v[0]);
 		setup = grow(p->setup, p->n_setup, sizeof(*setup));
 		if (!setup)
 			return -ENOMEM;
@@ -116,8 +119,8 @@ int value_host(const struct lang_value *v, void *base)
 		return -EINVAL;
 	for (size_t i = 0; i < p->hosts.n; i++)
 		if (strcmp(p->hosts.v[i], host) == 0)
-			return lang_refuse(v, "'%s' is given twice, first at %s:%u", host, p->host_where[i].file,
-				p->host_where[i].line);
+			return lang_refuse(v, "'%s' is given twice, first at %s:%u", host,
+				p->host_where[i].file, p->host_where[i].line);
 	wheres = grow(p->host_where, p->hosts.n, sizeof(*wheres));
 	if (!wheres)
 		return -ENOMEM;
@@ -139,7 +142,8 @@ int value_packages(const struct lang_value *v, void *base)
 		strv_free(&p->packages);
 		return 0;
 	}
-	if (!t[0] || !t[1] || !isalnum((unsigned char)t[0]) || strspn(t, "abcdefghijklmnopqrstuvwxyz0123456789+-.") != strlen(t))
+	if (!t[0] || !t[1] || !isalnum((unsigned char)t[0]) ||
+		strspn(t, "abcdefghijklmnopqrstuvwxyz0123456789+-.") != strlen(t))
 		return -EINVAL;
 	return strv_has(&p->packages, t) ? 0 : strv_push(&p->packages, t);
 }
@@ -173,9 +177,11 @@ static const char *reserved_target(const char *path)
 static int check_target(const struct lang_value *v, const char *target)
 {
 	if (!value_is_path(target))
-		return lang_refuse(v, "the target '%s' is not an absolute path without . and ..", target);
+		return lang_refuse(
+			v, "the target '%s' is not an absolute path without . and ..", target);
 	if (reserved_target(target))
-		return lang_refuse(v, "the target '%s' lies in %s, which belongs to the sandbox itself", target,
+		return lang_refuse(v,
+			"the target '%s' lies in %s, which belongs to the sandbox itself", target,
 			reserved_target(target));
 	return 0;
 }
@@ -192,7 +198,9 @@ static int bind_option(const struct lang_value *v, struct profile_bind *b, const
 			return 0;
 		}
 	if (near)
-		return lang_refuse(v, "'%s' is not valid, expected rw, noexec or optional; did you mean '%s'?", word, near);
+		return lang_refuse(v,
+			"'%s' is not valid, expected rw, noexec or optional; did you mean '%s'?",
+			word, near);
 	return lang_refuse(v, "'%s' is not valid, expected rw, noexec or optional", word);
 }
 
@@ -204,7 +212,8 @@ static int parse_bind(const struct lang_value *v, struct profile_bind *b)
 	if (w->n < 2)
 		return lang_refuse(v, "expected %s", v->key->expects);
 	if (!value_is_path(w->v[0]))
-		return lang_refuse(v, "the source '%s' is not an absolute path without . and ..", w->v[0]);
+		return lang_refuse(
+			v, "the source '%s' is not an absolute path without . and ..", w->v[0]);
 	r = check_target(v, w->v[1]);
 	for (size_t i = 2; i < w->n && r == 0; i++)
 		r = bind_option(v, b, w->v[i]);
@@ -230,8 +239,8 @@ int value_bind(const struct lang_value *v, void *base)
 		return r;
 	for (size_t i = 0; i < p->n_binds; i++)
 		if (strcmp(p->binds[i].target, v->words->v[1]) == 0)
-			return lang_refuse(v, "the target '%s' is taken already at %s:%u", v->words->v[1],
-				p->binds[i].where.file, p->binds[i].where.line);
+			return lang_refuse(v, "the target '%s' is taken already at %s:%u",
+				v->words->v[1], p->binds[i].where.file, p->binds[i].where.line);
 	grown = grow(p->binds, p->n_binds, sizeof(*grown));
 	if (!grown)
 		return -ENOMEM;
@@ -246,7 +255,8 @@ int value_secret(const struct lang_value *v, void *base)
 {
 	struct profile *p = base;
 	struct profile_secret s = {.where = v->where}, *grown;
-	const char *slash = v->text ? strchr(v->text, '/') : NULL, *name = slash ? slash + 1 : v->text;
+	const char *slash = v->text ? strchr(v->text, '/') : NULL,
+		   *name = slash ? slash + 1 : v->text;
 	cleanup_free char *service = slash ? strndup(v->text, (size_t)(slash - v->text)) : NULL;
 
 	if (!v->text) {
@@ -263,9 +273,11 @@ int value_secret(const struct lang_value *v, void *base)
 		return -EINVAL;
 	for (size_t i = 0; i < p->n_secrets; i++)
 		if (strcmp(p->secrets[i].name, name) == 0)
-			return lang_refuse(v, "'%s': there is a secret of that name already at %s:%u, both would be the file "
-					      "/trp/secrets/%s", v->text, p->secrets[i].where.file,
-				p->secrets[i].where.line, name);
+			return lang_refuse(v,
+				"'%s': there is a secret of that name already at %s:%u, both would "
+				"be the file "
+				"/trp/secrets/%s",
+				v->text, p->secrets[i].where.file, p->secrets[i].where.line, name);
 	grown = grow(p->secrets, p->n_secrets, sizeof(*grown));
 	if (!grown)
 		return -ENOMEM;
@@ -291,8 +303,10 @@ int value_state_at(const struct lang_value *v, void *base)
 	}
 	if (!colon || v->text[0] == '.' || v->text[0] == '-')
 		return -EINVAL;
-	if (colon == v->text || strspn(v->text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") !=
-					(size_t)(colon - v->text))
+	if (colon == v->text ||
+		strspn(v->text,
+			"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") !=
+			(size_t)(colon - v->text))
 		return -EINVAL;
 	r = check_target(v, colon + 1);
 	if (r < 0)
@@ -301,6 +315,22 @@ int value_state_at(const struct lang_value *v, void *base)
 		if (strcmp(strchr(p->state_at.v[i], ':'), colon) == 0)
 			return lang_refuse(v, "the target '%s' is given twice", colon + 1);
 	return strv_push(&p->state_at, v->text);
+}
+
+static int unknown_syscall(const struct lang_value *v, const char *word)
+{
+	const char *names[LANG_KEYS_MAX], *near;
+	size_t n_groups, n = 0;
+	const struct seccomp_group *groups = seccomp_groups(&n_groups);
+
+	names[n++] = "@default";
+	for (size_t i = 0; i < n_groups && n < TRP_ARRAY_SIZE(names); i++)
+		names[n++] = groups[i].name;
+	near = trp_nearest(word, names, n);
+	if (!near)
+		return -EINVAL;
+	return lang_refuse(v, "'%s' is not valid, expected %s; did you mean '%s'?", word,
+		v->key->expects, near);
 }
 
 int value_syscalls(const struct lang_value *v, void *base)
@@ -316,7 +346,7 @@ int value_syscalls(const struct lang_value *v, void *base)
 	if (word[0] == '-')
 		word++;
 	if (!seccomp_valid_name(word))
-		return -EINVAL;
+		return unknown_syscall(v, word);
 	/* a list that begins with taking out takes out of the default */
 	if (p->syscalls.n == 0 && v->text[0] == '-')
 		r = strv_push(&p->syscalls, "@default");
@@ -328,9 +358,11 @@ static int check_env_name(const struct lang_value *v)
 	const char *n = v->name;
 
 	if ((!isalpha((unsigned char)n[0]) && n[0] != '_') || !all_of(n, "_"))
-		return lang_refuse(v, "not a name of an environment variable, expected letters, digits and _");
+		return lang_refuse(
+			v, "not a name of an environment variable, expected letters, digits and _");
 	if (strcmp(n, "LD_PRELOAD") == 0)
-		return lang_refuse(v, "refused: the adapter is loaded through /etc/ld.so.preload of the sandbox, and a library in front "
+		return lang_refuse(v, "refused: the adapter is loaded through /etc/ld.so.preload "
+				      "of the sandbox, and a library in front "
 				      "of it could take its connections away");
 	if (strcmp(n, "NOTIFY_SOCKET") == 0)
 		return lang_refuse(v, "refused: the supervisor sets it (ready = notify)");

@@ -27,8 +27,10 @@ static int take_word(const char **p, char *out, const char **why)
 	*out = '\0';
 	*p = s;
 	if (quote) {
-		*why = quote == '"' ? "a \" is not closed (a \" inside is written as \\\"; a blank and ; begin a comment)"
-				    : "a ' is not closed (outside of quotes it is written as \\'; a blank and ; begin a comment)";
+		*why = quote == '"' ? "a \" is not closed (a \" inside is written as \\\"; a blank "
+				      "and ; begin a comment)"
+				    : "a ' is not closed (outside of quotes it is written as \\'; "
+				      "a blank and ; begin a comment)";
 		return -EINVAL;
 	}
 	return 0;

@@ -1,0 +1,739 @@
+/* SPDX-License-Identifier: ISC */
+/* What is refused, and in which words: each row is a profile with its exact messages, in their order. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "supervisor/profile/load.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const struct {
+	const char *name, *service, *text, *expected;
+} rows[] = {
+	/* clang-format off */
+	{"unknown key", "web",
+		"[service]\n"
+		"comand = /bin/sh\n",
+		"bad.ini:2: comand: unknown key in [service]; did you mean 'command'?\n"},
+	{"unknown key, nothing near", "web",
+		"[service]\n"
+		"command = /bin/sh\n"
+		"zzz = 1\n",
+		"bad.ini:3: zzz: unknown key in [service]\n"},
+	{"key of another section", "web",
+		"[service]\n"
+		"command = /bin/sh\n"
+		"memory = 1G\n",
+		"bad.ini:3: memory: unknown key in [service]; it belongs to [limits]\n"},
+	{"unknown section", "web",
+		"[service]\n"
+		"command = /bin/sh\n"
+		"[sanbox]\n"
+		"root = host\n",
+		"bad.ini:3: [sanbox]: unknown section; did you mean '[sandbox]'?\n"},
+	{"unknown section, its keys are passed over", "web",
+		"[service]\n"
+		"command = /bin/sh\n"
+		"[quux]\n"
+		"a = 1\n"
+		" b\n",
+		"bad.ini:3: [quux]: unknown section\n"},
+	{"section with a word", "web",
+		"[service web]\n"
+		"command = /bin/sh\n",
+		"bad.ini:1: [service web]: expected [service]\n"},
+	{"section not closed", "web",
+		"[service\n"
+		"command = /bin/sh\n",
+		"bad.ini:1: the section has no ']', expected [NAME]\n"},
+	{"text behind a section", "web",
+		"[service] command = /bin/sh\n",
+		"bad.ini:1: there is text behind the ']' of a section, expected the end of the "
+		"line\n"},
+	{"section's name too long", "web",
+		"[service]\n"
+		"command = /bin/sh\n"
+		"[ssssssssssssssssssssssssssssssssssssssssssssssssss]\n"
+		"x = 1\n",
+		"bad.ini:3: the section's name is longer than 49 bytes\n"},
+	{"key before a section", "web",
+		"command = /bin/sh\n",
+		"bad.ini:1: command: stands before the first [section]\n"},
+	{"no equals sign", "web",
+		"[service]\n"
+		"command = /bin/sh\n"
+		"user www-data\n",
+		"bad.ini:3: this is neither a [section] nor KEY = VALUE\n"},
+	{"two lines without equals signs", "web",
+		"[service]\n"
+		"command = /bin/sh\n"
+		"user\n"
+		"group\n",
+		"bad.ini:3: this is neither a [section] nor KEY = VALUE\n"
+		"bad.ini:4: this is neither a [section] nor KEY = VALUE\n"},
+	{"colon in place of the equals sign", "web",
+		"[service]\n"
+		"command = /bin/sh\n"
+		"user: www-data\n",
+		"bad.ini:3: this is neither a [section] nor KEY = VALUE\n"},
+	{"no key", "web",
+		"[service]\n"
+		"command = /bin/sh\n"
+		"= 1\n",
+		"bad.ini:3: there is no key before the '=' (at most 49 bytes)\n"},
+	{"key too long", "web",
+		"[service]\n"
+		"command = /bin/sh\n"
+		"kkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkk = 1\n",
+		"bad.ini:3: the key is longer than 49 bytes\n"},
+	{"line too long", "web",
+		"[service]\n"
+		"command = /bin/sh xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+		"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+		"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\n",
+		"bad.ini:2: the line is longer than 199 bytes; continue it on a new line that "
+		"begins with a blank\n"},
+	{"long line and its continuation", "web",
+		"[service]\n"
+		"description = xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+		"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+		"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\n"
+		" more\n"
+		"command = /bin/sh\n",
+		"bad.ini:2: the line is longer than 199 bytes; continue it on a new line that "
+		"begins with a blank\n"},
+	{"indented first key", "web",
+		"[service]\n"
+		"  command = /bin/sh\n",
+		"bad.ini:2: an indented line continues the value above it, but there is none; "
+		"keys begin in the first column\n"},
+	{"continued scalar", "web",
+		"[service]\n"
+		"command = /bin/sh\n"
+		"user = www\n"
+		"  data\n",
+		"bad.ini:4: user: takes one line, but an indented line continues it; keys begin "
+		"in the first column\n"},
+	{"indented key swallowed by the value above", "web",
+		"[service]\n"
+		"command = /bin/sh\n"
+		"  user = www-data\n",
+		"bad.ini:3: command: the indented line 'user = www-data' would continue this "
+		"value; a key begins in the first column\n"},
+	{"scalar twice", "web",
+		"[service]\n"
+		"command = /bin/sh\n"
+		"user = a\n"
+		"user = b\n",
+		"bad.ini:4: user: given twice, first in line 3\n"},
+	{"command twice", "web",
+		"[service]\n"
+		"command = /bin/sh\n"
+		"command = /bin/true\n",
+		"bad.ini:3: command: given twice, first in line 2\n"},
+	{"scalar without a value", "web",
+		"[service]\n"
+		"command = /bin/sh\n"
+		"user =\n",
+		"bad.ini:3: user: has no value, expected a user's name or a number from 0 to "
+		"65535\n"},
+	{"command missing", "web",
+		"[limits]\n"
+		"memory = 1G\n",
+		"bad.ini: command: missing in [service], expected a command line with an "
+		"absolute path first\n"},
+	{"command reset and not given again", "web",
+		"[service]\n"
+		"command = /bin/sh\n"
+		"command =\n",
+		"bad.ini:3: command: was reset and not given again\n"},
+	{"empty file", "web",
+		"",
+		"bad.ini: command: missing in [service], expected a command line with an "
+		"absolute path first\n"},
+	{"command not absolute", "web",
+		"[service]\n"
+		"command = sh -c true\n",
+		"bad.ini:2: command: 'sh' is not valid, expected the program's absolute path "
+		"first\n"},
+	{"quote not closed", "web",
+		"[service]\n"
+		"command = /bin/sh -c \"true\n",
+		"bad.ini:2: command: a \" is not closed (a \" inside is written as \\\"; a blank "
+		"and ; begin a comment)\n"},
+	{"comment inside quotes", "web",
+		"[service]\n"
+		"command = /bin/sh -c 'true ; false'\n",
+		"bad.ini:2: command: a ' is not closed (outside of quotes it is written as \\'; "
+		"a blank and ; begin a comment)\n"},
+	{"backslash at the end", "web",
+		"[service]\n"
+		"command = /bin/sh x\\\n",
+		"bad.ini:2: command: nothing follows the backslash at the end\n"},
+	{"program does not exist", "web",
+		"[service]\n"
+		"command = /nonexistent/httpd\n",
+		"bad.ini:2: command: /nonexistent/httpd: No such file or directory\n"},
+	{"program is a directory", "web",
+		"[service]\n"
+		"command = /usr\n",
+		"bad.ini:2: command: /usr: not a regular file\n"},
+	{"program not executable", "web",
+		"[service]\n"
+		"command = /etc/passwd\n",
+		"bad.ini:2: command: /etc/passwd: not executable\n"},
+	{"setup program does not exist", "web",
+		"[service]\n"
+		"command = /bin/sh\n"
+		"setup = /bin/sh -c true\n"
+		"setup = /nonexistent/setup\n",
+		"bad.ini:4: setup: /nonexistent/setup: No such file or directory\n"},
+	{"setup not absolute", "web",
+		"[service]\n"
+		"command = /bin/sh\n"
+		"setup = mkdir x\n",
+		"bad.ini:3: setup: 'mkdir' is not valid, expected the program's absolute path "
+		"first\n"},
+	{"root = none without its program", "web",
+		"[service]\n"
+		"command = /bin/sh\n"
+		"[sandbox]\n"
+		"root = none\n",
+		"bad.ini:2: command: /bin/sh: with root = none there is no such program inside, "
+		"expected one below ${libexec} or in a bind\n"},
+	{"unknown variable", "web",
+		"[service]\n"
+		"command = /bin/sh\n"
+		"description = ${instanc}\n",
+		"bad.ini:3: description: unknown variable ${instanc}; did you mean ${instance}?\n"},
+	{"unknown variable, nothing near", "web",
+		"[service]\n"
+		"command = /bin/sh\n"
+		"description = ${qqqqqq}\n",
+		"bad.ini:3: description: unknown variable ${qqqqqq}\n"},
+	{"variable not closed", "web",
+		"[service]\n"
+		"command = /bin/sh\n"
+		"description = ${name\n",
+		"bad.ini:3: description: '${' without '}'; a literal $ is written as $$\n"},
+	{"single dollar", "web",
+		"[service]\n"
+		"command = /bin/sh\n"
+		"[environment]\n"
+		"HOME = $HOME\n",
+		"bad.ini:4: HOME: a single $ means nothing here; a literal $ is written as $$, a "
+		"variable as ${name}\n"},
+	{"instance without an instance", "web",
+		"[service]\n"
+		"command = /bin/sh\n"
+		"description = ${instance}\n",
+		"bad.ini:3: description: ${instance} has no value: this profile is loaded "
+		"without an instance, expected a name such as web@1\n"},
+	{"no listener for a variable", "web",
+		"[service]\n"
+		"command = /bin/sh\n"
+		"[environment]\n"
+		"URL = https://x:${public.tls}/ http://x:${public.http}/\n",
+		"bad.ini:4: URL: ${public.tls} has no value: trpsup.conf has no listener with "
+		"protocols = tls\n"},
+	{"no directory for ${profile}", "web",
+		"[service]\n"
+		"command = /bin/sh\n"
+		"setup = /bin/sh ${profile}/setup\n",
+		"bad.ini:3: setup: ${profile} has no value: there is no directory web/ beside "
+		"bad.ini\n"},
+	{"${state} without state", "web",
+		"[service]\n"
+		"command = /bin/sh\n"
+		"[environment]\n"
+		"D = ${state}\n"
+		"[sandbox]\n"
+		"state = no\n",
+		"bad.ini:4: ${state} needs state = yes in [sandbox]\n"},
+	{"${publish} without publish", "web",
+		"[service]\n"
+		"command = /bin/sh\n"
+		"[environment]\n"
+		"D = ${publish}\n",
+		"bad.ini:4: ${publish} needs publish = yes in [sandbox]\n"},
+	{"${secrets} without a secret", "web",
+		"[service]\n"
+		"command = /bin/sh\n"
+		"[environment]\n"
+		"F = ${secrets}/x\n",
+		"bad.ini:4: ${secrets} needs secret = NAME in [sandbox]\n"},
+	{"bad user", "web",
+		"[service]\n"
+		"command = /bin/sh\n"
+		"user = 70000\n"
+		"group = a b\n",
+		"bad.ini:3: user: '70000' is out of range, expected a user's name or a number "
+		"from 0 to 65535\n"
+		"bad.ini:4: group: 'a b' is not valid, expected a group's name or a number from "
+		"0 to 65535\n"},
+	{"bad choice", "web",
+		"[service]\n"
+		"command = /bin/sh\n"
+		"restart = alway\n"
+		"ready = sometimes\n",
+		"bad.ini:3: restart: 'alway' is not valid, expected one of on-failure, always, "
+		"no; did you mean 'always'?\n"
+		"bad.ini:4: ready: 'sometimes' is not valid, expected one of auto, started, "
+		"listen, notify, exit\n"},
+	{"bad duration", "web",
+		"[service]\n"
+		"command = /bin/sh\n"
+		"start-timeout = 90\n"
+		"stop-timeout = 2d\n",
+		"bad.ini:3: start-timeout: '90' is not valid, expected a time such as 90s, from "
+		"10ms to 1d\n"
+		"bad.ini:4: stop-timeout: '2d' is out of range, expected a time such as 20s, "
+		"from 10ms to 1d\n"},
+	{"bad number", "web",
+		"[service]\n"
+		"command = /bin/sh\n"
+		"start-limit-burst = -1\n"
+		"log-files = 100\n",
+		"bad.ini:3: start-limit-burst: '-1' is not valid, expected a number from 0 to "
+		"10000\n"
+		"bad.ini:4: log-files: '100' is out of range, expected a number from 0 to 99\n"},
+	{"bad size", "web",
+		"[service]\n"
+		"command = /bin/sh\n"
+		"log-size = 4Q\n"
+		"[sandbox]\n"
+		"tmp-size = 1\n",
+		"bad.ini:3: log-size: '4Q' is not valid, expected a size such as 4M, from 4K to "
+		"1T\n"
+		"bad.ini:5: tmp-size: '1' is out of range, expected a size such as 64M, from 4K "
+		"to 1T\n"},
+	{"bad signal", "web",
+		"[service]\n"
+		"command = /bin/sh\n"
+		"stop-signal = TREM\n",
+		"bad.ini:3: stop-signal: 'TREM' is not valid, expected a signal such as TERM, "
+		"SIGTERM or 15\n"},
+	{"bad path", "web",
+		"[service]\n"
+		"command = /bin/sh\n"
+		"working-directory = srv/../www\n",
+		"bad.ini:3: working-directory: 'srv/../www' is not valid, expected an absolute "
+		"path\n"},
+	{"restart delays", "web",
+		"[service]\n"
+		"command = /bin/sh\n"
+		"restart-delay = 1m\n"
+		"restart-delay-max = 1s\n",
+		"bad.ini:4: restart-delay-max: shorter than restart-delay\n"},
+	{"ready = listen without a route", "web",
+		"[service]\n"
+		"command = /bin/sh\n"
+		"ready = listen\n",
+		"bad.ini:3: ready: 'listen' needs http or tls in [route]\n"},
+	{"ready = exit contradicts", "web",
+		"[service]\n"
+		"command = /bin/sh\n"
+		"ready = exit\n"
+		"restart = always\n"
+		"[route]\n"
+		"host = a.org\n"
+		"http = 80\n",
+		"bad.ini:4: restart: 'always' contradicts ready = exit: it would run in a loop\n"
+		"bad.ini:3: ready: 'exit' contradicts [route]: it has ended when clients come\n"},
+	{"adapter = none with a route", "web",
+		"[service]\n"
+		"command = /bin/sh\n"
+		"adapter = none\n"
+		"[route]\n"
+		"host = a.org\n"
+		"http = 80\n",
+		"bad.ini:3: adapter: 'none' contradicts [route]: nothing could receive the "
+		"clients\n"},
+	{"bad service in requires", "web",
+		"[service]\n"
+		"command = /bin/sh\n"
+		"requires = Data_Base\n",
+		"bad.ini:3: requires: 'Data_Base' is not valid, expected names of services\n"},
+	{"requires itself", "web@a",
+		"[service]\n"
+		"command = /bin/sh\n"
+		"requires = web@${instance}\n"
+		"after = web@a\n",
+		"bad.ini:3: requires: a service cannot require itself\n"
+		"bad.ini:4: after: a service cannot start after itself\n"},
+	{"bad host", "web",
+		"[service]\n"
+		"command = /bin/sh\n"
+		"[route]\n"
+		"host = exa mple..org *.a.org\n"
+		"http = 80\n",
+		"bad.ini:4: host: 'mple..org' is not valid, expected a host name such as "
+		"www.example.org or *.example.org\n"},
+	{"host twice, written differently", "web",
+		"[service]\n"
+		"command = /bin/sh\n"
+		"[route]\n"
+		"host = A.org b.org\n"
+		"host = a.ORG.\n"
+		"http = 80\n",
+		"bad.ini:5: host: 'a.org' is given twice, first at bad.ini:4\n"},
+	{"bad port", "web",
+		"[service]\n"
+		"command = /bin/sh\n"
+		"[route]\n"
+		"host = a.org\n"
+		"http = 65536\n"
+		"tls = x\n",
+		"bad.ini:5: http: '65536' is out of range, expected a port from 1 to 65535\n"
+		"bad.ini:6: tls: 'x' is not valid, expected a port from 1 to 65535\n"},
+	{"the same port twice", "web",
+		"[service]\n"
+		"command = /bin/sh\n"
+		"[route]\n"
+		"host = a.org\n"
+		"http = 8080\n"
+		"tls = 8080\n",
+		"bad.ini:6: tls: the same port as http, but they are two protocols: expected two "
+		"ports\n"},
+	{"host without a port", "web",
+		"[service]\n"
+		"command = /bin/sh\n"
+		"[route]\n"
+		"host = a.org\n",
+		"bad.ini:4: host: [route] names no port of the upstream, expected http or tls\n"},
+	{"default without a port", "web",
+		"[service]\n"
+		"command = /bin/sh\n"
+		"[route]\n"
+		"default = yes\n",
+		"bad.ini:4: default: [route] names no port of the upstream, expected http or "
+		"tls\n"},
+	{"port without a host", "web",
+		"[service]\n"
+		"command = /bin/sh\n"
+		"[route]\n"
+		"tls = 8443\n",
+		"bad.ini:4: tls: nobody would get there, expected host or default = yes in "
+		"[route]\n"},
+	{"listener without a route", "web",
+		"[service]\n"
+		"command = /bin/sh\n"
+		"[route]\n"
+		"listener = intranet\n",
+		"bad.ini:4: listener: has no effect without host and http or tls in [route]\n"},
+	{"bad boolean", "web",
+		"[service]\n"
+		"command = /bin/sh\n"
+		"[route]\n"
+		"default = maybe\n"
+		"http = 1\n",
+		"bad.ini:4: default: 'maybe' is not valid, expected yes or no\n"},
+	{"bad root", "web",
+		"[service]\n"
+		"command = /bin/sh\n"
+		"[sandbox]\n"
+		"root = hots\n",
+		"bad.ini:4: root: 'hots' is not valid, expected host, packages, none or an "
+		"absolute path; did you mean 'host'?\n"},
+	{"root = packages without packages", "web",
+		"[service]\n"
+		"command = /bin/sh\n"
+		"[sandbox]\n"
+		"root = packages\n",
+		"bad.ini:4: root: 'packages' needs packages = NAME... in [sandbox]\n"},
+	{"packages without root = packages", "web",
+		"[service]\n"
+		"command = /bin/sh\n"
+		"[sandbox]\n"
+		"packages = nginx\n"
+		"suite = bookworm\n",
+		"bad.ini:4: packages: needs root = packages\n"
+		"bad.ini:5: suite: needs root = packages\n"},
+	{"bad package", "web",
+		"[service]\n"
+		"command = /bin/sh\n"
+		"[sandbox]\n"
+		"root = packages\n"
+		"packages = nginx Apache2\n",
+		"bad.ini:5: packages: 'Apache2' is not valid, expected names of Debian packages\n"},
+	{"host-files outside of /etc", "web",
+		"[service]\n"
+		"command = /bin/sh\n"
+		"[sandbox]\n"
+		"host-files = /home/x\n",
+		"bad.ini:4: host-files: '/home/x' is not valid, expected paths below /etc\n"},
+	{"host-files with another root", "web",
+		"[service]\n"
+		"command = /bin/sh\n"
+		"[sandbox]\n"
+		"root = packages\n"
+		"packages = nginx\n"
+		"host-files = /etc/nginx\n",
+		"bad.ini:6: host-files: needs root = host\n"},
+	{"bind of one word", "web",
+		"[service]\n"
+		"command = /bin/sh\n"
+		"[sandbox]\n"
+		"bind = /srv\n",
+		"bad.ini:4: bind: expected SOURCE TARGET [rw] [noexec] [optional]\n"},
+	{"bind of a relative source", "web",
+		"[service]\n"
+		"command = /bin/sh\n"
+		"[sandbox]\n"
+		"bind = srv /srv\n",
+		"bad.ini:4: bind: the source 'srv' is not an absolute path without . and ..\n"},
+	{"bind to a relative target", "web",
+		"[service]\n"
+		"command = /bin/sh\n"
+		"[sandbox]\n"
+		"bind = /srv srv\n",
+		"bad.ini:4: bind: the target 'srv' is not an absolute path without . and ..\n"},
+	{"bind over what is the sandbox's", "web",
+		"[service]\n"
+		"command = /bin/sh\n"
+		"[sandbox]\n"
+		"bind = /srv /proc/sys\n"
+		"bind = /srv /dev\n"
+		"bind = /srv /trp/state\n"
+		"bind = /srv /\n",
+		"bad.ini:4: bind: the target '/proc/sys' lies in /proc, which belongs to the "
+		"sandbox itself\n"
+		"bad.ini:5: bind: the target '/dev' lies in /dev, which belongs to the sandbox "
+		"itself\n"
+		"bad.ini:6: bind: the target '/trp/state' lies in /trp, which belongs to the "
+		"sandbox itself\n"
+		"bad.ini:7: bind: the target '/' lies in /, which belongs to the sandbox itself\n"},
+	{"bind out of its place", "web",
+		"[service]\n"
+		"command = /bin/sh\n"
+		"[sandbox]\n"
+		"bind = /srv /srv/../proc\n",
+		"bad.ini:4: bind: the target '/srv/../proc' is not an absolute path without . "
+		"and ..\n"},
+	{"bind with a bad option", "web",
+		"[service]\n"
+		"command = /bin/sh\n"
+		"[sandbox]\n"
+		"bind = /srv /srv noexex\n",
+		"bad.ini:4: bind: 'noexex' is not valid, expected rw, noexec or optional; did "
+		"you mean 'noexec'?\n"},
+	{"two binds at one place", "web",
+		"[service]\n"
+		"command = /bin/sh\n"
+		"[sandbox]\n"
+		"bind = /a /x\n"
+		"  /b /x rw\n",
+		"bad.ini:5: bind: the target '/x' is taken already at bad.ini:4\n"},
+	{"bind and state-at at one place", "web",
+		"[service]\n"
+		"command = /bin/sh\n"
+		"[sandbox]\n"
+		"bind = /a /var/lib/x\n"
+		"state-at = x:/var/lib/x\n",
+		"bad.ini:4: bind: the target '/var/lib/x' is taken already by state-at\n"},
+	{"bad state-at", "web",
+		"[service]\n"
+		"command = /bin/sh\n"
+		"[sandbox]\n"
+		"state-at = /var/lib/x ../x:/y x:/trp/y x:y\n",
+		"bad.ini:4: state-at: '/var/lib/x' is not valid, expected SUBDIR:/absolute/path\n"
+		"bad.ini:4: state-at: '../x:/y' is not valid, expected SUBDIR:/absolute/path\n"
+		"bad.ini:4: state-at: the target '/trp/y' lies in /trp, which belongs to the "
+		"sandbox itself\n"
+		"bad.ini:4: state-at: the target 'y' is not an absolute path without . and ..\n"},
+	{"state-at without state", "web",
+		"[service]\n"
+		"command = /bin/sh\n"
+		"[sandbox]\n"
+		"state = no\n"
+		"state-at = x:/x\n",
+		"bad.ini:5: state-at: needs state = yes\n"},
+	{"bad secret", "web",
+		"[service]\n"
+		"command = /bin/sh\n"
+		"[sandbox]\n"
+		"secret = a/b/c .hidden\n",
+		"bad.ini:4: secret: 'a/b/c' is not valid, expected NAME, or SERVICE/NAME of "
+		"another service\n"
+		"bad.ini:4: secret: '.hidden' is not valid, expected NAME, or SERVICE/NAME of "
+		"another service\n"},
+	{"two secrets, one file", "web",
+		"[service]\n"
+		"command = /bin/sh\n"
+		"requires = db\n"
+		"[sandbox]\n"
+		"secret = key db/key\n",
+		"bad.ini:5: secret: 'db/key': there is a secret of that name already at "
+		"bad.ini:5, both would be the file /trp/secrets/key\n"},
+	{"secret of a stranger", "web",
+		"[service]\n"
+		"command = /bin/sh\n"
+		"[sandbox]\n"
+		"secret = db/root\n",
+		"bad.ini:4: secret: 'db/root': 'db' is not in requires\n"},
+	{"use of a stranger", "web",
+		"[service]\n"
+		"command = /bin/sh\n"
+		"requires = db\n"
+		"[sandbox]\n"
+		"use = db cache\n",
+		"bad.ini:5: use: 'cache' is not in requires\n"},
+	{"bad system call", "web",
+		"[service]\n"
+		"command = /bin/sh\n"
+		"[sandbox]\n"
+		"syscalls = @default @fil-system nosuchcall\n",
+		"bad.ini:4: syscalls: '@fil-system' is not valid, expected @default, a group "
+		"such as @file-system, a system call, or one of these with - in front; did you "
+		"mean '@file-system'?\n"
+		"bad.ini:4: syscalls: 'nosuchcall' is not valid, expected @default, a group such "
+		"as @file-system, a system call, or one of these with - in front\n"},
+	{"bad allow-missing", "web",
+		"[service]\n"
+		"command = /bin/sh\n"
+		"[sandbox]\n"
+		"allow-missing = landlok\n",
+		"bad.ini:4: allow-missing: 'landlok' is not valid, expected landlock or cgroup; "
+		"did you mean 'landlock'?\n"},
+	{"bad limits", "web",
+		"[service]\n"
+		"command = /bin/sh\n"
+		"[limits]\n"
+		"processes = 0\n"
+		"memory = 1K\n"
+		"cpu = 50\n"
+		"open-files = unlimited\n"
+		"file-size = -1\n",
+		"bad.ini:4: processes: '0' is out of range, expected a number such as 512, or "
+		"unlimited\n"
+		"bad.ini:5: memory: '1K' is out of range, expected a size such as 1G, at least "
+		"1M, or unlimited\n"
+		"bad.ini:6: cpu: '50' is not valid, expected a percentage such as 50% or 200%, "
+		"at least 1%, or unlimited\n"
+		"bad.ini:7: open-files: 'unlimited' is not valid, expected a number from 16 to "
+		"1048576\n"
+		"bad.ini:8: file-size: '-1' is not valid, expected a size such as 1G, or "
+		"unlimited\n"},
+	{"LD_PRELOAD", "web",
+		"[service]\n"
+		"command = /bin/sh\n"
+		"[environment]\n"
+		"LD_PRELOAD = /lib/x.so\n",
+		"bad.ini:4: LD_PRELOAD: refused: the adapter is loaded through "
+		"/etc/ld.so.preload of the sandbox, and a library in front of it could take its "
+		"connections away\n"},
+	{"NOTIFY_SOCKET", "web",
+		"[service]\n"
+		"command = /bin/sh\n"
+		"[environment]\n"
+		"NOTIFY_SOCKET = /run/x\n",
+		"bad.ini:4: NOTIFY_SOCKET: refused: the supervisor sets it (ready = notify)\n"},
+	{"bad environment name", "web",
+		"[service]\n"
+		"command = /bin/sh\n"
+		"[environment]\n"
+		"A-B = 1\n"
+		"1A = 1\n",
+		"bad.ini:4: A-B: not a name of an environment variable, expected letters, digits "
+		"and _\n"
+		"bad.ini:5: 1A: not a name of an environment variable, expected letters, digits "
+		"and _\n"},
+	{"environment twice", "web",
+		"[service]\n"
+		"command = /bin/sh\n"
+		"[environment]\n"
+		"A = 1\n"
+		"A = 2\n",
+		"bad.ini:5: A: given twice, first in line 4\n"},
+	{"environment swallowed by the value above", "web",
+		"[service]\n"
+		"command = /bin/sh\n"
+		"[environment]\n"
+		"A = 1\n"
+		"  B=2\n",
+		"bad.ini:5: A: the indented line 'B=2' would continue this value; a key begins "
+		"in the first column\n"},
+	{"include at the wrong place", "web",
+		"[service]\n"
+		"command = /bin/sh\n"
+		"[limits]\n"
+		"include = x.ini\n",
+		"bad.ini:4: include: belongs to the top of a file or to [service]\n"},
+	{"include of nothing", "web",
+		"[service]\n"
+		"command = /bin/sh\n"
+		"include = nonexistent-dir/x.ini\n",
+		"bad.ini:3: include: there is no file nonexistent-dir/x.ini\n"},
+	{"include without a value", "web",
+		"[service]\n"
+		"command = /bin/sh\n"
+		"include =\n",
+		"bad.ini:3: include: has no value, expected a path such as ../common.ini\n"},
+	{"control character", "web",
+		"[service]\n"
+		"command = /bin/sh\n"
+		"description = a\033[31mb\n",
+		"bad.ini:3: the byte 0x1b does not belong here, expected UTF-8 text without "
+		"control characters\n"},
+	{"not UTF-8", "web",
+		"[service]\n"
+		"command = /bin/sh\n"
+		"description = gr\374\337\n",
+		"bad.ini:3: the byte 0xfc does not belong here, expected UTF-8 text without "
+		"control characters\n"},
+	{"control character of UTF-8", "web",
+		"[service]\n"
+		"command = /bin/sh\n"
+		"description = a\302\233b\n",
+		"bad.ini:3: the byte 0xc2 does not belong here, expected UTF-8 text without "
+		"control characters\n"},
+	/* clang-format on */
+};
+
+/* There is a listener for HTTP, but none for TLS. */
+static const struct profile_paths paths = {
+	.public_port = {[ROUTE_HTTP] = 80},
+	.libexec = "/nonexistent/libexec",
+};
+
+static char *joined(const struct profile_errors *e)
+{
+	char *text = NULL;
+	size_t size;
+	FILE *f = open_memstream(&text, &size);
+
+	assert_non_null(f);
+	for (size_t i = 0; i < e->n; i++)
+		fprintf(f, "%s\n", e->v[i]);
+	fclose(f);
+	return text;
+}
+
+static void test_row(void **state)
+{
+	size_t i = (size_t)*state;
+	struct profile_errors errors = {0};
+	struct profile *p = NULL;
+	int r = profile_load_buffer(
+		&paths, rows[i].service, "bad.ini", rows[i].text, strlen(rows[i].text), &p, &errors);
+	cleanup_free char *text = joined(&errors);
+
+	assert_string_equal(text, rows[i].expected);
+	assert_int_equal(r, -EINVAL);
+	assert_null(p);
+	profile_errors_free(&errors);
+}
+
+int main(void)
+{
+	struct CMUnitTest tests[TRP_ARRAY_SIZE(rows)];
+
+	for (size_t i = 0; i < TRP_ARRAY_SIZE(rows); i++)
+		tests[i] = (struct CMUnitTest){
+			.name = rows[i].name, .test_func = test_row, .initial_state = (void *)i};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
