@@ -37,7 +37,7 @@ $(O)/libsandbox.a: $(call objs,sandbox)
 $(O)/libprofile.a: $(call objs,supervisor/profile)
 $(O)/librouter.a:  $(filter-out $(O)/router/main.o,$(call objs,router))
 $(O)/libdaemon.a:  $(filter-out $(O)/supervisor/main.o,$(call objs,supervisor))
-$(O)/libtrp.a:     $(call objs,sandbox/adapter/native base)
+$(O)/libtrp.a:     $(call objs,sandbox/adapter/native sandbox/adapter base)
 
 $(O)/trpsupd:    $(O)/supervisor/main.o $(addprefix $(O)/lib,daemon.a profile.a sandbox.a base.a)
 	$(call say,LD,$@)$(CC) -pie $(TRP_LDFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS_D)
@@ -51,7 +51,7 @@ $(O)/trp-hello:  $(call objs,profiles/hello) $(O)/libtrp.a
 	$(call say,LD,$@)$(CC) $(STATIC) $(TRP_LDFLAGS) $(LDFLAGS) -o $@ $^
 
 # the preload adapter: freestanding (raw system calls, no libc), so that it loads into glibc and musl programs
-PRELOAD_SRC := $(wildcard sandbox/adapter/preload/*.c) base/fdpass.c base/handoff.c
+PRELOAD_SRC := $(wildcard sandbox/adapter/preload/*.c) sandbox/adapter/channel.c base/fdpass.c base/handoff.c
 PRELOAD_OBJ := $(PRELOAD_SRC:%.c=$(O)/preload/%.o)
 $(PRELOAD_OBJ): $(O)/preload/%.o: %.c
 	@mkdir -p $(@D)

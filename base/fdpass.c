@@ -57,7 +57,14 @@ static size_t collect(struct msghdr *hdr, int *fds)
 	return n;
 }
 
-ssize_t trp_fd_recv_upto(
+static void close_all(const int *fds, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		trp_raw_close(fds[i]);
+}
+
+/* One recvmsg(2). Too many descriptors, or a truncated message: all of them are closed. */
+static ssize_t receive(
 	int sock, void *buf, size_t size, int *ret_fds, size_t max, size_t *ret_n, int flags)
 {
 	union fdpass_control control;
@@ -70,15 +77,12 @@ ssize_t trp_fd_recv_upto(
 	size_t n_fds;
 	ssize_t n;
 
-	do
-		n = trp_raw_recvmsg(sock, &hdr, flags | MSG_CMSG_CLOEXEC);
-	while (n == -EINTR);
+	n = trp_raw_recvmsg(sock, &hdr, flags);
 	if (n < 0)
 		return n;
 	n_fds = collect(&hdr, fds);
 	if (n_fds > max || (hdr.msg_flags & (MSG_TRUNC | MSG_CTRUNC))) {
-		for (size_t i = 0; i < n_fds; i++)
-			trp_raw_close(fds[i]);
+		close_all(fds, n_fds);
 		return hdr.msg_flags & (MSG_TRUNC | MSG_CTRUNC) ? -EMSGSIZE : -EBADMSG;
 	}
 	copy_ints(ret_fds, fds, n_fds);
@@ -86,20 +90,47 @@ ssize_t trp_fd_recv_upto(
 	return n;
 }
 
-ssize_t trp_fd_recv(int sock, void *buf, size_t size, int *ret_fds, size_t n_fds, int flags)
+/* The same with exactly n_fds, but for the end of file, which has none. */
+static ssize_t receive_exact(int sock, void *buf, size_t size, int *ret_fds, size_t n_fds, int flags)
 {
 	int fds[TRP_FDPASS_MAX];
 	size_t got = 0;
 	ssize_t n;
 
-	n = trp_fd_recv_upto(sock, buf, size, fds, TRP_FDPASS_MAX, &got, flags);
+	n = receive(sock, buf, size, fds, TRP_FDPASS_MAX, &got, flags);
 	if (n < 0 || (n == 0 && got == 0))
 		return n;
-	if (got != n_fds) {
-		for (size_t i = 0; i < got; i++)
-			trp_raw_close(fds[i]);
+	/* an empty message with descriptors must not look like the end of file, or they would leak */
+	if (got != n_fds || n == 0) {
+		close_all(fds, got);
 		return -EBADMSG;
 	}
 	copy_ints(ret_fds, fds, n_fds);
 	return n;
+}
+
+ssize_t trp_fd_recv_upto(
+	int sock, void *buf, size_t size, int *ret_fds, size_t max, size_t *ret_n, int flags)
+{
+	ssize_t n;
+
+	do
+		n = receive(sock, buf, size, ret_fds, max, ret_n, flags | MSG_CMSG_CLOEXEC);
+	while (n == -EINTR);
+	return n;
+}
+
+ssize_t trp_fd_recv(int sock, void *buf, size_t size, int *ret_fds, size_t n_fds, int flags)
+{
+	ssize_t n;
+
+	do
+		n = receive_exact(sock, buf, size, ret_fds, n_fds, flags | MSG_CMSG_CLOEXEC);
+	while (n == -EINTR);
+	return n;
+}
+
+ssize_t trp_fd_recv_once(int sock, void *buf, size_t size, int *ret_fd, int flags)
+{
+	return receive_exact(sock, buf, size, ret_fd, 1, flags);
 }

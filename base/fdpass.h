@@ -25,3 +25,7 @@ ssize_t trp_fd_recv(int sock, void *buf, size_t size, int *ret_fds, size_t n_fds
 /* Like trp_fd_recv(), for messages with any number from 0 to max descriptors. */
 ssize_t trp_fd_recv_upto(
 	int sock, void *buf, size_t size, int *ret_fds, size_t max, size_t *ret_n, int flags);
+
+/* One recvmsg(2) for one message with exactly one descriptor, as accept(2) works: -EINTR is returned, and
+ * the descriptor is close-on-exec only with MSG_CMSG_CLOEXEC in flags. Else as trp_fd_recv(). */
+ssize_t trp_fd_recv_once(int sock, void *buf, size_t size, int *ret_fd, int flags);

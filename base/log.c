@@ -22,7 +22,7 @@ void log_set_level(enum log_level max_level)
 	log_max = max_level;
 }
 
-static void log_line(enum log_level level, const char *fmt, va_list ap)
+static void TRP_PRINTF(2, 0) log_line(enum log_level level, const char *fmt, va_list ap)
 {
 	char line[1024];
 	int saved = errno, head, n;

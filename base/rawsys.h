@@ -58,9 +58,30 @@ static inline int trp_raw_close(int fd)
 	return (int)trp_syscall(SYS_close, fd, 0, 0, 0, 0, 0);
 }
 
+static inline int trp_raw_socket(int family, int type, int protocol)
+{
+	return (int)trp_syscall(SYS_socket, family, type, protocol, 0, 0, 0);
+}
+
+static inline int trp_raw_connect(int fd, const void *addr, socklen_t len)
+{
+	return (int)trp_syscall(SYS_connect, fd, (long)addr, len, 0, 0, 0);
+}
+
+static inline int trp_raw_setsockopt(int fd, int level, int opt, const void *value, socklen_t len)
+{
+	return (int)trp_syscall(SYS_setsockopt, fd, level, opt, (long)value, len, 0);
+}
+
+static inline int trp_raw_fcntl(int fd, int cmd, long arg)
+{
+	return (int)trp_syscall(SYS_fcntl, fd, cmd, arg, 0, 0, 0);
+}
+
 #else
 
 #include <errno.h>
+#include <fcntl.h>
 #include <unistd.h>
 
 static inline ssize_t trp_raw_sendmsg(int fd, const struct msghdr *m, int flags)
@@ -78,6 +99,28 @@ static inline ssize_t trp_raw_recvmsg(int fd, struct msghdr *m, int flags)
 static inline int trp_raw_close(int fd)
 {
 	return close(fd) < 0 ? -errno : 0;
+}
+
+static inline int trp_raw_socket(int family, int type, int protocol)
+{
+	int fd = socket(family, type, protocol);
+	return fd < 0 ? -errno : fd;
+}
+
+static inline int trp_raw_connect(int fd, const void *addr, socklen_t len)
+{
+	return connect(fd, (const struct sockaddr *)addr, len) < 0 ? -errno : 0;
+}
+
+static inline int trp_raw_setsockopt(int fd, int level, int opt, const void *value, socklen_t len)
+{
+	return setsockopt(fd, level, opt, value, len) < 0 ? -errno : 0;
+}
+
+static inline int trp_raw_fcntl(int fd, int cmd, long arg)
+{
+	int r = fcntl(fd, cmd, arg);
+	return r < 0 ? -errno : r;
 }
 
 #endif

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: ISC */
+#include "preload.h"
+
+#include <fcntl.h>
+#include <stddef.h>
+#include <string.h>
+
+static int real_accept(int fd, struct sockaddr *addr, socklen_t *len, int flags)
+{
+	return (int)trp_syscall(SYS_accept4, fd, (long)addr, (long)len, flags, 0, 0);
+}
+
+static bool is_stopped(const struct channel_id *id)
+{
+	const struct listener *l = listener_find(id);
+
+	return l && __atomic_load_n(&l->stopped, __ATOMIC_SEQ_CST);
+}
+
+/* The next client, waiting for it if the listener blocks. First without waiting: that needs no slot. */
+static int take(
+	int fd, const struct channel_id *id, int flags, struct trp_handoff *h, int *ret_family)
+{
+	int r = adapter_take(fd, id->family, flags, 0, h, ret_family), slot, status;
+
+	if (r != -EAGAIN)
+		return r;
+	status = trp_raw_fcntl(fd, F_GETFL, 0);
+	if (status < 0 || status & O_NONBLOCK)
+		return -EAGAIN;
+	slot = wait_enter(id);
+	r = is_stopped(id) ? -EINVAL : adapter_take(fd, id->family, flags, 1, h, ret_family);
+	wait_leave(slot);
+	return r == -EINTR && is_stopped(id) ? -EINVAL : r;
+}
+
+/* The peer as the router saw it: getpeername(2) fails when the client has reset the connection since. */
+static void give_peer(int client, const struct channel_id *id, const struct trp_handoff *h,
+	struct sockaddr *addr, socklen_t *len)
+{
+	struct sockaddr_storage peer;
+	socklen_t peer_len = (socklen_t)trp_addr_to_sockaddr(&h->peer, id->family, &peer);
+
+	if (peer_len == 0)
+		peer_len = (socklen_t)trp_addr_to_sockaddr(&h->peer, 0, &peer);
+	if (peer_len == 0) {
+		peer_len = sizeof(peer);
+		if (sys_getpeername(client, &peer, &peer_len) < 0)
+			peer_len = 0;
+	}
+	copy_address(&peer, peer_len, addr, len);
+}
+
+static int accept_channel(
+	int fd, const struct channel_id *id, struct sockaddr *addr, socklen_t *len, int flags)
+{
+	const struct listener *l = listener_find(id);
+	struct trp_handoff h;
+	int client, family;
+
+	if (flags & ~(SOCK_CLOEXEC | SOCK_NONBLOCK) || (addr && (!len || (int)*len < 0)) ||
+		is_stopped(id))
+		return -EINVAL;
+	client = take(fd, id, flags, &h, &family);
+	if (client < 0)
+		return client;
+	if (l)
+		options_replay(l, client);
+	if (id->family != family)
+		foreign_note(client);
+	if (addr)
+		give_peer(client, id, &h, addr, len);
+	return client;
+}
+
+EXPORT int accept4(int fd, __SOCKADDR_ARG addr, socklen_t *restrict len, int flags)
+{
+	bool hinted = channel_hinted(fd);
+	struct channel_id id;
+	int r = -EINVAL;
+
+	if (!hinted) {
+		r = real_accept(fd, addr.__sockaddr__, len, flags);
+		if (r != -EINVAL && r != -EOPNOTSUPP)
+			return finish(r);
+	}
+	if (channel_identify(fd, &id))
+		return finish(accept_channel(fd, &id, addr.__sockaddr__, len, flags));
+	return finish(hinted ? real_accept(fd, addr.__sockaddr__, len, flags) : r);
+}
+
+EXPORT int accept(int fd, __SOCKADDR_ARG addr, socklen_t *restrict len)
+{
+	return accept4(fd, addr, len, 0);
+}

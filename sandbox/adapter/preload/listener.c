@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: ISC */
+#include "preload.h"
+
+#include <stddef.h>
+
+#define LISTENERS_MAX 32
+
+static struct listener listeners[LISTENERS_MAX];
+
+static uint32_t key_of(const struct channel_id *id)
+{
+	return (uint32_t)id->family << 16 | id->port;
+}
+
+struct listener *listener_find(const struct channel_id *id)
+{
+	uint32_t key = key_of(id);
+
+	for (size_t i = 0; i < LISTENERS_MAX; i++) {
+		uint32_t here = __atomic_load_n(&listeners[i].key, __ATOMIC_ACQUIRE);
+		if (here == key)
+			return &listeners[i];
+		if (here == 0)
+			return NULL;
+	}
+	return NULL;
+}
+
+/* Entries are never given back, so a claimed key stays where it is and threads need no lock. */
+struct listener *listener_get(const struct channel_id *id)
+{
+	uint32_t key = key_of(id);
+
+	for (size_t i = 0; i < LISTENERS_MAX; i++) {
+		uint32_t here = 0;
+		if (__atomic_compare_exchange_n(&listeners[i].key, &here, key, false,
+			    __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE) ||
+			here == key)
+			return &listeners[i];
+	}
+	return NULL;
+}

@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: ISC */
+/* preload.h: the preload adapter. It is loaded into an unmodified, dynamically linked server (glibc: by
+ * /etc/ld.so.preload, musl: by LD_PRELOAD) and lets it receive its clients through a channel while it
+ * believes that it accept()ed them itself.
+ *
+ * Principle: make the real call; when its result shows that the descriptor may be a channel, ask
+ * getsockname(2), which tells after any dup, fork, exec or passing. There is no table of descriptors and
+ * nothing of close, dup, fork or exec is replaced. What the program set on its listener is remembered by
+ * (port, family) in static memory, which fork copies; after an exec it is unknown and defaults hold.
+ *
+ * Freestanding: no libc function is called but __errno_location(). Internal functions return -errno. */
+#pragma once
+
+#include "base/rawsys.h"
+#include "sandbox/adapter/channel.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#define EXPORT __attribute__((visibility("default")))
+
+struct channel_id {
+	uint16_t port; /* host byte order */
+	uint16_t family;
+};
+
+/* An option that accepted sockets inherit from their listener (socket(7), tcp(7), ip(7), ipv6(7)). */
+union option_value {
+	int number;
+	char bytes[16];
+};
+#define OPTIONS_MAX 32
+
+struct listener {
+	uint32_t key;     /* atomic: 0 = free, else family and port */
+	uint32_t stopped; /* atomic: shutdown(2) was called and listen(2) not again */
+	uint32_t set;     /* atomic: bit for each row of the option table that the program set */
+	int backlog, v6only;
+	socklen_t bound_len; /* 0: not known (after an exec) */
+	struct sockaddr_in6 bound;
+	union option_value values[OPTIONS_MAX];
+};
+
+/* id.c: is it a channel? Keeps no state but a hint for each descriptor number that saves a call. */
+bool channel_identify(int fd, struct channel_id *ret);
+bool channel_hinted(int fd);
+void channel_hint(int fd, bool is_channel);
+
+/* listener.c: what is remembered of the listeners of this process */
+struct listener *listener_find(const struct channel_id *id);
+/* NULL when the table is full: nothing is remembered then */
+struct listener *listener_get(const struct channel_id *id);
+
+/* options.c */
+#define OPTION_NONE (-1)
+int option_find(int level, int name);
+/* Remembers what sock has that a fresh socket of its family has not. */
+void options_snapshot(struct listener *l, int sock, int family);
+void option_remember(struct listener *l, int option, const void *value, socklen_t len);
+/* Reads a remembered value as getsockopt(2) does; false: it was never set. */
+bool option_recall(const struct listener *l, int option, void *value, socklen_t *len);
+void options_replay(const struct listener *l, int sock);
+
+/* wait.c: threads that block in accept(2), so that shutdown(2) can wake them as the kernel does */
+int wait_enter(const struct channel_id *id); /* a slot for wait_leave(), -1: none free */
+void wait_leave(int slot);
+void wait_wake(const struct channel_id *id);
+
+/* rearm.c: epoll registrations made before listen(2), which belong to the file that listen replaces */
+struct rearm {
+	int n;
+	struct {
+		int epoll;
+		uint32_t events;
+		uint64_t data;
+	} seen[8];
+};
+void rearm_collect(int fd, struct rearm *ret);
+void rearm_apply(int fd, const struct rearm *r);
+
+/* foreign.c: accepted sockets that stayed AF_INET6 although their listener is AF_INET (closed half before
+ * they were taken): their names are shown as IPv4. */
+void foreign_note(int fd);
+bool foreign_is(int fd);
+
+/* As the kernel gives addresses back: cut to *len, *len becomes the whole length. */
+void copy_address(const void *from, socklen_t from_len, struct sockaddr *to, socklen_t *len);
+
+/* The C library's result: errno and -1 for an error. */
+int finish(long result);
+
+static inline int sys_getsockname(int fd, void *addr, socklen_t *len)
+{
+	return (int)trp_syscall(SYS_getsockname, fd, (long)addr, (long)len, 0, 0, 0);
+}
+
+static inline int sys_getpeername(int fd, void *addr, socklen_t *len)
+{
+	return (int)trp_syscall(SYS_getpeername, fd, (long)addr, (long)len, 0, 0, 0);
+}
+
+static inline int sys_getsockopt(int fd, int level, int name, void *value, socklen_t *len)
+{
+	return (int)trp_syscall(SYS_getsockopt, fd, level, name, (long)value, (long)len, 0);
+}
+
+static inline int sys_getint(int fd, int level, int name)
+{
+	int value = -1;
+	socklen_t len = sizeof(value);
+	int r = sys_getsockopt(fd, level, name, &value, &len);
+
+	return r < 0 ? r : value;
+}
+
+static inline int sys_dup3(int from, int to, int flags)
+{
+	return (int)trp_syscall(SYS_dup3, from, to, flags, 0, 0, 0);
+}

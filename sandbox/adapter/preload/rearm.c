@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: ISC */
+/* rearm.c: listen(2) puts the channel in the place of the program's socket, and what was registered with
+ * epoll before that goes with the old file (boost::asio registers at open). /proc/self/fdinfo lists the
+ * registrations, so nothing needs to be watched in the hot path. Without /proc nothing is found. */
+#include "preload.h"
+
+#include <fcntl.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/epoll.h>
+
+struct dirent64_raw {
+	uint64_t ino;
+	int64_t off;
+	unsigned short reclen;
+	unsigned char type;
+	char name[];
+};
+
+static int sys_openat(int dir, const char *path, int flags)
+{
+	return (int)trp_syscall(SYS_openat, dir, (long)path, flags | O_CLOEXEC, 0, 0, 0);
+}
+
+static const char *skip_blanks(const char *p, const char *end)
+{
+	while (p < end && *p == ' ')
+		p++;
+	return p;
+}
+
+/* Digits of the base at p; NULL if there are none. */
+static const char *take_number(const char *p, const char *end, unsigned base, uint64_t *ret)
+{
+	const char *start = p = skip_blanks(p, end);
+	uint64_t v = 0;
+
+	for (; p < end; p++) {
+		unsigned d = *p >= 'a' ? (unsigned)(*p - 'a') + 10 : (unsigned)(*p - '0');
+		if (d >= base)
+			break;
+		v = v * base + d;
+	}
+	*ret = v;
+	return p > start ? p : NULL;
+}
+
+static const char *take_word(const char *p, const char *end, const char *word, size_t len)
+{
+	p = skip_blanks(p, end);
+	if ((size_t)(end - p) < len || memcmp(p, word, len) != 0)
+		return NULL;
+	return p + len;
+}
+
+/* "tfd:        5 events:       19 data:                5 ..." (proc(5)) */
+static void parse_line(const char *p, const char *end, int epoll, int fd, struct rearm *ret)
+{
+	uint64_t tfd, events, data;
+
+	if (!(p = take_word(p, end, "tfd:", 4)) || !(p = take_number(p, end, 10, &tfd)) ||
+		!(p = take_word(p, end, "events:", 7)) || !(p = take_number(p, end, 16, &events)) ||
+		!(p = take_word(p, end, "data:", 5)) || !(p = take_number(p, end, 16, &data)))
+		return;
+	if (tfd != (uint64_t)fd || ret->n == sizeof(ret->seen) / sizeof(ret->seen[0]))
+		return;
+	ret->seen[ret->n].epoll = epoll;
+	ret->seen[ret->n].events = (uint32_t)events;
+	ret->seen[ret->n].data = data;
+	ret->n++;
+}
+
+/* Lines longer than the buffer do not occur: each has a fixed form. */
+static void read_info(int info, int epoll, int fd, struct rearm *ret)
+{
+	char buf[1024];
+	size_t have = 0;
+
+	for (;;) {
+		long n = trp_syscall(
+			SYS_read, info, (long)(buf + have), (long)(sizeof(buf) - have), 0, 0, 0);
+		if (n <= 0)
+			return;
+		have += (size_t)n;
+		size_t start = 0;
+		for (size_t i = 0; i < have; i++)
+			if (buf[i] == '\n') {
+				parse_line(buf + start, buf + i, epoll, fd, ret);
+				start = i + 1;
+			}
+		memmove(buf, buf + start, have - start);
+		have -= start;
+		if (have == sizeof(buf))
+			return;
+	}
+}
+
+static void look_at(int links, int infos, const char *name, int fd, struct rearm *ret)
+{
+	static const char target[] = "anon_inode:[eventpoll]";
+	char link[sizeof(target)];
+	uint64_t number;
+	int info;
+
+	if (trp_syscall(SYS_readlinkat, links, (long)name, (long)link, sizeof(link), 0, 0) !=
+			sizeof(target) - 1 ||
+		memcmp(link, target, sizeof(target) - 1) != 0)
+		return;
+	if (!take_number(name, name + 10, 10, &number))
+		return;
+	info = sys_openat(infos, name, O_RDONLY);
+	if (info < 0)
+		return;
+	read_info(info, (int)number, fd, ret);
+	trp_raw_close(info);
+}
+
+void rearm_collect(int fd, struct rearm *ret)
+{
+	int links = sys_openat(AT_FDCWD, "/proc/self/fd", O_RDONLY | O_DIRECTORY);
+	int infos = sys_openat(AT_FDCWD, "/proc/self/fdinfo", O_RDONLY | O_DIRECTORY);
+	char buf[1024] __attribute__((aligned(8)));
+	long n;
+
+	ret->n = 0;
+	while (links >= 0 && infos >= 0 &&
+		(n = trp_syscall(SYS_getdents64, links, (long)buf, sizeof(buf), 0, 0, 0)) > 0)
+		for (long at = 0; at < n;) {
+			const struct dirent64_raw *e = (const void *)(buf + at);
+			look_at(links, infos, e->name, fd, ret);
+			at += e->reclen;
+		}
+	if (links >= 0)
+		trp_raw_close(links);
+	if (infos >= 0)
+		trp_raw_close(infos);
+}
+
+void rearm_apply(int fd, const struct rearm *r)
+{
+	for (int i = 0; i < r->n; i++) {
+		struct epoll_event ev = {.events = r->seen[i].events, .data.u64 = r->seen[i].data};
+		trp_syscall(SYS_epoll_ctl, r->seen[i].epoll, EPOLL_CTL_ADD, fd, (long)&ev, 0, 0);
+	}
+}

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: ISC */
+#include "preload.h"
+
+#include <signal.h>
+#include <stddef.h>
+#include <time.h>
+
+#define WAITERS_MAX 64
+#define WAKE_TRIES  200 /* a millisecond each */
+
+/* SIGURG is ignored by default: should one arrive late, after an exec, it does nothing */
+#define WAKE_SIGNAL SIGURG
+
+static struct {
+	int tid; /* atomic: 0 = free, -1 = being filled in */
+	struct channel_id id;
+} waiters[WAITERS_MAX];
+
+int wait_enter(const struct channel_id *id)
+{
+	for (int i = 0; i < WAITERS_MAX; i++) {
+		int expected = 0;
+		if (!__atomic_compare_exchange_n(&waiters[i].tid, &expected, -1, false,
+			    __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
+			continue;
+		waiters[i].id = *id;
+		__atomic_store_n(&waiters[i].tid, (int)trp_syscall(SYS_gettid, 0, 0, 0, 0, 0, 0),
+			__ATOMIC_SEQ_CST);
+		return i;
+	}
+	return -1;
+}
+
+void wait_leave(int slot)
+{
+	if (slot >= 0)
+		__atomic_store_n(&waiters[slot].tid, 0, __ATOMIC_RELEASE);
+}
+
+/* struct sigaction as the kernel has it; the C library's is another */
+struct kernel_sigaction {
+	void (*handler)(int);
+	unsigned long flags;
+#if defined(__x86_64__)
+	void (*restorer)(void);
+#endif
+	uint64_t mask;
+};
+
+static void nothing(int signo)
+{
+	(void)signo;
+}
+
+#if defined(__x86_64__)
+void trp_preload_restorer(void);
+__asm__(".text\n.hidden trp_preload_restorer\n.type trp_preload_restorer,@function\n"
+	"trp_preload_restorer:\n\tmov $15, %eax\n\tsyscall\n");
+#endif
+
+/* A handler without SA_RESTART, so that a blocked recvmsg(2) ends with EINTR. It stays: taking it away
+ * again could race with the last signal. A program that has its own handler keeps it. */
+static bool prepare_signal(void)
+{
+	struct kernel_sigaction old = {.handler = NULL}, new = {.handler = nothing};
+
+#if defined(__x86_64__)
+	new.flags = 0x04000000; /* SA_RESTORER */
+	new.restorer = trp_preload_restorer;
+#endif
+	if (trp_syscall(SYS_rt_sigaction, WAKE_SIGNAL, 0, (long)&old, 8, 0, 0) < 0)
+		return false;
+	if (old.handler == nothing)
+		return true;
+	if (old.handler != SIG_DFL && old.handler != SIG_IGN)
+		return false;
+	return trp_syscall(SYS_rt_sigaction, WAKE_SIGNAL, (long)&new, 0, 8, 0, 0) == 0;
+}
+
+/* Returns how many threads wait; signo 0 only counts them. */
+static int signal_waiters(const struct channel_id *id, int own_pid, int signo)
+{
+	int n = 0;
+
+	for (int i = 0; i < WAITERS_MAX; i++) {
+		int tid = __atomic_load_n(&waiters[i].tid, __ATOMIC_SEQ_CST);
+		if (tid <= 0 || waiters[i].id.port != id->port || waiters[i].id.family != id->family)
+			continue;
+		/* a thread that was copied by fork or has died cannot be waited for */
+		if (trp_syscall(SYS_tgkill, own_pid, tid, signo, 0, 0, 0) < 0)
+			wait_leave(i);
+		else
+			n++;
+	}
+	return n;
+}
+
+void wait_wake(const struct channel_id *id)
+{
+	int pid = (int)trp_syscall(SYS_getpid, 0, 0, 0, 0, 0, 0);
+	struct timespec ms = {.tv_nsec = 1000000};
+
+	if (signal_waiters(id, pid, 0) == 0 || !prepare_signal())
+		return;
+	/* again and again: a thread may have entered its slot but not yet the system call */
+	for (int i = 0; i < WAKE_TRIES && signal_waiters(id, pid, WAKE_SIGNAL) > 0; i++)
+		trp_syscall(SYS_nanosleep, (long)&ms, 0, 0, 0, 0, 0);
+}

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: ISC */
+/* init.h: trp-init, PID 1 of a sandbox. It runs as the upstream's own user, without a capability and under
+ * the service's seccomp filter; what protects it from the upstream is that it is not dumpable (no ptrace,
+ * no /proc/1/fd) and that signals of a child namespace cannot kill PID 1.
+ *
+ * It parses nothing but the fixed-size messages of sandbox/initmsg.h. One thread, one poll(2) loop,
+ * nothing blocks, no memory is allocated after start. Functions return 0 or -errno. */
+#pragma once
+
+#include "base/util.h"
+#include "sandbox/initmsg.h"
+
+#include <poll.h>
+#include <sys/types.h>
+
+#define INIT_STEPS_MAX    64
+#define INIT_CHANNELS_MAX 64
+
+/* control.c: the daemon's socket, the channels that came through it, and what is to be told to the daemon */
+
+struct init_channel {
+	uint16_t port, family;
+	int fd;
+	/* the last listen(2) on it, to be reported when the socket takes it */
+	uint16_t v6only;
+	int32_t backlog;
+	bool report;
+	unsigned reports; /* bounded: an upstream must not keep the daemon busy */
+};
+
+/* What the daemon wants of the program that runs. */
+struct init_order {
+	bool stop;
+	int signo; /* 0: none */
+};
+
+/* Takes the control socket over (close-on-exec) and what lies in it. -ENOTSOCK: it is none. */
+int control_open(int fd);
+int control_fd(void); /* -1: the daemon is gone */
+bool control_wants_write(void);
+/* One message, if there is one. Returns 1 with an order that may be empty, 0 when there is none. */
+int control_read(struct init_order *ret);
+/* Queues a TRP_INIT_STEP, _EXITED or _EXEC_FAILED. */
+void control_report(enum trp_init_type type, int value, int value2);
+/* Sends what is queued as far as the socket takes it. */
+void control_flush(void);
+/* Before exit: sends the rest, waiting for the daemon a second at most. */
+void control_finish(void);
+
+/* The channel of (port, family), or NULL. */
+struct init_channel *control_channel(uint16_t port, uint16_t family);
+/* An adapter took it: report that. */
+void control_listens(struct init_channel *ch, uint16_t v6only, int32_t backlog);
+
+/* adapter.c: answers adapters */
+
+#define ADAPTERS_MAX 16
+int adapter_open(void);
+/* Fills in at most 1 + ADAPTERS_MAX entries of p; returns how many. */
+size_t adapter_poll_fill(struct pollfd *p);
+void adapter_poll_done(const struct pollfd *p, size_t n);
+/* Milliseconds until the next asker is given up, -1: nobody asks. */
+int adapter_timeout(void);
+
+/* steps.c: the commands, one after the other */
+
+/* STEPS ARGC ARG... as in initmsg.h; argv is kept by reference and gets NULLs. -EINVAL */
+int steps_parse(int argc, char **argv);
+/* Starts the first. */
+void steps_start(void);
+void steps_obey(const struct init_order *order);
+/* A child of ours has ended. */
+void steps_child_ended(pid_t pid, int status);
+/* -1: something runs; else the exit status for init itself. */
+int steps_result(void);
