@@ -63,7 +63,7 @@ const char *show_state_colour(const char *state)
 	static const struct {
 		const char *state, *colour;
 	} table[] = {{"ready", "\033[32m"}, {"failed", "\033[1;31m"}, {"backoff", "\033[31m"},
-		{"stopped", "\033[2m"}, {"STATE", ""}, {"-", ""}};
+		{"stopped", "\033[2m"}, {"-", ""}};
 
 	if (!colours || !state)
 		return "";
@@ -152,7 +152,7 @@ void show_table_print(struct show_table *t)
 		widths[c] = column_width(t, c);
 	for (size_t i = 0; i < t->n; i++) {
 		size_t c = i % t->columns;
-		bool coloured = c == t->state_column;
+		bool coloured = c == t->state_column && i >= t->columns;
 		printf("%s%s%s", coloured ? show_state_colour(t->cells[i]) : "", t->cells[i],
 			coloured ? show_plain() : "");
 		if (c + 1 < t->columns)
