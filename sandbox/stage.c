@@ -144,7 +144,10 @@ void sandbox_failure_text(const struct sandbox_failure *f, char *out, size_t siz
 	enum sandbox_stage stage = f->stage < SANDBOX_STAGE_COUNT ? f->stage : SANDBOX_STAGE_NONE;
 	int detail_len = (int)strnlen(f->detail, sizeof(f->detail));
 	const char *advice = advice_for(stage, f->error);
+	bool is_path = f->detail[0] == '/' || strncmp(f->detail, "...", 3) == 0;
 
-	snprintf(out, size, "cannot %s%s%.*s: %s%s%s", stages[stage].text, detail_len ? " " : "",
-		detail_len, f->detail, strerror(f->error), advice ? "; " : "", advice ? advice : "");
+	snprintf(out, size, "cannot %s%s%.*s%s: %s%s%s", stages[stage].text,
+		detail_len == 0 ? "" : is_path ? " " : " (", detail_len, f->detail,
+		detail_len == 0 || is_path ? "" : ")", strerror(f->error), advice ? "; " : "",
+		advice ? advice : "");
 }
