@@ -151,6 +151,24 @@ static void clear_leftover(const struct cgroup_host *h, const char *name)
 	close_group(&old);
 }
 
+int cgroup_clear(struct cgroup_host *h, const char *name)
+{
+	struct cgroup old;
+	int r;
+
+	open_leftover(h, name, &old);
+	r = old.v2_fd >= 0;
+	for (int c = 0; c < CGROUP_V1_MAX; c++)
+		r |= old.v1_fd[c] >= 0;
+	close_group(&old);
+	if (r == 0 || strlen(name) >= sizeof(old.name))
+		return 0;
+	clear_leftover(h, name);
+	strcpy(old.name, name);
+	int error = cgroup_destroy(h, &old);
+	return error < 0 ? error : 1;
+}
+
 int cgroup_create(struct cgroup_host *h, const char *name, const struct cgroup_limits *limits,
 	struct cgroup *ret, char *err, size_t err_size)
 {

@@ -5,9 +5,11 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -204,6 +206,9 @@ static void builder_child(const struct build *b)
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	setsid();
 	prctl(PR_SET_PDEATHSIG, SIGTERM);
+	/* what mmdebstrap mounts is its own affair, and gone with it however it ends */
+	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+		_exit(errno);
 	log = open(b->log, O_WRONLY | O_CREAT | O_TRUNC, 0640);
 	dup2(null, 0);
 	dup2(log, 1);
@@ -363,7 +368,8 @@ static int start_build(struct images *i, char *path, char *list, struct image_re
 		return error;
 	}
 	b->waiting = r;
-	r->next = NULL;
+	if (r)
+		r->next = NULL;
 	ev_io_init(&b->ended, on_ended, b->pidfd, EV_READ);
 	b->ended.data = b;
 	ev_io_start(i->loop, &b->ended);
@@ -386,8 +392,10 @@ int image_request(struct images *i, const char *suite, const struct strv *packag
 		return -ENOMEM;
 	for (struct build *b = i->builds; b; b = b->next)
 		if (strcmp(b->path, path) == 0) {
-			r->next = b->waiting;
-			b->waiting = r;
+			if (r) {
+				r->next = b->waiting;
+				b->waiting = r;
+			}
 			return 0;
 		}
 	have = exists(path, list);

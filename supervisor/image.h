@@ -24,7 +24,7 @@ void images_close(struct images *i);
 
 /* The path of the image for this list (caller frees), whether it exists or not. suite NULL: the host's. */
 char *image_path(const struct images *i, const char *suite, const struct strv *packages);
-/* 1: it is there. 0: it is being built now, done() will be called. -errno: it cannot be built, sentence in err. */
+/* 1: it is there. 0: it is being built now, done() will be called (r NULL: nobody waits yet). -errno: it cannot be built, sentence in err. */
 int image_request(struct images *i, const char *suite, const struct strv *packages, struct image_request *r, char *err,
 	size_t err_size);
 void image_forget(struct images *i, struct image_request *r);

@@ -39,6 +39,9 @@ static int collect(struct load_set *set, const char *name, bool reload, struct p
 		if (r < 0)
 			return r;
 		p = set->fresh[set->n++];
+		r = config_check_profile(set->d->config, p, errors);
+		if (r < 0)
+			return r;
 	}
 	for (size_t i = 0; i < p->requires.n; i++) {
 		r = collect(set, p->requires.v[i], false, errors);

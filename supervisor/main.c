@@ -164,10 +164,6 @@ static int open_listeners(struct daemon *d)
 			return r;
 		}
 		d->n_listeners++;
-		for (int kind = 0; kind < ROUTE_KINDS; kind++)
-			if (!d->paths.public_port[kind] &&
-				(c->listeners[i].protocols & (1u << route_protocol((enum profile_route_kind)kind))))
-				d->paths.public_port[kind] = c->listeners[i].port;
 	}
 	return 0;
 }
@@ -279,9 +275,7 @@ static int run(const char *config_path)
 	d.loop = ev_loop_new(EVFLAG_AUTO);
 	if (!d.loop)
 		log_fatal("event loop: %m");
-	d.paths = (struct profile_paths){.dirs = (const char *const *)d.config->profile_dirs.v,
-		.n_dirs = d.config->profile_dirs.n,
-		.libexec = config_libexec()};
+	config_profile_paths(d.config, &d.paths);
 	ev_timer_init(&d.sweep, on_sweep, SWEEP_SECONDS, SWEEP_SECONDS);
 	d.sweep.data = &d;
 	r = open_all(&d);

@@ -87,6 +87,22 @@ static void bad_profile(struct control_call *call, const char *name, int error, 
 	control_error(call, "trpsup.BadProfile", json_pack("{s:o}", "errors", lines));
 }
 
+/* Roots that will be needed are built at the same time, not one after the other as the services come up. A failure is
+ * reported by the service that needs it. */
+static void prefetch_images(struct daemon *d, const struct service *s)
+{
+	const struct profile *p = s->profile;
+	char err[200];
+
+	if (p->root == ROOT_PACKAGES)
+		image_request(d->images, p->suite, &p->packages, NULL, err, sizeof(err));
+	for (size_t i = 0; i < p->requires.n; i++) {
+		const struct service *r = service_find(d, p->requires.v[i]);
+		if (r)
+			prefetch_images(d, r);
+	}
+}
+
 /* Start and Restart: all profiles are read and checked before anything is touched. */
 static void bring_up(struct control_call *call, const json_t *params, struct daemon *d, enum service_event event)
 {
@@ -118,6 +134,7 @@ static void bring_up(struct control_call *call, const json_t *params, struct dae
 		control_reply(call, json_pack("{s:[]}", "results"), false);
 	for (size_t i = 0; i < n; i++) {
 		services[i]->wanted = true;
+		prefetch_images(d, services[i]);
 		service_event(services[i], event);
 	}
 	job_check(d);

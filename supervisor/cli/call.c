@@ -105,10 +105,13 @@ static int next_reply(struct connection *c, char **ret)
 
 static void say_absent(const struct cli *cli, int error)
 {
-	if (error == -ENOENT || error == -ECONNREFUSED)
+	if ((error == -ENOENT || error == -ECONNREFUSED) && cli->conf)
+		cli_error("trpsupd is not running: nobody answers at %s. Start it with 'trpsup -c %s daemon'", cli->socket,
+			cli->conf);
+	else if (error == -ENOENT || error == -ECONNREFUSED)
 		cli_error("trpsupd is not running: nobody answers at %s. Start it with 'systemctl start trpsup', or in "
-			  "the foreground with 'trpsup%s%s daemon'",
-			cli->socket, cli->conf ? " -c " : "", cli->conf ? cli->conf : "");
+			  "the foreground with 'trpsup daemon'",
+			cli->socket);
 	else if (error == -EACCES || error == -EPERM)
 		cli_error("%s: permission denied: only root and the user that trpsupd runs as may give it orders; try sudo",
 			cli->socket);

@@ -65,13 +65,14 @@ static int print_results(struct cli *cli, const json_t *last, bool urls)
 		cleanup_free char *service = show_escape(text_of(result, "service"));
 		cleanup_free char *shown_state = show_escape(state), *shown = show_escape(text);
 		FILE *f = ok ? stdout : stderr;
+		bool says_more = state && text && *text && strcmp(state, text) != 0;
 
 		if (!ok)
 			code = CLI_FAILED;
 		if (cli->json)
 			continue;
 		fprintf(f, "%s: %s%s%s%s%s\n", service, ok ? show_state_colour(state) : "", shown_state,
-			ok ? show_plain() : "", *shown ? ": " : "", shown);
+			ok ? show_plain() : "", says_more ? ": " : "", says_more ? shown : "");
 		if (ok && urls)
 			print_urls(cli, text_of(result, "service"));
 	}

@@ -87,7 +87,8 @@ static void state_row(const json_t *s)
 		printf(" since %s; %s ago", when, span);
 	}
 	putchar('\n');
-	text_row(s, "", "message");
+	if (state && strcmp(state, text_of(s, "message") ? text_of(s, "message") : "") != 0)
+		text_row(s, "", "message");
 }
 
 static void pid_row(const json_t *s)

@@ -157,26 +157,27 @@ int profile_load_buffer(const struct profile_paths *paths, const char *service, 
 	return finish(&l, r, before, ret);
 }
 
+/* A file that was found by name but cannot be opened is a link that leads nowhere. */
+static int read_found(struct profile_loading *l, const char *path)
+{
+	int r = lang_read(&l->lang, path);
+
+	if (r != -ENOENT)
+		return r;
+	profile_error(l->errors, path, 0, NULL, "a link to a file that does not exist");
+	l->lang.lost = true;
+	return 0;
+}
+
 static int read_all(struct profile_loading *l, const char *service)
 {
 	struct strv dropins = {0};
-	int r = lang_read(&l->lang, l->p->file);
+	int r = read_found(l, l->p->file);
 
-	if (r == -ENOENT) {
-		profile_error(
-			l->errors, l->p->file, 0, NULL, "a link to a file that does not exist");
-		return 0;
-	}
 	if (r == 0)
 		r = lookup_dropins(l->paths, service, &dropins);
-	for (size_t i = 0; i < dropins.n && r == 0; i++) {
-		r = lang_read(&l->lang, dropins.v[i]);
-		if (r == -ENOENT) {
-			profile_error(l->errors, dropins.v[i], 0, NULL,
-				"a link to a file that does not exist");
-			r = 0;
-		}
-	}
+	for (size_t i = 0; i < dropins.n && r == 0; i++)
+		r = read_found(l, dropins.v[i]);
 	strv_free(&dropins);
 	return r;
 }
