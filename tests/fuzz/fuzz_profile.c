@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: ISC */
+/* The profile language on any bytes: it must end, with a whole profile or with at least one message, and never leak. What was
+ * accepted must keep what profile.h promises.
+ * link: supervisor/profile/check.c supervisor/profile/check_exec.c supervisor/profile/config.c supervisor/profile/config_dirs.c
+ * link: supervisor/profile/config_keys.c supervisor/profile/errors.c supervisor/profile/expand.c supervisor/profile/file.c
+ * link: supervisor/profile/keys.c supervisor/profile/lang.c supervisor/profile/load.c supervisor/profile/lookup.c
+ * link: supervisor/profile/set.c supervisor/profile/strv.c supervisor/profile/values.c supervisor/profile/values_profile.c
+ * link: supervisor/profile/words.c sandbox/seccomp.c sandbox/seccomp_groups.c
+ * libs: -linih -lseccomp */
+#include "supervisor/profile/load.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void require(bool condition)
+{
+	if (!condition)
+		abort();
+}
+
+static void check(const struct profile *p)
+{
+	require(p->command.n > 0 && p->command.v[0][0] == '/' && !p->command.v[p->command.n]);
+	require(p->user && p->syscalls.n > 0);
+	require(p->root != ROOT_PACKAGES || p->packages.n > 0);
+	require(p->root != ROOT_DIRECTORY || p->root_directory);
+	require((p->hosts.n > 0 || p->default_route) == (p->port[ROUTE_HTTP] || p->port[ROUTE_TLS]));
+	for (size_t i = 0; i < p->hosts.n; i++)
+		require(p->hosts.v[i][0] && strlen(p->hosts.v[i]) < 254 && p->host_where[i].line > 0);
+	for (size_t i = 0; i < p->n_binds; i++)
+		require(p->binds[i].source[0] == '/' && !strstr(p->binds[i].target, "/../"));
+	for (size_t i = 0; i < p->n_secrets; i++)
+		require(!strchr(p->secrets[i].name, '/'));
+	for (size_t i = 0; i < p->n_env; i++)
+		require(!strchr(p->env[i].name, '=') && p->env[i].value && strcmp(p->env[i].name, "LD_PRELOAD") != 0);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	static const struct profile_paths paths = {.public_port = {80, 443}, .libexec = "/usr/lib/trpsup"};
+	struct profile_errors errors = {0};
+	struct profile *p = NULL;
+	int r = profile_load_buffer(&paths, "web@one", "/nonexistent/web.ini", (const char *)data, size, &p, &errors);
+
+	require((r == 0) == (p != NULL) && (r == 0) == (errors.n == 0));
+	if (p) {
+		check(p);
+		require(profile_check_set(&p, 1, &errors) == 0 || errors.n > 0);
+	}
+	profile_free(p);
+	profile_errors_free(&errors);
+	return 0;
+}

@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: ISC */
+/* doc/profile.md and the manual pages against the tables of the language: every key with its value, default and example, and
+ * no key that does not exist. Every example in the table is accepted by the parser. Runs in the top directory. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "base/io.h"
+#include "supervisor/profile/load.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+
+static const struct table {
+	const struct lang_section *sections;
+	const size_t *n_sections;
+	const struct lang_key *keys;
+	const size_t *n_keys;
+	const char *manual;
+} profile_table = {profile_sections, &profile_n_sections, profile_keys, &profile_n_keys, "doc/trpsup-profile.5"},
+  config_table = {config_sections, &config_n_sections, config_keys, &config_n_keys, "doc/trpsup.conf.5"};
+
+static char *read_doc(const char *path)
+{
+	char *text = NULL;
+	int r = trp_read_file(AT_FDCWD, path, 1 << 20, &text, NULL);
+
+	if (r < 0)
+		fail_msg("%s: %s", path, strerror(-r));
+	return text;
+}
+
+/* The part of text below "PREFIX[section" up to the next line that begins with prefix or end. NULL: there is none. */
+static char *part(const char *text, const char *prefix, const char *section)
+{
+	char head[64], next[16];
+	const char *from, *to;
+
+	snprintf(head, sizeof(head), "\n%s[%s", prefix, section);
+	snprintf(next, sizeof(next), "\n%.2s", prefix);
+	from = strstr(text, head);
+	if (!from)
+		return NULL;
+	from += strlen(head);
+	to = from;
+	do
+		to = strstr(to + 1, next);
+	while (to && prefix[0] == '.' && to[3] != 's' && to[3] != 'h');
+	return to ? strndup(from, (size_t)(to - from)) : strdup(from);
+}
+
+static const struct lang_key *find(const struct table *t, const char *section, const char *name)
+{
+	for (size_t i = 0; i < *t->n_keys; i++)
+		if (strcmp(t->keys[i].section, section) == 0 && strcmp(t->keys[i].name, name) == 0)
+			return &t->keys[i];
+	return NULL;
+}
+
+/* "| `key` | expects | default | `example` | help |" */
+static void check_md_row(const char *text, const struct lang_key *k)
+{
+	char line[1024];
+
+	snprintf(line, sizeof(line), "\n| `%s` | %s | %s%s%s | `%s` | %s |\n", k->name, k->expects, k->fallback ? "`" : "",
+		k->fallback ? k->fallback : k->unset, k->fallback ? "`" : "", k->example, k->help);
+	if (!strstr(text, line))
+		fail_msg("doc/profile.md, [%s]: there is no line%s", k->section, line);
+}
+
+static void check_man_row(const char *text, const struct lang_key *k, const char *path)
+{
+	char line[128];
+
+	snprintf(line, sizeof(line), "\n.It Ic %s\n", k->name);
+	if (!strstr(text, line))
+		fail_msg("%s, [%s]: there is no line%s", path, k->section, line);
+}
+
+/* Every word behind begin, up to end, is a key. */
+static void check_known(const char *text, const char *begin, const char *end, const struct table *t, const char *section,
+	const char *path)
+{
+	char name[64];
+
+	for (const char *s = text; (s = strstr(s, begin));) {
+		s += strlen(begin);
+		snprintf(name, sizeof(name), "%.*s", (int)strcspn(s, end), s);
+		if (!find(t, section, name))
+			fail_msg("%s, [%s]: '%s' is not a key", path, section, name);
+	}
+}
+
+static void test_documents(void **state)
+{
+	const struct table *t = *state;
+	cleanup_free char *md = read_doc("doc/profile.md"), *man = read_doc(t->manual);
+
+	for (size_t i = 0; i < *t->n_sections; i++) {
+		const char *section = t->sections[i].name;
+		cleanup_free char *in_md = part(md, "### ", section), *in_man = part(man, ".Ss ", section);
+		if (!in_md || !in_man)
+			fail_msg("[%s] is missing in doc/profile.md or %s", section, t->manual);
+		for (size_t j = 0; j < *t->n_keys; j++) {
+			if (strcmp(t->keys[j].section, section) != 0)
+				continue;
+			check_md_row(in_md, &t->keys[j]);
+			check_man_row(in_man, &t->keys[j], t->manual);
+		}
+		check_known(in_md, "\n| `", "`", t, section, "doc/profile.md");
+		check_known(in_man, "\n.It Ic ", " \n", t, section, t->manual);
+	}
+}
+
+static void test_variables(void **state)
+{
+	cleanup_free char *md = read_doc("doc/profile.md"), *man = read_doc("doc/trpsup-profile.5");
+	char line[256];
+
+	(void)state;
+	for (size_t i = 0; i < profile_n_variables; i++) {
+		snprintf(line, sizeof(line), "\n| `${%s}` | %s |\n", profile_variables[i].name, profile_variables[i].help);
+		if (!strstr(md, line))
+			fail_msg("doc/profile.md: there is no line%s", line);
+		snprintf(line, sizeof(line), "\n.It Ic ${%s}\n", profile_variables[i].name);
+		if (!strstr(man, line))
+			fail_msg("doc/trpsup-profile.5: there is no line%s", line);
+	}
+}
+
+/* The example of a key says nothing wrong in its own line (it may lack what it needs elsewhere). */
+static void test_examples(void **state)
+{
+	static const struct profile_paths paths = {.public_port = {80, 443}, .libexec = "/x"};
+
+	(void)state;
+	for (size_t i = 0; i < profile_n_keys; i++) {
+		const struct lang_key *k = &profile_keys[i];
+		struct profile_errors errors = {0};
+		struct profile *p = NULL;
+		char text[512];
+
+		snprintf(text, sizeof(text), "[%s]\n%s = %s\n", k->section, k->name, k->example);
+		if (profile_load_buffer(&paths, "x", "x.ini", text, strlen(text), &p, &errors) == 0)
+			profile_free(p);
+		for (size_t e = 0; e < errors.n; e++)
+			if (strstr(errors.v[e], "expected") && strstr(errors.v[e], "is not valid"))
+				fail_msg("%s", errors.v[e]);
+		assert_true(k->help[0] && strchr(".", k->help[strlen(k->help) - 1]));
+		assert_true(k->fallback || k->unset);
+		profile_errors_free(&errors);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		{"profile", test_documents, NULL, NULL, (void *)&profile_table},
+		{"config", test_documents, NULL, NULL, (void *)&config_table},
+		cmocka_unit_test(test_variables),
+		cmocka_unit_test(test_examples),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
