@@ -102,7 +102,7 @@ static bool target_authority(const struct request *rq, struct text *ret)
 	if (t.at[0] == '/' || (t.len == 1 && t.at[0] == '*'))
 		return true;
 	sep = memmem(t.at, t.len, "://", 3);
-	if (!sep || token_len(t) != (size_t)(sep - t.at))
+	if (!sep || sep == t.at || token_len(t) != (size_t)(sep - t.at))
 		return false;
 	ret->at = sep + 3;
 	for (end = ret->at; end < t.at + t.len; end++)

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: ISC */
+#include "tests/fuzz/parser_check.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	/* each byte more is a look more */
+	if (size <= 2048)
+		check_parser(parse_http1, data, size);
+	return 0;
+}
