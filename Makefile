@@ -104,6 +104,7 @@ asan: deps
 lint: deps
 	$(Q)tests/lint
 
+demo: export DEPS = build
 demo: deps
 	$(Q)$(MAKE) all
 	$(Q)tests/demo

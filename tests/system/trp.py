@@ -1,0 +1,357 @@
+# SPDX-License-Identifier: ISC
+"""A trpsupd of the test's own: private run, log and profile directories, ports that nobody uses, and package roots
+that are kept from run to run (/var/lib/trpsup-test/images: building them is the slow part)."""
+import fcntl
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+
+TOP = os.path.realpath(os.path.join(os.path.dirname(__file__), "../.."))
+BUILD = os.path.abspath(os.environ.get("TRP_BUILD", os.path.join(TOP, "build")))
+ARTIFACTS = os.path.join(BUILD, "artifacts")
+STATE = "/var/lib/trpsup-test"
+
+
+def free_port(first):
+    """The first port from there on at which nobody listens."""
+    for port in range(first, first + 100):
+        with socket.socket(socket.AF_INET6) as sock:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                sock.bind(("::", port))
+                return port
+            except OSError:
+                pass
+    raise AssertionError("no free port from %d on" % first)
+
+
+HTTP_PORT, TLS_PORT = free_port(18080), free_port(18443)
+# a part of the uid pool that the daemon of a real installation does not use
+UID_BASE = 0x70000000 + 4096 * 65536
+
+START_SECONDS = 900  # with package roots to be built
+
+
+def wait_until(condition, seconds, what):
+    """Polls; for what the daemon does by itself."""
+    end = time.monotonic() + seconds
+    while True:
+        result = condition()
+        if result:
+            return result
+        if time.monotonic() > end:
+            raise AssertionError("not within %g s: %s" % (seconds, what))
+        time.sleep(0.02)
+
+
+def read(path):
+    with open(path, "rb") as f:
+        return f.read()
+
+
+def processes():
+    return [int(name) for name in os.listdir("/proc") if name.isdigit()]
+
+
+def namespace(pid, kind):
+    try:
+        return os.readlink("/proc/%d/ns/%s" % (pid, kind))
+    except OSError:
+        return None
+
+
+def process_status(pid):
+    """/proc/PID/status as a dictionary, {} if the process is gone."""
+    try:
+        lines = read("/proc/%d/status" % pid).decode().splitlines()
+    except OSError:
+        return {}
+    return dict((key, value.strip()) for key, _, value in (line.partition(":") for line in lines))
+
+
+class Failed(AssertionError):
+    """A command of trpsup that was to succeed did not."""
+
+
+class Daemon:
+    """with Daemon(profiles={"name": "text of name.ini"}) as d: ... ; leaving it stops the daemon and checks that
+    nothing of it is left."""
+
+    def __init__(self, profiles=None, config="", state=STATE):
+        self.state_dir = state
+        self.extra_config = config
+        self.dir = tempfile.mkdtemp(prefix="trpsup-test-", dir="/run")
+        self.name = os.path.basename(self.dir)
+        self.run_dir = os.path.join(self.dir, "run")
+        self.log_dir = os.path.join(self.dir, "log")
+        self.profile_dir = os.path.join(self.dir, "services")
+        self.conf = os.path.join(self.dir, "trpsup.conf")
+        self.control = os.path.join(self.run_dir, "control")
+        self.process = self.lock = None
+        os.chmod(self.dir, 0o755)  # as /run is
+        os.mkdir(self.profile_dir)
+        for name, text in (profiles or {}).items():
+            self.profile(name, text)
+
+    def profile(self, name, text):
+        with open(os.path.join(self.profile_dir, name + ".ini"), "w") as f:
+            f.write(text)
+
+    def write_conf(self):
+        with open(self.conf, "w") as f:
+            f.write("""[daemon]
+run-dir = %s
+state-dir = %s
+log-dir = %s
+cgroup = %s
+profile-dirs = %s %s
+uid-base = %d
+uid-ranges = 1024
+%s
+[listener http]
+port = %d
+protocols = http
+
+[listener tls]
+port = %d
+protocols = tls
+""" % (self.run_dir, self.state_dir, self.log_dir, self.name, self.profile_dir, os.path.join(TOP, "profiles"),
+                UID_BASE, self.extra_config, HTTP_PORT, TLS_PORT))
+
+    # life
+
+    def start(self):
+        os.makedirs(self.state_dir, mode=0o700, exist_ok=True)
+        self.lock = open(os.path.join(self.state_dir, "test.lock"), "w")
+        fcntl.flock(self.lock, fcntl.LOCK_EX)  # one test at a time
+        for kept in ("state", "secrets"):  # of an earlier run; images and uid ranges stay
+            shutil.rmtree(os.path.join(self.state_dir, kept), ignore_errors=True)
+        self.write_conf()
+        try:
+            self.run()
+        except BaseException:
+            self.clean_up()
+            raise
+        return self
+
+    def run(self):
+        """Starts the process; state stays as it is."""
+        self.log = open(os.path.join(self.dir, "trpsupd.log"), "ab")
+        self.process = subprocess.Popen([os.path.join(BUILD, "trpsupd"), "-c", self.conf], stdin=subprocess.DEVNULL,
+                                        stdout=self.log, stderr=self.log)
+        wait_until(self._answers, 15, "trpsupd answers")
+
+    def _answers(self):
+        if self.process.poll() is not None:
+            raise AssertionError("trpsupd ended with %d:\n%s" % (self.process.returncode, self.daemon_log()))
+        try:
+            return self.call("trpsup.Info").get("router", {}).get("pid")
+        except OSError:
+            return None
+
+    def daemon_log(self):
+        return read(os.path.join(self.dir, "trpsupd.log")).decode("utf-8", "replace")
+
+    def stop(self, seconds=120):
+        """Asks the daemon to end and checks that nothing of it is left behind."""
+        try:
+            if self.process and self.process.poll() is None:
+                self.process.send_signal(signal.SIGTERM)
+                self.process.wait(seconds)
+            left = self.left()
+            if left:
+                raise AssertionError("left by trpsupd after its end:\n  " + "\n  ".join(left))
+        finally:
+            self.clean_up()
+
+    def clean_up(self):
+        """Whatever happened: ends what is ours, by the name of our control group."""
+        if self.process and self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+        if self.process:
+            self.log.close()
+        for _ in range(50):
+            pids = [p for p in processes() if self.name in cgroups_of(p)]
+            for pid in pids:
+                try:
+                    os.kill(pid, signal.SIGKILL)
+                except ProcessLookupError:
+                    pass
+            if not pids:
+                break
+            time.sleep(0.1)
+        for mount in reversed([m for m in mounts() if self.name in m]):
+            subprocess.run(["umount", "-l", mount], check=False)
+        for path in control_groups(self.name):
+            try:
+                os.rmdir(path)
+            except OSError:
+                pass
+        shutil.rmtree(self.dir, ignore_errors=True)
+        if self.lock:
+            self.lock.close()
+
+    def left(self):
+        """What an ended daemon must have taken away, as lines of text."""
+        found = ["process %d %s" % (p, read("/proc/%d/comm" % p).decode().strip())
+                 for p in processes() if self.name in cgroups_of(p)]
+        found += ["mount " + m for m in mounts() if self.name in m]
+        found += ["control group " + g for g in control_groups(self.name)]
+        found += ["file " + os.path.join(where, f) for where, _, files in os.walk(self.run_dir) for f in files
+                  if f != "lock"]
+        found += ["socket " + line for line in listening((HTTP_PORT, TLS_PORT))]
+        return found
+
+    def __enter__(self):
+        return self.start()
+
+    def __exit__(self, kind, value, trace):
+        if kind is None:
+            self.stop()
+        else:
+            print(self.daemon_log()[-3000:])
+            self.clean_up()
+
+    # the command line and the protocol below it
+
+    def trpsup(self, *args, timeout=START_SECONDS):
+        """Runs the command; the result has returncode, stdout and stderr as text."""
+        return subprocess.run([os.path.join(BUILD, "trpsup"), "-c", self.conf, *args], stdin=subprocess.DEVNULL,
+                              capture_output=True, text=True, timeout=timeout, check=False)
+
+    def ok(self, *args, timeout=START_SECONDS):
+        """The same, where success is expected. Returns what it printed."""
+        done = self.trpsup(*args, timeout=timeout)
+        if done.returncode != 0:
+            logs = "".join("\n%s:\n%s" % (name, self.service_log(name[:-4])[-2500:])
+                           for name in sorted(os.listdir(self.log_dir)) if name.endswith(".log"))
+            raise Failed("trpsup %s: exit code %d\n%s%s\n%s%s" % (
+                " ".join(args), done.returncode, done.stdout, done.stderr, self.daemon_log()[-2500:], logs))
+        return done.stdout
+
+    def call(self, method, **parameters):
+        """One call of the control protocol (doc/protocol.md); the reply's parameters."""
+        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            sock.settimeout(10)
+            sock.connect(self.control)
+            sock.sendall(json.dumps({"method": method, "parameters": parameters}).encode() + b"\0")
+            data = b""
+            while not data.endswith(b"\0"):
+                more = sock.recv(65536)
+                if not more:
+                    raise ConnectionError("the daemon closed the control connection")
+                data += more
+        finally:
+            sock.close()
+        reply = json.loads(data[:-1])
+        if "error" in reply:
+            raise Failed("%s: %s" % (method, reply))
+        return reply.get("parameters", {})
+
+    def status(self, service):
+        return self.call("trpsup.Status", service=service)["service"]
+
+    def router_pid(self):
+        return self.call("trpsup.Info")["router"]["pid"]
+
+    # what a service is
+
+    def service_log(self, service):
+        """All that is kept, rotated files first."""
+        base = os.path.join(self.log_dir, service + ".log")
+        files = sorted((f for f in os.listdir(self.log_dir) if f.startswith(service + ".log.")), reverse=True)
+        parts = [os.path.join(self.log_dir, f) for f in files] + [base]
+        return b"".join(read(p) for p in parts if os.path.exists(p)).decode("utf-8", "replace")
+
+    def log_lines(self, service, pattern):
+        return [line for line in self.service_log(service).splitlines() if re.search(pattern, line)]
+
+    def pids(self, service):
+        """Host pids of everything in the sandbox, its init first."""
+        init = self.status(service)["pid"]
+        ns = namespace(init, "pid")
+        return [init] + [p for p in processes() if p != init and ns and namespace(p, "pid") == ns]
+
+    def main_pid(self, service):
+        """The upstream: the child of the sandbox's init."""
+        init = self.status(service)["pid"]
+        children = [p for p in self.pids(service) if process_status(p).get("PPid") == str(init)]
+        if len(children) != 1:
+            raise AssertionError("%s: %d children of init" % (service, len(children)))
+        return children[0]
+
+    def inside(self, service, *argv, uid=None):
+        """Runs a program of the service's root in all its namespaces, as its user (or uid inside)."""
+        pid = self.main_pid(service)
+        base = self.status(service)["uid_base"]
+        if uid is None:
+            uid = int(process_status(pid)["Uid"].split()[0]) - base
+        return subprocess.run(
+            ["nsenter", "-t", str(pid), "-U", "-m", "-p", "-n", "-i", "-u", "-S", str(uid), "-G", str(uid), *argv],
+            stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False)
+
+
+# the machine, for leak checks
+
+def mounts():
+    return [line.split()[4] for line in read("/proc/self/mountinfo").decode().splitlines()]
+
+
+def cgroups_of(pid):
+    try:
+        return read("/proc/%d/cgroup" % pid).decode()
+    except OSError:
+        return ""
+
+
+def control_groups(name):
+    """Directories of control groups whose path has name in it, deepest first."""
+    found = []
+    for where, directories, _ in os.walk("/sys/fs/cgroup", topdown=True):
+        found += [os.path.join(where, d) for d in directories if name in os.path.join(where, d)]
+    return sorted(found, key=len, reverse=True)
+
+
+def listening(ports):
+    out = subprocess.run(["ss", "-Htlnp"], capture_output=True, text=True, check=True).stdout
+    return [line for line in out.splitlines() if int(line.split()[3].rsplit(":", 1)[1]) in ports]
+
+
+class Machine:
+    """What must be as before after each test file. (A namespace lives by a process or a mount, so those tell.)"""
+
+    def __init__(self):
+        pids = processes()
+        self.mounts = set(mounts())
+        self.groups = set(control_groups("trpsup-test"))
+        self.links = set(os.listdir("/sys/class/net"))
+        self.ours = {p for p in pids if self._ours(p)}
+        self.run = {f for f in os.listdir("/run") if f.startswith("trpsup-test")}
+        self.sockets = {line for line in read("/proc/net/unix").decode("utf-8", "replace").splitlines()
+                        if "trpsup-test" in line}
+
+    @staticmethod
+    def _ours(pid):
+        try:
+            program = os.readlink("/proc/%d/exe" % pid)
+        except OSError:
+            program = ""
+        return program.startswith(BUILD + "/") or "trpsup-test" in cgroups_of(pid)
+
+    def left_since(self, before):
+        found = ["process %d: %s" % (p, read("/proc/%d/cmdline" % p).replace(b"\0", b" ").decode()[:100])
+                 for p in self.ours - before.ours if os.path.exists("/proc/%d" % p)]
+        found += ["mount " + m for m in self.mounts - before.mounts]
+        found += ["control group " + g for g in self.groups - before.groups]
+        found += ["network interface " + i for i in self.links - before.links]
+        found += ["/run/" + f for f in self.run - before.run]
+        found += ["unix socket " + s for s in self.sockets - before.sockets]
+        return found
