@@ -11,7 +11,6 @@ struct channel {
 	uint16_t family;  /* AF_INET or AF_INET6 */
 	bool listened;    /* an adapter took it since the service was last down: clients may be sent there */
 	bool taken;       /* ... since this instance was spawned: it listens now */
-	bool v6only;
 	int router_end;   /* sends */
 	int service_end;  /* receives; bound to the name that adapters recognise (sandbox/initmsg.h) */
 };

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* In trpsupd. Everything that ends a client happens in callbacks of the loop, so that a verb that is just answering
- * never finds its call freed under it: control_reply() only queues. */
+/* In trpsupd. Everything that ends a client happens in callbacks of the loop, so that a verb that
+ * is just answering never finds its call freed under it: control_reply() only queues. */
 #include "control.h"
 #include "controlmsg.h"
 #include "controlsock.h"
@@ -11,8 +11,9 @@
 #include <sys/queue.h>
 #include <sys/socket.h>
 
-#define ACCEPT_PAUSE 1.0 /* seconds without accept() after it failed for want of descriptors or memory */
-#define HANGUP_POLL  1.0 /* seconds between two looks at a client that is not read from */
+#define ACCEPT_PAUSE                                                                               \
+	1.0 /* seconds without accept() after it failed for want of descriptors or memory */
+#define HANGUP_POLL 1.0 /* seconds between two looks at a client that is not read from */
 
 struct client;
 
@@ -31,11 +32,11 @@ struct client {
 	int fd;
 	pid_t pid;
 	ev_io in, out;
-	ev_timer soon;   /* a step outside of whatever called us */
-	ev_timer hangup; /* while nothing is read: has it gone? */
-	bool eof;        /* it sends no more; it may still read */
-	bool closing;    /* write what waits, then end it */
-	bool doomed;     /* end it in the next step */
+	ev_timer soon;            /* a step outside of whatever called us */
+	ev_timer hangup;          /* while nothing is read: has it gone? */
+	bool eof;                 /* it sends no more; it may still read */
+	bool closing;             /* write what waits, then end it */
+	bool doomed;              /* end it in the next step */
 	struct control_call call; /* one at a time: replies come in the order of the calls */
 	char *outbuf;
 	size_t out_start, out_end, out_size;
@@ -96,7 +97,8 @@ static bool client_settle(struct client *c)
 	size_t len;
 
 	if (c->eof && !c->call.active &&
-		controlmsg_frame(c->inbuf, c->in_len, CONTROL_MESSAGE_MAX, &len) != CONTROLMSG_WHOLE)
+		controlmsg_frame(c->inbuf, c->in_len, CONTROL_MESSAGE_MAX, &len) !=
+			CONTROLMSG_WHOLE)
 		c->closing = true;
 	if (c->doomed || (c->closing && pending(c) == 0))
 		return false;
@@ -234,8 +236,9 @@ static bool in_interface(const char *method, size_t len, const struct controlmsg
 static void get_info(struct control_call *call)
 {
 	control_reply(call,
-		json_pack("{s:s, s:s, s:s, s:s, s:[s, s]}", "vendor", "trpsup", "product", "trpsupd", "version",
-			TRP_VERSION, "url", "", "interfaces", "org.varlink.service", "trpsup"),
+		json_pack("{s:s, s:s, s:s, s:s, s:[s, s]}", "vendor", "trpsup", "product",
+			"trpsupd", "version", TRP_VERSION, "url", "", "interfaces",
+			"org.varlink.service", "trpsup"),
 		false);
 }
 
@@ -282,7 +285,8 @@ static void next_call(struct client *c)
 	case CONTROLMSG_NEED:
 		return;
 	case CONTROLMSG_LONG:
-		refuse_message(c, "the message is longer than " TRP_STR(CONTROL_MESSAGE_MAX) " bytes");
+		refuse_message(
+			c, "the message is longer than " TRP_STR(CONTROL_MESSAGE_MAX) " bytes");
 		return;
 	case CONTROLMSG_WHOLE:
 		break;
@@ -298,7 +302,8 @@ static void next_call(struct client *c)
 		.client = c, .active = true, .more = m.more && !m.oneway, .oneway = m.oneway};
 	call_run(c->owner, &c->call, &m);
 	controlmsg_free(&m);
-	step_soon(c); /* one call for each turn, so that a pipelining client does not keep the loop */
+	step_soon(
+		c); /* one call for each turn, so that a pipelining client does not keep the loop */
 }
 
 /* May free c. */
@@ -434,8 +439,8 @@ static void on_resume(struct ev_loop *loop, ev_timer *w, int revents)
 	ev_io_start(loop, &s->accept);
 }
 
-int control_open(struct ev_loop *loop, const char *path, const struct control_verb *verbs, size_t n_verbs,
-	void *user, struct control **ret)
+int control_open(struct ev_loop *loop, const char *path, const struct control_verb *verbs,
+	size_t n_verbs, void *user, struct control **ret)
 {
 	cleanup_free struct control *s = calloc(1, sizeof(*s));
 	int r;
@@ -470,7 +475,8 @@ void control_close(struct control *s)
 	while ((c = LIST_FIRST(&s->clients))) {
 		/* the last replies ("stopped") as far as the socket takes them at once */
 		if (pending(c) > 0)
-			send(c->fd, c->outbuf + c->out_start, pending(c), MSG_DONTWAIT | MSG_NOSIGNAL);
+			send(c->fd, c->outbuf + c->out_start, pending(c),
+				MSG_DONTWAIT | MSG_NOSIGNAL);
 		client_free(c);
 	}
 	free(s);

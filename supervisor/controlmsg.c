@@ -42,7 +42,8 @@ static enum controlmsg_call take_call(struct controlmsg *m)
 	}
 	if (!json_is_object(m->params))
 		return CONTROLMSG_BAD_PARAMETERS;
-	if (!take_flag(m->object, "more", &m->more) || !take_flag(m->object, "oneway", &m->oneway) ||
+	if (!take_flag(m->object, "more", &m->more) ||
+		!take_flag(m->object, "oneway", &m->oneway) ||
 		!take_flag(m->object, "upgrade", &upgrade))
 		return CONTROLMSG_BAD_FLAG;
 	return upgrade ? CONTROLMSG_UPGRADE : CONTROLMSG_OK;
@@ -76,7 +77,8 @@ const char *controlmsg_text(enum controlmsg_call result)
 		[CONTROLMSG_BAD_JSON] = "the message is not one JSON object",
 		[CONTROLMSG_NO_METHOD] = "\"method\" must be a string of the form INTERFACE.Method",
 		[CONTROLMSG_BAD_PARAMETERS] = "\"parameters\" must be an object",
-		[CONTROLMSG_BAD_FLAG] = "\"more\", \"oneway\" and \"upgrade\" must be true or false",
+		[CONTROLMSG_BAD_FLAG] =
+			"\"more\", \"oneway\" and \"upgrade\" must be true or false",
 		[CONTROLMSG_UPGRADE] = "no method here upgrades the connection",
 	};
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
-/* controlmsg.h: the bytes of the control protocol, without any I/O: where a message ends, and what a call says
- * (Varlink: https://varlink.org/Method-Call). Pure; tests/fuzz/fuzz_control.c runs it. */
+/* controlmsg.h: the bytes of the control protocol, without any I/O: where a message ends, and what
+ * a call says (Varlink: https://varlink.org/Method-Call). Pure; tests/fuzz/fuzz_control.c runs it.
+ */
 #pragma once
 
 #include <jansson.h>
@@ -39,5 +40,6 @@ void controlmsg_free(struct controlmsg *m);
 /* One sentence for a result that is not OK. */
 const char *controlmsg_text(enum controlmsg_call result);
 
-/* A JSON string of bytes that need not be UTF-8 (log lines, error texts): what JSON cannot carry stands as \xNN. */
+/* A JSON string of bytes that need not be UTF-8 (log lines, error texts): what JSON cannot carry
+ * stands as \xNN. */
 json_t *controlmsg_string(const char *text, size_t len);

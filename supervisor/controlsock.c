@@ -119,7 +119,8 @@ bool controlsock_peer_ok(int fd, pid_t *ret_pid)
 		return false;
 	}
 	if (cred.uid != 0 && cred.uid != geteuid()) {
-		log_warn("control: pid %d of uid %u is refused: only root and uid %u may give orders",
+		log_warn("control: pid %d of uid %u is refused: only root and uid %u may give "
+			 "orders",
 			(int)cred.pid, (unsigned)cred.uid, (unsigned)geteuid());
 		return false;
 	}

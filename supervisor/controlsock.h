@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* controlsock.h: the listening unix socket of the control protocol and who may use it. In trpsupd. */
+/* controlsock.h: the listening unix socket of the control protocol and who may use it. In trpsupd.
+ */
 #pragma once
 
 #include "base/util.h"
@@ -12,11 +13,12 @@ struct controlsock {
 	ino_t ino;
 };
 
-/* The socket appears at path with mode 0600 and already listening: it is made in a private directory beside it and
- * renamed. Errors as control_open(). */
+/* The socket appears at path with mode 0600 and already listening: it is made in a private
+ * directory beside it and renamed. Errors as control_open(). */
 int controlsock_open(const char *path, struct controlsock *ret);
 void controlsock_close(struct controlsock *s);
 
-/* May the process at the other end of fd give orders: does it run as root or as the daemon's own user (SO_PEERCRED, unix(7):
- * as it was when it connected)? A refusal is logged. ret_pid is written if it may. */
+/* May the process at the other end of fd give orders: does it run as root or as the daemon's own
+ * user (SO_PEERCRED, unix(7): as it was when it connected)? A refusal is logged. ret_pid is written
+ * if it may. */
 bool controlsock_peer_ok(int fd, pid_t *ret_pid);

@@ -5,6 +5,7 @@
 #include "base/fdpass.h"
 #include "base/io.h"
 #include "supervisor/notify.h"
+#include "supervisor/profile/keys.h"
 #include "supervisor/reap.h"
 #include "supervisor/service.h"
 #include "supervisor/users.h"
@@ -17,6 +18,7 @@
 #include <sys/wait.h>
 
 #define MESSAGES_PER_TURN 64
+#define STATUS_SECONDS    1.0 /* at most one STATUS= is passed on in this time */
 
 #ifndef SO_PASSRIGHTS
 #define SO_PASSRIGHTS 83 /* Linux 6.16 */
@@ -72,6 +74,9 @@ static void check_ready(struct service *s)
 
 static void on_step(struct service *s, const struct trp_init_msg *msg)
 {
+	if (msg->value <= s->run.last_step) /* steps only go up: who repeats one wants to fill our log */
+		return;
+	s->run.last_step = msg->value;
 	if (msg->value >= 0 && (size_t)msg->value < s->run.n_setup) {
 		service_say(s, "setup", "setup step %d of %zu", msg->value + 1, s->run.n_setup);
 		return;
@@ -141,7 +146,6 @@ static void on_notify(struct ev_loop *loop, ev_io *w, int events)
 	char text[NOTIFY_MAX];
 	struct notify_state state;
 
-	(void)loop;
 	(void)events;
 	for (int i = 0; i < MESSAGES_PER_TURN && s->run.notify >= 0; i++) {
 		ssize_t n = recv(s->run.notify, text, sizeof(text), MSG_DONTWAIT | MSG_TRUNC);
@@ -150,8 +154,10 @@ static void on_notify(struct ev_loop *loop, ev_io *w, int events)
 		if ((size_t)n > sizeof(text))
 			continue;
 		notify_parse(text, (size_t)n, &state);
-		if (state.status[0] && s->state == STATE_STARTING)
+		if (state.status[0] && s->state == STATE_STARTING && ev_now(loop) >= s->run.next_status) {
+			s->run.next_status = ev_now(loop) + STATUS_SECONDS;
 			service_say(s, "note", "%s", state.status);
+		}
 		if (state.ready && s->state == STATE_STARTING && s->profile->ready == READY_NOTIFY)
 			service_event(s, EVENT_READY);
 	}
@@ -197,10 +203,12 @@ static enum service_event judge(struct service *s, int init_status)
 		return instance_error_event(run->failure.error);
 	}
 	if (run->exec_failed) {
-		bool setup = (size_t)run->reported_step < run->n_setup;
-		service_say(s, "failed", "%s: cannot execute %s: %s", setup ? "setup" : "command",
-			setup && run->reported_step >= 0 ? p->setup[run->reported_step].v[0] : p->command.v[0],
-			strerror(run->exec_errno));
+		bool setup = run->reported_step >= 0 && (size_t)run->reported_step < run->n_setup;
+		const char *key = setup ? "setup" : "command";
+		struct profile_where where =
+			setup ? p->setup_where[run->reported_step] : profile_where(p, "service", key);
+		service_say(s, "failed", "%s:%u: %s: cannot execute %s inside its root: %s", where.file, where.line, key,
+			setup ? p->setup[run->reported_step].v[0] : p->command.v[0], strerror(run->exec_errno));
 		return instance_error_event(run->exec_errno);
 	}
 	reap_text(status, text, sizeof(text));
@@ -311,7 +319,7 @@ int instance_spawn(struct service *s)
 	int out_err[2] = {-1, -1}, pair[2] = {-1, -1}, r;
 
 	s->run = (struct instance){
-		.control = -1, .notify = -1, .box = {.pidfd = -1, .status_fd = -1}, .n_setup = s->profile->n_setup};
+		.control = -1, .notify = -1, .box = {.pidfd = -1, .status_fd = -1}, .n_setup = s->profile->n_setup, .last_step = -1};
 	s->message[0] = '\0';
 	r = prepare_host(s);
 	if (r == 0)

@@ -14,7 +14,8 @@ static int file_open(struct logfile *f)
 	struct stat st;
 	/* O_NONBLOCK: should the name be a FIFO, nobody waits */
 	cleanup_close int fd = openat(f->dir_fd, f->name,
-		O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK, 0640);
+		O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK,
+		0640);
 
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return -errno;
@@ -27,7 +28,8 @@ static int file_open(struct logfile *f)
 	return 0;
 }
 
-int logfile_init(struct logfile *f, int dir_fd, const char *service, uint64_t max_size, unsigned n_old)
+int logfile_init(
+	struct logfile *f, int dir_fd, const char *service, uint64_t max_size, unsigned n_old)
 {
 	char *name;
 

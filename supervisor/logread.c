@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* Reading the log files back. A reader keeps its file open: what it has not read yet stays readable when the file is
- * rotated or even removed. */
+/* Reading the log files back. A reader keeps its file open: what it has not read yet stays readable
+ * when the file is rotated or even removed. */
 #include "logfile.h"
 
 #include <fcntl.h>
@@ -33,8 +33,8 @@ static int open_generation(const struct logfile *f, uint64_t generation)
 	return fd < 0 ? -errno : fd;
 }
 
-/* Goes back over the file (its end: *offset) until *want line starts were seen; *offset is then the start of the first of
- * those lines, or 0. */
+/* Goes back over the file (its end: *offset) until *want line starts were seen; *offset is then the
+ * start of the first of those lines, or 0. */
 static int seek_back(struct logs_reader *r, unsigned *want)
 {
 	uint64_t end = r->offset;
@@ -78,7 +78,8 @@ static int seek_lines(struct logs_reader *r, unsigned want)
 		rc = seek_back(r, &want);
 		if (rc < 0 || want == 0)
 			return rc;
-		/* generations below 0 are files of an earlier life of the daemon: the difference counts */
+		/* generations below 0 are files of an earlier life of the daemon: the difference
+		 * counts */
 		fd = open_generation(r->file, r->generation - 1);
 		if (fd < 0)
 			return fd == -ENOENT ? 0 : fd;
@@ -132,8 +133,8 @@ static bool next_file(struct logs_reader *r)
 	return r->fd >= 0;
 }
 
-int logs_reader_next(
-	struct logs_reader *r, size_t max_bytes, void (*line)(void *data, const char *text, size_t len), void *data)
+int logs_reader_next(struct logs_reader *r, size_t max_bytes,
+	void (*line)(void *data, const char *text, size_t len), void *data)
 {
 	size_t given = 0;
 

@@ -12,9 +12,10 @@
 #include <sys/queue.h>
 #include <time.h>
 
-#define READ_MAX   (16 * 1024)          /* bytes of one pipe for each turn of the loop */
-#define DRAIN_MAX  (1024 * 1024 + 4096) /* /proc/sys/fs/pipe-max-size: what a service can have left behind */
-#define HEAD_MAX   48                   /* "2026-11-23T07:31:15.123456Z out " */
+#define READ_MAX (16 * 1024) /* bytes of one pipe for each turn of the loop */
+#define DRAIN_MAX                                                                                  \
+	(1024 * 1024 + 4096) /* /proc/sys/fs/pipe-max-size: what a service can have left behind */
+#define HEAD_MAX   48        /* "2026-11-23T07:31:15.123456Z out " */
 #define BATCH_SIZE (64 * 1024)
 
 struct stream {
@@ -35,7 +36,8 @@ struct logs {
 	struct logs_watcher *watchers;
 };
 
-/* Lines on their way to one file. Empty between two calls from the loop, so all services share it. */
+/* Lines on their way to one file. Empty between two calls from the loop, so all services share it.
+ */
 static struct {
 	char text[BATCH_SIZE];
 	size_t len;
@@ -76,8 +78,8 @@ static int write_lost_note(struct logs *l)
 {
 	char note[HEAD_MAX + 160];
 	size_t done;
-	int n = snprintf(note, sizeof(note), "%s sup %llu lines are missing here: %s\n", batch.stamp,
-		(unsigned long long)l->lost, strerror(-l->lost_error));
+	int n = snprintf(note, sizeof(note), "%s sup %llu lines are missing here: %s\n",
+		batch.stamp, (unsigned long long)l->lost, strerror(-l->lost_error));
 	int r = logfile_write(&l->file, note, (size_t)n, &done);
 
 	if (r == 0)
@@ -119,7 +121,8 @@ static void batch_flush(struct logs *l)
 static void batch_line(struct logs *l, const char *tag, const char *text, size_t len)
 {
 	size_t whole = HEAD_MAX + len;
-	bool full = l->file.size + batch.len > 0 && l->file.size + batch.len + whole > l->file.max_size;
+	bool full =
+		l->file.size + batch.len > 0 && l->file.size + batch.len + whole > l->file.max_size;
 	int r;
 
 	if (full || batch.len + whole > sizeof(batch.text))
@@ -177,7 +180,8 @@ static void stream_free(struct stream *s)
 	free(s);
 }
 
-/* Reads once. Returns the bytes, 0 if nothing is there now, -1 if the stream ended (and was freed). */
+/* Reads once. Returns the bytes, 0 if nothing is there now, -1 if the stream ended (and was freed).
+ */
 static ssize_t stream_read(struct stream *s)
 {
 	char buf[READ_MAX];
@@ -296,8 +300,8 @@ void logs_note(struct logs *l, const char *fmt, ...)
 	batch_flush(l);
 }
 
-int logs_open(struct ev_loop *loop, const char *dir, const char *service, uint64_t file_size, unsigned n_files,
-	struct logs **ret)
+int logs_open(struct ev_loop *loop, const char *dir, const char *service, uint64_t file_size,
+	unsigned n_files, struct logs **ret)
 {
 	cleanup_close int dir_fd = -1;
 	cleanup_free struct logs *l = calloc(1, sizeof(*l));
@@ -345,7 +349,8 @@ int logs_reader_open(struct logs *l, unsigned n, struct logs_reader **ret)
 	return logread_open(&l->file, n, ret);
 }
 
-int logs_tail(struct logs *l, unsigned n, void (*line)(void *data, const char *text, size_t len), void *data)
+int logs_tail(struct logs *l, unsigned n, void (*line)(void *data, const char *text, size_t len),
+	void *data)
 {
 	struct logs_reader *reader;
 	int r;

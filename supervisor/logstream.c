@@ -13,7 +13,8 @@ struct logstream {
 	struct logs *logs;
 	struct logs_reader *reader;
 	bool follow;
-	struct logs_watcher watcher; /* only says that there is something; the text is read from the file */
+	struct logs_watcher
+		watcher; /* only says that there is something; the text is read from the file */
 	ev_timer gather;
 };
 
@@ -80,7 +81,8 @@ static void on_line(struct logs_watcher *w, const char *text, size_t len)
 	}
 }
 
-void logstream_start(struct ev_loop *loop, struct control_call *call, struct logs *l, unsigned n, bool follow)
+void logstream_start(
+	struct ev_loop *loop, struct control_call *call, struct logs *l, unsigned n, bool follow)
 {
 	struct logstream *s;
 	int r;

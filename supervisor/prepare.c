@@ -2,6 +2,7 @@
 /* prepare.c: what a sandbox needs on the host before it can be spawned. Runs in the daemon, as root. */
 #include "base/io.h"
 #include "base/log.h"
+#include "supervisor/profile/keys.h"
 #include "supervisor/service.h"
 #include "supervisor/users.h"
 
@@ -131,8 +132,10 @@ int prepare_host(struct service *s)
 		return fail(s, r, "root");
 	r = users_resolve(p->root == ROOT_HOST ? "/" : s->root, p->user, p->group, &uid, &gid);
 	if (r < 0) {
-		snprintf(s->message, sizeof(s->message), "%s: user = %s: %s", p->file, p->user,
-			r == -ENOENT ? "no such user in its root's /etc/passwd" : strerror(-r));
+		struct profile_where where = profile_where(p, "service", "user");
+		snprintf(s->message, sizeof(s->message), "%s:%u: user: %s%s%s: %s", where.file ? where.file : p->file,
+			where.line, p->user, p->group ? ", group " : "", p->group ? p->group : "",
+			r == -ENOENT ? "not in its root's /etc/passwd or /etc/group" : strerror(-r));
 		return r;
 	}
 	r = trp_mkdir_p(run, 0700);

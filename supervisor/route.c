@@ -157,10 +157,9 @@ void route_listened(struct service *s, const struct trp_init_msg *msg)
 {
 	struct channel *c = find_channel(s, msg->port, msg->family);
 
-	if (!c)
-		return; /* a tenant may say anything */
+	if (!c || (c->taken && c->listened))
+		return; /* a tenant may say anything, and as often as it likes */
 	c->listened = c->taken = true;
-	c->v6only = msg->v6only != 0;
 	if (s->routes_told)
 		route_update(s);
 }

@@ -20,6 +20,8 @@ struct instance {
 	int notify;  /* sd_notify datagrams; -1: the profile does not use them */
 	ev_io on_end, on_status, on_control, on_notify;
 	size_t n_setup;     /* steps before the upstream */
+	int last_step;      /* that init has begun; -1: none */
+	double next_status; /* ev_now() from which the next STATUS= is passed on */
 	bool upstream_runs;
 	bool reported;      /* init said how the upstream or a setup step ended: */
 	int reported_step, reported_status;

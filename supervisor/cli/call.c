@@ -77,7 +77,8 @@ static int next_reply(struct connection *c, char **ret)
 	size_t searched = 0;
 
 	for (;;) {
-		char *end = c->len > searched ? memchr(c->buf + searched, '\0', c->len - searched) : NULL;
+		char *end = c->len > searched ? memchr(c->buf + searched, '\0', c->len - searched)
+					      : NULL;
 		ssize_t n;
 		int r;
 
@@ -106,14 +107,17 @@ static int next_reply(struct connection *c, char **ret)
 static void say_absent(const struct cli *cli, int error)
 {
 	if ((error == -ENOENT || error == -ECONNREFUSED) && cli->conf)
-		cli_error("trpsupd is not running: nobody answers at %s. Start it with 'trpsup -c %s daemon'", cli->socket,
-			cli->conf);
+		cli_error("trpsupd is not running: nobody answers at %s. Start it with 'trpsup -c "
+			  "%s daemon'",
+			cli->socket, cli->conf);
 	else if (error == -ENOENT || error == -ECONNREFUSED)
-		cli_error("trpsupd is not running: nobody answers at %s. Start it with 'systemctl start trpsup', or in "
+		cli_error("trpsupd is not running: nobody answers at %s. Start it with 'systemctl "
+			  "start trpsup', or in "
 			  "the foreground with 'trpsup daemon'",
 			cli->socket);
 	else if (error == -EACCES || error == -EPERM)
-		cli_error("%s: permission denied: only root and the user that trpsupd runs as may give it orders; try sudo",
+		cli_error("%s: permission denied: only root and the user that trpsupd runs as may "
+			  "give it orders; try sudo",
 			cli->socket);
 	else
 		cli_error("%s: %s", cli->socket, strerror(-error));
@@ -129,7 +133,8 @@ static const struct known_error {
 	{"trpsup.Busy", CLI_FAILED, "trpsupd is busy with ", "service", "; try again"},
 	{"org.varlink.service.MethodNotFound", CLI_FAILED, "trpsupd does not know ", "method",
 		": is it older than this program?"},
-	{"org.varlink.service.InvalidParameter", CLI_FAILED, "trpsupd does not accept the parameter ", "parameter", ""},
+	{"org.varlink.service.InvalidParameter", CLI_FAILED,
+		"trpsupd does not accept the parameter ", "parameter", ""},
 };
 
 static const struct known_error *find_error(const char *error)
@@ -148,7 +153,7 @@ static void say_error(const char *error, const json_t *params)
 	cleanup_free char *shown = NULL;
 	size_t i;
 
-	json_array_foreach(lines, i, line) {
+	json_array_foreach (lines, i, line) {
 		show_text(stderr, json_string_value(line));
 		fputc('\n', stderr);
 	}
@@ -168,7 +173,8 @@ static void say_error(const char *error, const json_t *params)
 }
 
 /* One reply. Returns true if it was the last; *code and *ret_last then say how it went. */
-static bool take_reply(const struct cli *cli, const struct call *call, const char *text, int *code, json_t **ret_last)
+static bool take_reply(const struct cli *cli, const struct call *call, const char *text, int *code,
+	json_t **ret_last)
 {
 	json_t *object = json_loads(text, 0, NULL);
 	json_t *params = json_object_get(object, "parameters");
@@ -201,8 +207,8 @@ static bool take_reply(const struct cli *cli, const struct call *call, const cha
 	return last;
 }
 
-static int exchange(const struct cli *cli, const struct call *call, struct connection *c, const char *text,
-	json_t **ret_last)
+static int exchange(const struct cli *cli, const struct call *call, struct connection *c,
+	const char *text, json_t **ret_last)
 {
 	int r = send_call(c, text), code = CLI_OK;
 	bool last = false;
@@ -215,13 +221,15 @@ static int exchange(const struct cli *cli, const struct call *call, struct conne
 	}
 	if (r == 0)
 		return code;
-	cli_error("the connection to trpsupd broke: %s", r == -ECONNRESET || r == -EPIPE ? "it was closed" : strerror(-r));
+	cli_error("the connection to trpsupd broke: %s",
+		r == -ECONNRESET || r == -EPIPE ? "it was closed" : strerror(-r));
 	return CLI_FAILED;
 }
 
 int cli_call(struct cli *cli, const struct call *call, json_t **ret_last)
 {
-	json_t *object = json_pack("{s:s, s:o}", "method", call->method, "parameters", call->params);
+	json_t *object =
+		json_pack("{s:s, s:o}", "method", call->method, "parameters", call->params);
 	cleanup_free char *text = NULL;
 	struct connection c = {.fd = -1};
 	int r;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* cli.h: trpsup, the command line. It runs with the caller's privileges and does nothing but talk to the control socket
- * and read profiles. */
+/* cli.h: trpsup, the command line. It runs with the caller's privileges and does nothing but talk
+ * to the control socket and read profiles. */
 #pragma once
 
 #include "base/util.h"
@@ -27,7 +27,7 @@ enum cli_option {
 };
 
 struct cli {
-	const char *conf; /* -c or TRPSUP_CONF; NULL: the default */
+	const char *conf;      /* -c or TRPSUP_CONF; NULL: the default */
 	struct config *config; /* after cli_config() */
 	char *socket;
 	bool json;
@@ -40,17 +40,17 @@ void cli_error(const char *fmt, ...) TRP_PRINTF(1, 2);
 /* Loads trpsup.conf, once. 0, or CLI_FAILED after the errors were printed. */
 int cli_config(struct cli *cli);
 
-/* The verbs: args is what is left of the command line, as many as the table in main.c allows. They return an enum
- * cli_exit. */
-int verb_start(struct cli *cli, char **args, size_t n);   /* verb_start.c */
+/* The verbs: args is what is left of the command line, as many as the table in main.c allows. They
+ * return an enum cli_exit. */
+int verb_start(struct cli *cli, char **args, size_t n); /* verb_start.c */
 int verb_stop(struct cli *cli, char **args, size_t n);
 int verb_restart(struct cli *cli, char **args, size_t n);
 int verb_reload(struct cli *cli, char **args, size_t n);
 int verb_signal(struct cli *cli, char **args, size_t n);
-int verb_status(struct cli *cli, char **args, size_t n);  /* verb_status.c */
-int verb_ps(struct cli *cli, char **args, size_t n);      /* verb_ps.c */
+int verb_status(struct cli *cli, char **args, size_t n); /* verb_status.c */
+int verb_ps(struct cli *cli, char **args, size_t n);     /* verb_ps.c */
 int verb_info(struct cli *cli, char **args, size_t n);
-int verb_list(struct cli *cli, char **args, size_t n);    /* verb_list.c */
-int verb_check(struct cli *cli, char **args, size_t n);   /* verb_check.c */
-int verb_logs(struct cli *cli, char **args, size_t n);    /* verb_logs.c */
-int verb_daemon(struct cli *cli, char **args, size_t n);  /* verb_daemon.c */
+int verb_list(struct cli *cli, char **args, size_t n);   /* verb_list.c */
+int verb_check(struct cli *cli, char **args, size_t n);  /* verb_check.c */
+int verb_logs(struct cli *cli, char **args, size_t n);   /* verb_logs.c */
+int verb_daemon(struct cli *cli, char **args, size_t n); /* verb_daemon.c */

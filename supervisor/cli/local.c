@@ -6,8 +6,8 @@
 
 #define EXAMPLE "example"
 
-int local_load(const struct profile_paths *paths, const char *name, struct profile **ret, bool *ret_template,
-	struct profile_errors *errors)
+int local_load(const struct profile_paths *paths, const char *name, struct profile **ret,
+	bool *ret_template, struct profile_errors *errors)
 {
 	struct profile_errors plain = {0}, instance = {0};
 	cleanup_free char *example = trp_asprintf("%s@" EXAMPLE, name);

@@ -22,16 +22,22 @@ static const struct verb {
 	int (*run)(struct cli *cli, char **args, size_t n);
 	const char *help;
 } verbs[] = {
-	{"start", "NAME...", 1, SIZE_MAX, CLI_NO_WAIT, verb_start, "start services and what they require"},
-	{"stop", "NAME...", 1, SIZE_MAX, CLI_REQUIREMENTS, verb_stop, "stop services and what requires them"},
-	{"restart", "NAME...", 1, SIZE_MAX, 0, verb_restart, "stop and start again, with the profile as it is now"},
+	{"start", "NAME...", 1, SIZE_MAX, CLI_NO_WAIT, verb_start,
+		"start services and what they require"},
+	{"stop", "NAME...", 1, SIZE_MAX, CLI_REQUIREMENTS, verb_stop,
+		"stop services and what requires them"},
+	{"restart", "NAME...", 1, SIZE_MAX, 0, verb_restart,
+		"stop and start again, with the profile as it is now"},
 	{"reload", "NAME...", 1, SIZE_MAX, 0, verb_reload, "send the profile's reload signal"},
 	{"signal", "NAME SIGNAL", 2, 2, 0, verb_signal, "send a signal to the main process"},
-	{"status", "[NAME]", 0, 1, 0, verb_status, "show one service with its last log lines, or all"},
+	{"status", "[NAME]", 0, 1, 0, verb_status,
+		"show one service with its last log lines, or all"},
 	{"ps", "", 0, 0, 0, verb_ps, "show the running services"},
-	{"list", "", 0, 0, CLI_NAMES, verb_list, "show all profiles and the state of their services"},
+	{"list", "", 0, 0, CLI_NAMES, verb_list,
+		"show all profiles and the state of their services"},
 	{"logs", "NAME", 1, 1, CLI_FOLLOW | CLI_LINES, verb_logs, "show what a service wrote"},
-	{"check", "[FILE|NAME...]", 0, SIZE_MAX, 0, verb_check, "check profiles, or trpsup.conf and all of them"},
+	{"check", "[FILE|NAME...]", 0, SIZE_MAX, 0, verb_check,
+		"check profiles, or trpsup.conf and all of them"},
 	{"info", "", 0, 0, 0, verb_info, "show the daemon, its listeners and the router"},
 	{"daemon", "", 0, 0, 0, verb_daemon, "run trpsupd in the foreground"},
 	{"version", "", 0, 0, 0, verb_version, "show the version of this program"},
@@ -63,7 +69,8 @@ static const struct {
 	{CLI_FOLLOW, 'f', "-f, --follow", "go on with what is written from now on"},
 	{CLI_LINES, 'n', "-n, --lines N", "begin with the last N lines (default 50)"},
 	{CLI_NO_WAIT, OPT_NO_WAIT, "--no-wait", "do not wait until they are ready"},
-	{CLI_REQUIREMENTS, OPT_REQUIREMENTS, "--with-requirements", "also stop what only they required"},
+	{CLI_REQUIREMENTS, OPT_REQUIREMENTS, "--with-requirements",
+		"also stop what only they required"},
 	{CLI_NAMES, OPT_NAMES, "--names", "print the names only"},
 };
 

@@ -110,7 +110,8 @@ char *show_bytes(double bytes)
 
 char *show_cpu(double microseconds)
 {
-	return microseconds < 60e6 ? show_format("%.3fs", microseconds / 1e6) : show_span(microseconds / 1e6);
+	return microseconds < 60e6 ? show_format("%.3fs", microseconds / 1e6)
+				   : show_span(microseconds / 1e6);
 }
 
 void show_cell_own(struct show_table *t, char *text)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* show.h: what people read on a terminal. Text that came from a service or a file is never printed but through this. */
+/* show.h: what people read on a terminal. Text that came from a service or a file is never printed
+ * but through this. */
 #pragma once
 
 #include "base/util.h"
@@ -8,14 +9,16 @@
 /* Colours are used on a terminal, unless NO_COLOR (https://no-color.org) is set or TERM is dumb. */
 void show_init(void);
 
-/* In fresh memory, without anything that could steer a terminal or break a line. NULL gives "". Exits if there is no memory. */
+/* In fresh memory, without anything that could steer a terminal or break a line. NULL gives "".
+ * Exits if there is no memory. */
 char *show_escape(const char *text);
 /* The same, to f. */
 void show_text(FILE *f, const char *text);
 /* A whole line of a log: as it is into files and pipes, escaped on a terminal. */
 void show_line(const char *text);
 
-/* Escape sequence for a service's state ("ready" is green ...) or "" without colours; show_plain() ends it. */
+/* Escape sequence for a service's state ("ready" is green ...) or "" without colours; show_plain()
+ * ends it. */
 const char *show_state_colour(const char *state);
 const char *show_bold(void);
 const char *show_plain(void);

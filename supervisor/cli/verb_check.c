@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* trpsup check: trpsup.conf and profiles, as the daemon would read them, without touching anything. */
+/* trpsup check: trpsup.conf and profiles, as the daemon would read them, without touching anything.
+ */
 #include "local.h"
 #include "show.h"
 #include "base/io.h"
@@ -41,8 +42,10 @@ static bool set_has(const struct set *s, const char *service)
 	return false;
 }
 
-/* required: another one needs it, so that profile_check_set() says with its place that it does not exist. */
-static int set_load(struct set *s, const struct profile_paths *paths, const char *name, bool required)
+/* required: another one needs it, so that profile_check_set() says with its place that it does not
+ * exist. */
+static int set_load(
+	struct set *s, const struct profile_paths *paths, const char *name, bool required)
 {
 	struct profile_errors errors = {0};
 	struct profile *p = NULL, **grown;
@@ -54,7 +57,8 @@ static int set_load(struct set *s, const struct profile_paths *paths, const char
 			profile_error(&s->errors, NULL, 0, NULL, "%s", errors.v[i]);
 		r = strv_push(&s->broken, name);
 	} else if (r == 0 && set_has(s, p->service)) {
-		profile_free(p); /* a template's example that another profile requires by just that name */
+		profile_free(p); /* a template's example that another profile requires by just that
+				    name */
 	} else if (r == 0) {
 		grown = realloc(s->v, (s->n + 1) * sizeof(*grown));
 		if (!grown) {
@@ -73,7 +77,8 @@ static int set_load(struct set *s, const struct profile_paths *paths, const char
 	return r;
 }
 
-/* Takes out what requires something broken: its own errors are said, and "does not exist" would be wrong. */
+/* Takes out what requires something broken: its own errors are said, and "does not exist" would be
+ * wrong. */
 static int set_drop_dependents(struct set *s)
 {
 	for (size_t i = 0; i < s->n; i++) {
@@ -95,7 +100,8 @@ static int set_drop_dependents(struct set *s)
 	return 0;
 }
 
-/* The names to check become s->wanted; a file's directory is looked into first. Returns its directory (the caller's). */
+/* The names to check become s->wanted; a file's directory is looked into first. Returns its
+ * directory (the caller's). */
 static int want_argument(struct set *s, const char *arg, char **ret_dir)
 {
 	size_t len = strlen(arg);

@@ -5,7 +5,8 @@
 #include <limits.h>
 #include <string.h>
 
-/* Beside this program (a build tree), in ../sbin (installed anywhere), or where it was configured to be installed. */
+/* Beside this program (a build tree), in ../sbin (installed anywhere), or where it was configured
+ * to be installed. */
 static char *find_daemon(void)
 {
 	char self[PATH_MAX];
@@ -20,7 +21,9 @@ static char *find_daemon(void)
 		if (i == 2)
 			path = strdup(TRP_LIBEXECDIR "/../../sbin/trpsupd");
 		else
-			path = slash ? trp_asprintf("%s/%s", self, i ? "../sbin/trpsupd" : "trpsupd") : NULL;
+			path = slash ? trp_asprintf(
+					       "%s/%s", self, i ? "../sbin/trpsupd" : "trpsupd")
+				     : NULL;
 		if (path && access(path, X_OK) == 0)
 			return path;
 		free(path);
@@ -36,7 +39,8 @@ int verb_daemon(struct cli *cli, char **args, size_t n)
 	(void)args;
 	(void)n;
 	if (!path) {
-		cli_error("trpsupd is not installed: it is neither beside this program nor in ../sbin");
+		cli_error("trpsupd is not installed: it is neither beside this program nor in "
+			  "../sbin");
 		return CLI_FAILED;
 	}
 	if (cli->conf) {

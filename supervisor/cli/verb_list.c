@@ -14,8 +14,8 @@ static const char *text_of(const json_t *object, const char *key)
 
 static void add_row(json_t *rows, const char *name, const char *state, const char *description)
 {
-	json_array_append_new(rows,
-		json_pack("{s:s, s:s*, s:s*}", "service", name, "state", state, "description", description));
+	json_array_append_new(rows, json_pack("{s:s, s:s*, s:s*}", "service", name, "state", state,
+					    "description", description));
 }
 
 /* The daemon's entry for a service, or NULL. */
@@ -24,13 +24,14 @@ static const json_t *find(const json_t *services, const char *name)
 	const json_t *s;
 	size_t i;
 
-	json_array_foreach(services, i, s)
+	json_array_foreach (services, i, s)
 		if (text_of(s, "service") && strcmp(text_of(s, "service"), name) == 0)
 			return s;
 	return NULL;
 }
 
-static void add_profile(json_t *rows, const json_t *services, const struct profile_paths *paths, const char *name)
+static void add_profile(
+	json_t *rows, const json_t *services, const struct profile_paths *paths, const char *name)
 {
 	struct profile_errors errors = {0};
 	const json_t *running = find(services, name);
@@ -39,7 +40,8 @@ static void add_profile(json_t *rows, const json_t *services, const struct profi
 	bool template;
 
 	if (local_load(paths, name, &p, &template, &errors) < 0) {
-		add_row(rows, name, running ? state : "invalid", "'trpsup check' says what is wrong with it");
+		add_row(rows, name, running ? state : "invalid",
+			"'trpsup check' says what is wrong with it");
 	} else if (template) {
 		cleanup_free char *shown = show_format("%s@NAME", name);
 		/* the example's name in the description is of no use */
@@ -57,14 +59,16 @@ static void add_others(json_t *rows, const json_t *services)
 	const json_t *s;
 	size_t i;
 
-	json_array_foreach(services, i, s)
+	json_array_foreach (services, i, s)
 		if (text_of(s, "service") && !find(rows, text_of(s, "service")))
-			add_row(rows, text_of(s, "service"), text_of(s, "state"), text_of(s, "description"));
+			add_row(rows, text_of(s, "service"), text_of(s, "state"),
+				text_of(s, "description"));
 }
 
 static int by_name(const void *a, const void *b)
 {
-	return strcmp(text_of(*(json_t *const *)a, "service"), text_of(*(json_t *const *)b, "service"));
+	return strcmp(
+		text_of(*(json_t *const *)a, "service"), text_of(*(json_t *const *)b, "service"));
 }
 
 static void sort_rows(json_t *rows)
@@ -93,7 +97,7 @@ static void print_rows(const struct cli *cli, const json_t *rows)
 		show_cell(&t, "STATE");
 		show_cell(&t, "DESCRIPTION");
 	}
-	json_array_foreach(rows, i, row) {
+	json_array_foreach (rows, i, row) {
 		const char *name = text_of(row, "service"), *state = text_of(row, "state");
 		if (cli->options & CLI_NAMES) {
 			/* for completion: what can stand where a service's name is expected */

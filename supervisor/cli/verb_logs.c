@@ -8,7 +8,7 @@ static void print_lines(const json_t *params, void *data)
 	size_t i;
 
 	(void)data;
-	json_array_foreach(json_object_get(params, "lines"), i, line)
+	json_array_foreach (json_object_get(params, "lines"), i, line)
 		show_line(json_string_value(line));
 	fflush(stdout);
 }

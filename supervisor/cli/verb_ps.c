@@ -11,7 +11,8 @@ static const char *text_of(const json_t *object, const char *key)
 	return json_string_value(json_object_get(object, key));
 }
 
-static void number_cell(struct show_table *t, const json_t *object, const char *key, char *(*form)(double))
+static void number_cell(
+	struct show_table *t, const json_t *object, const char *key, char *(*form)(double))
 {
 	const json_t *v = json_object_get(object, key);
 
@@ -42,9 +43,11 @@ static void service_row(struct show_table *t, const json_t *s)
 
 int verb_ps(struct cli *cli, char **args, size_t n)
 {
-	static const char *const head[] = {"SERVICE", "STATE", "SINCE", "PID", "PROCS", "MEMORY", "CPU", "ADDRESS"};
+	static const char *const head[] = {
+		"SERVICE", "STATE", "SINCE", "PID", "PROCS", "MEMORY", "CPU", "ADDRESS"};
 	struct show_table t = {.columns = TRP_ARRAY_SIZE(head), .state_column = 1};
-	struct call call = {.method = "trpsup.List", .params = json_object(), .absent = CLI_NOT_RUNNING};
+	struct call call = {
+		.method = "trpsup.List", .params = json_object(), .absent = CLI_NOT_RUNNING};
 	json_t *last = NULL, *s;
 	size_t i, stopped = 0;
 	int code = cli_call(cli, &call, &last);
@@ -57,7 +60,7 @@ int verb_ps(struct cli *cli, char **args, size_t n)
 	}
 	for (i = 0; i < TRP_ARRAY_SIZE(head); i++)
 		show_cell(&t, head[i]);
-	json_array_foreach(json_object_get(last, "services"), i, s) {
+	json_array_foreach (json_object_get(last, "services"), i, s) {
 		const char *state = text_of(s, "state");
 		if (state && strcmp(state, "stopped") == 0)
 			stopped++;
@@ -65,7 +68,8 @@ int verb_ps(struct cli *cli, char **args, size_t n)
 			service_row(&t, s);
 	}
 	if (t.n == t.columns)
-		printf("No service runs%s.\n", stopped ? "; 'trpsup list' shows those that are stopped" : "");
+		printf("No service runs%s.\n",
+			stopped ? "; 'trpsup list' shows those that are stopped" : "");
 	show_table_print(&t);
 	json_decref(last);
 	return CLI_OK;
@@ -76,11 +80,11 @@ static void print_listeners(const json_t *listeners)
 	const json_t *l, *protocol;
 	size_t i, k;
 
-	json_array_foreach(listeners, i, l) {
+	json_array_foreach (listeners, i, l) {
 		printf(i == 0 ? "Listeners: " : "           ");
 		show_text(stdout, text_of(l, "name"));
 		printf(" port %lld for", (long long)json_integer_value(json_object_get(l, "port")));
-		json_array_foreach(json_object_get(l, "protocols"), k, protocol) {
+		json_array_foreach (json_object_get(l, "protocols"), k, protocol) {
 			putchar(' ');
 			show_text(stdout, json_string_value(protocol));
 		}
@@ -93,8 +97,9 @@ static void print_router(json_t *router)
 	const char *key;
 	json_t *value;
 
-	printf("   Router: pid %lld\n", (long long)json_integer_value(json_object_get(router, "pid")));
-	json_object_foreach(json_object_get(router, "stats"), key, value) {
+	printf("   Router: pid %lld\n",
+		(long long)json_integer_value(json_object_get(router, "pid")));
+	json_object_foreach (json_object_get(router, "stats"), key, value) {
 		cleanup_free char *text = json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY);
 		printf("           ");
 		show_text(stdout, key);
@@ -106,7 +111,8 @@ static void print_router(json_t *router)
 
 int verb_info(struct cli *cli, char **args, size_t n)
 {
-	struct call call = {.method = "trpsup.Info", .params = json_object(), .absent = CLI_NOT_RUNNING};
+	struct call call = {
+		.method = "trpsup.Info", .params = json_object(), .absent = CLI_NOT_RUNNING};
 	json_t *last = NULL, *router;
 	cleanup_free char *span = NULL;
 	int code = cli_call(cli, &call, &last);
@@ -120,7 +126,8 @@ int verb_info(struct cli *cli, char **args, size_t n)
 	printf("  Version: ");
 	show_text(stdout, text_of(last, "version"));
 	span = span_since(json_number_value(json_object_get(last, "since")));
-	printf("\n  trpsupd: pid %lld, for %s\n", (long long)json_integer_value(json_object_get(last, "pid")), span);
+	printf("\n  trpsupd: pid %lld, for %s\n",
+		(long long)json_integer_value(json_object_get(last, "pid")), span);
 	printf("   Config: ");
 	show_text(stdout, text_of(last, "config"));
 	printf("\n   Socket: ");

@@ -39,12 +39,15 @@ static json_t *name_list(char **names, size_t n)
 /* Where a service that is ready now can be reached. Best effort: it is told to people only. */
 static void print_urls(struct cli *cli, const char *service)
 {
-	struct call call = {.method = "trpsup.Status", .params = json_pack("{s:s}", "service", service), .quiet = true};
+	struct call call = {.method = "trpsup.Status",
+		.params = json_pack("{s:s}", "service", service),
+		.quiet = true};
 	json_t *last = NULL, *url;
 	size_t i;
 
 	if (cli_call(cli, &call, &last) == CLI_OK)
-		json_array_foreach(json_object_get(json_object_get(last, "service"), "urls"), i, url) {
+		json_array_foreach (
+			json_object_get(json_object_get(last, "service"), "urls"), i, url) {
 			printf("  ");
 			show_text(stdout, json_string_value(url));
 			putchar('\n');
@@ -59,7 +62,7 @@ static int print_results(struct cli *cli, const json_t *last, bool urls)
 	int code = CLI_OK;
 	size_t i;
 
-	json_array_foreach(json_object_get(last, "results"), i, result) {
+	json_array_foreach (json_object_get(last, "results"), i, result) {
 		bool ok = json_is_true(json_object_get(result, "ok"));
 		const char *state = text_of(result, "state"), *text = text_of(result, "text");
 		cleanup_free char *service = show_escape(text_of(result, "service"));
@@ -71,8 +74,9 @@ static int print_results(struct cli *cli, const json_t *last, bool urls)
 			code = CLI_FAILED;
 		if (cli->json)
 			continue;
-		fprintf(f, "%s: %s%s%s%s%s\n", service, ok ? show_state_colour(state) : "", shown_state,
-			ok ? show_plain() : "", says_more ? ": " : "", says_more ? shown : "");
+		fprintf(f, "%s: %s%s%s%s%s\n", service, ok ? show_state_colour(state) : "",
+			shown_state, ok ? show_plain() : "", says_more ? ": " : "",
+			says_more ? shown : "");
 		if (ok && urls)
 			print_urls(cli, text_of(result, "service"));
 	}
@@ -81,7 +85,8 @@ static int print_results(struct cli *cli, const json_t *last, bool urls)
 
 static int change(struct cli *cli, const char *method, json_t *params, bool urls)
 {
-	struct call call = {.method = method, .params = params, .each = print_progress, .absent = CLI_FAILED};
+	struct call call = {
+		.method = method, .params = params, .each = print_progress, .absent = CLI_FAILED};
 	json_t *last = NULL;
 	int code;
 
@@ -96,7 +101,8 @@ int verb_start(struct cli *cli, char **args, size_t n)
 {
 	bool wait = !(cli->options & CLI_NO_WAIT);
 
-	return change(cli, "trpsup.Start", json_pack("{s:o, s:b}", "services", name_list(args, n), "wait", wait), wait);
+	return change(cli, "trpsup.Start",
+		json_pack("{s:o, s:b}", "services", name_list(args, n), "wait", wait), wait);
 }
 
 int verb_stop(struct cli *cli, char **args, size_t n)
@@ -109,12 +115,14 @@ int verb_stop(struct cli *cli, char **args, size_t n)
 
 int verb_restart(struct cli *cli, char **args, size_t n)
 {
-	return change(cli, "trpsup.Restart", json_pack("{s:o}", "services", name_list(args, n)), true);
+	return change(
+		cli, "trpsup.Restart", json_pack("{s:o}", "services", name_list(args, n)), true);
 }
 
 int verb_reload(struct cli *cli, char **args, size_t n)
 {
-	return change(cli, "trpsup.Reload", json_pack("{s:o}", "services", name_list(args, n)), false);
+	return change(
+		cli, "trpsup.Reload", json_pack("{s:o}", "services", name_list(args, n)), false);
 }
 
 int verb_signal(struct cli *cli, char **args, size_t n)

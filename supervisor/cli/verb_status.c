@@ -57,7 +57,7 @@ static void words_row(const json_t *s, const char *word, const char *key)
 	const json_t *list = json_object_get(s, key), *item;
 	size_t i;
 
-	json_array_foreach(list, i, item) {
+	json_array_foreach (list, i, item) {
 		if (i == 0)
 			label(word);
 		else
@@ -114,20 +114,21 @@ static void route_rows(const json_t *s)
 	size_t i, k;
 	double port;
 
-	json_array_foreach(routes, i, route) {
+	json_array_foreach (routes, i, route) {
 		bool up = json_is_true(json_object_get(route, "up"));
 		label(i == 0 ? "Routes" : "");
 		show_text(stdout, text_of(route, "host"));
 		putchar(' ');
 		show_text(stdout, text_of(route, "protocol"));
 		printf(" from");
-		json_array_foreach(json_object_get(route, "listeners"), k, name) {
+		json_array_foreach (json_object_get(route, "listeners"), k, name) {
 			printf(k ? ", " : " ");
 			show_text(stdout, json_string_value(name));
 		}
 		if (number_of(route, "port", &port))
 			printf(" to port %.0f", port);
-		printf(" (%s%s%s)\n", show_state_colour(up ? "ready" : "waiting"), up ? "up" : "down", show_plain());
+		printf(" (%s%s%s)\n", show_state_colour(up ? "ready" : "waiting"),
+			up ? "up" : "down", show_plain());
 	}
 }
 
@@ -137,7 +138,7 @@ static void listen_row(const json_t *s)
 	double port, family;
 	size_t i;
 
-	json_array_foreach(list, i, item) {
+	json_array_foreach (list, i, item) {
 		if (i == 0)
 			label("Listens");
 		if (number_of(item, "port", &port) && number_of(item, "family", &family))
@@ -200,11 +201,12 @@ static void print_log(const json_t *lines)
 
 	if (json_array_size(lines) > 0)
 		putchar('\n');
-	json_array_foreach(lines, i, line)
+	json_array_foreach (lines, i, line)
 		show_line(json_string_value(line));
 }
 
-/* A service that the daemon has not heard of: one that could be started, or one that does not exist at all? */
+/* A service that the daemon has not heard of: one that could be started, or one that does not exist
+ * at all? */
 static int print_unknown(struct cli *cli, const char *name)
 {
 	struct profile_errors errors = {0};
@@ -223,8 +225,9 @@ static int print_unknown(struct cli *cli, const char *name)
 		profile_errors_free(&errors);
 		return r == -ENOENT ? CLI_NO_SUCH_SERVICE : CLI_FAILED;
 	}
-	s = json_pack("{s:s, s:s, s:s, s:s*, s:s}", "service", p->service, "state", "stopped", "profile", p->file,
-		"description", p->description, "message", "not started since trpsupd was started");
+	s = json_pack("{s:s, s:s, s:s, s:s*, s:s}", "service", p->service, "state", "stopped",
+		"profile", p->file, "description", p->description, "message",
+		"not started since trpsupd was started");
 	if (cli->json) {
 		cleanup_free char *text = json_dumps(s, JSON_COMPACT);
 		printf("{\"parameters\":{\"service\":%s,\"log\":[]}}\n", text ? text : "null");
