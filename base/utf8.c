@@ -8,7 +8,8 @@
 size_t trp_utf8_length(const char *text, size_t len)
 {
 	const unsigned char *s = (const unsigned char *)text;
-	/* the range of the second byte, which is what excludes over-long forms, surrogates and > U+10FFFF */
+	/* the range of the second byte, which is what excludes over-long forms, surrogates and >
+	 * U+10FFFF */
 	unsigned char low = 0x80, high = 0xbf;
 	size_t n;
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* The control protocol's framing and calls, as the daemon takes them from a client: all messages of the input in turn. What must
- * hold is said where it is checked. */
+/* The control protocol's framing and calls, as the daemon takes them from a client: all messages of
+ * the input in turn. What must hold is said where it is checked. */
 #include "base/utf8.h"
 #include "supervisor/control.h"
 #include "supervisor/controlmsg.h"
@@ -10,10 +10,10 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-#define MUST(c)                                                                                                         \
-	do {                                                                                                               \
-		if (!(c))                                                                                                  \
-			abort();                                                                                           \
+#define MUST(c)                                                                                    \
+	do {                                                                                       \
+		if (!(c))                                                                          \
+			abort();                                                                   \
 	} while (0)
 
 /* A message that was cut anywhere is either incomplete or ends at the same place. */
@@ -22,7 +22,8 @@ static void check_prefix(const char *buf, size_t len, size_t whole)
 	size_t half = whole / 2, got = 0;
 
 	MUST(controlmsg_frame(buf, half, CONTROL_MESSAGE_MAX, &got) == CONTROLMSG_NEED);
-	MUST(controlmsg_frame(buf, whole + 1, CONTROL_MESSAGE_MAX, &got) == CONTROLMSG_WHOLE && got == whole);
+	MUST(controlmsg_frame(buf, whole + 1, CONTROL_MESSAGE_MAX, &got) == CONTROLMSG_WHOLE &&
+		got == whole);
 	MUST(whole <= CONTROL_MESSAGE_MAX && whole < len);
 }
 
@@ -36,13 +37,15 @@ static void check_call(const char *text, size_t len)
 	if (r != CONTROLMSG_OK)
 		return;
 	MUST(json_is_object(m.object) && json_is_object(m.params));
-	MUST(m.interface_len > 0 && m.method[m.interface_len] == '.' && m.method[m.interface_len + 1]);
+	MUST(m.interface_len > 0 && m.method[m.interface_len] == '.' &&
+		m.method[m.interface_len + 1]);
 	MUST(!strchr(m.method + m.interface_len + 1, '.'));
 	/* what was understood can be written and is understood in the same way */
 	dumped = json_dumps(m.object, JSON_COMPACT);
 	MUST(dumped && !memchr(dumped, '\n', strlen(dumped)));
 	MUST(controlmsg_parse(dumped, strlen(dumped), &again) == CONTROLMSG_OK);
-	MUST(strcmp(m.method, again.method) == 0 && m.more == again.more && m.oneway == again.oneway);
+	MUST(strcmp(m.method, again.method) == 0 && m.more == again.more &&
+		m.oneway == again.oneway);
 	MUST(json_equal(m.params, again.params));
 	controlmsg_free(&again);
 	controlmsg_free(&m);

@@ -9,6 +9,7 @@
 
 #include "base/io.h"
 #include "base/log.h"
+#include "base/utf8.h"
 #include "supervisor/control.h"
 #include "supervisor/controlmsg.h"
 
@@ -178,7 +179,8 @@ static void test_split(void **state)
 
 static void test_two_in_one(void **state)
 {
-	static const char two[] = "{\"method\":\"t.Hold\"}\0{\"method\":\"t.Echo\",\"parameters\":{\"n\":2}}";
+	static const char two[] =
+		"{\"method\":\"t.Hold\"}\0{\"method\":\"t.Echo\",\"parameters\":{\"n\":2}}";
 	int fd = client();
 
 	(void)state;
@@ -199,9 +201,11 @@ static void test_standard_errors(void **state)
 
 	(void)state;
 	say(fd, "{\"method\":\"t.Nothing\"}");
-	expect(fd, "{\"error\":\"org.varlink.service.MethodNotFound\",\"parameters\":{\"method\":\"t.Nothing\"}}");
+	expect(fd, "{\"error\":\"org.varlink.service.MethodNotFound\",\"parameters\":{\"method\":"
+		   "\"t.Nothing\"}}");
 	say(fd, "{\"method\":\"x.y.Echo\"}");
-	expect(fd, "{\"error\":\"org.varlink.service.InterfaceNotFound\",\"parameters\":{\"interface\":\"x.y\"}}");
+	expect(fd, "{\"error\":\"org.varlink.service.InterfaceNotFound\",\"parameters\":{"
+		   "\"interface\":\"x.y\"}}");
 	say(fd, "{\"method\":\"org.varlink.service.GetInfo\"}");
 	assert_non_null(strstr(hear(fd), "\"product\":\"trpsupd\""));
 	expect(fd, NULL);
@@ -210,9 +214,10 @@ static void test_standard_errors(void **state)
 
 static void test_garbage(void **state)
 {
-	static const char *const bad[] = {"", "GET / HTTP/1.1", "[]", "{\"method\":", "{\"method\":5}",
-		"{\"method\":\"Echo\"}", "{\"method\":\"t.Echo\",\"parameters\":[]}",
-		"{\"method\":\"t.Echo\",\"more\":1}", "{\"method\":\"t.Echo\",\"upgrade\":true}",
+	static const char *const bad[] = {"", "GET / HTTP/1.1", "[]",
+		"{\"method\":", "{\"method\":5}", "{\"method\":\"Echo\"}",
+		"{\"method\":\"t.Echo\",\"parameters\":[]}", "{\"method\":\"t.Echo\",\"more\":1}",
+		"{\"method\":\"t.Echo\",\"upgrade\":true}",
 		"{\"method\":\"t.Echo\",\"method\":\"t.Echo\"}", "{\"method\":\"t.Echo\"} x",
 		"{\"method\":\"t.Echo\",\"parameters\":{\"a\":\"\xff\"}}"};
 
@@ -511,15 +516,16 @@ static void test_string(void **state)
 		size_t len;
 		const char *out;
 	} table[] = {
-		{"plain", 5, "plain"},
-		{"gr\xc3\xbc\xc3\x9f", 6, "gr\xc3\xbc\xc3\x9f"},
-		{"a\xff" "b", 3, "a\\xffb"},
-		{"a\0b", 3, "a\\x00b"},
-		{"\xc3", 1, "\\xc3"},                          /* cut off */
-		{"\xc0\xaf", 2, "\\xc0\\xaf"},                 /* over-long */
-		{"\xed\xa0\x80", 3, "\\xed\\xa0\\x80"},        /* a surrogate */
+		{"plain", 5, "plain"}, {"gr\xc3\xbc\xc3\x9f", 6, "gr\xc3\xbc\xc3\x9f"},
+		{"a\xff"
+		 "b",
+			3, "a\\xffb"},
+		{"a\0b", 3, "a\\x00b"}, {"\xc3", 1, "\\xc3"},    /* cut off */
+		{"\xc0\xaf", 2, "\\xc0\\xaf"},                   /* over-long */
+		{"\xed\xa0\x80", 3, "\\xed\\xa0\\x80"},          /* a surrogate */
 		{"\xf4\x90\x80\x80", 4, "\\xf4\\x90\\x80\\x80"}, /* above U+10FFFF */
-		{"\x1b[31m\xff", 6, "\x1b[31m\\xff"},           /* control characters are the client's business */
+		{"\x1b[31m\xff", 6,
+			"\x1b[31m\\xff"}, /* control characters are the client's business */
 	};
 
 	(void)state;
@@ -530,15 +536,56 @@ static void test_string(void **state)
 	}
 }
 
+/* What trpsup shows on a terminal. */
+static void test_escape(void **state)
+{
+	static const struct {
+		const char *in, *out;
+	} table[] = {
+		{"tab\tgr\xc3\xbc\xc3\x9f \xe2\x82\xac \xf0\x9f\x98\x80",
+			"tab\tgr\xc3\xbc\xc3\x9f \xe2\x82\xac \xf0\x9f\x98\x80"},
+		{"\x1b]0;title\a", "\\x1b]0;title\\x07"},
+		{"a\nb\rc\x7f", "a\\x0ab\\x0dc\\x7f"},
+		{"\xc2\x9b"
+		 "31m",
+			"\\xc2\\x9b31m"}, /* CSI as one character of C1 */
+		{"\xe2\x80\xae"
+		 "exe",
+			"\\xe2\\x80\\xaeexe"}, /* right to left */
+		{"\x9b\xff", "\\x9b\\xff"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < TRP_ARRAY_SIZE(table); i++) {
+		cleanup_free char *out =
+			trp_escape(table[i].in, strlen(table[i].in), TRP_ESCAPE_CONTROL);
+		assert_string_equal(out, table[i].out);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
-		T(test_split), T(test_two_in_one), T(test_standard_errors), T(test_garbage), T(test_deep),
-		T(test_over_long), T(test_more), T(test_gone), T(test_not_gone_after_reply),
-		T(test_half_closed), T(test_half_closed_ends), T(test_slow_reader), T(test_drain),
-		T(test_wrong_uid), T(test_many), T(test_socket_file), T(test_close_tells),
+		T(test_split),
+		T(test_two_in_one),
+		T(test_standard_errors),
+		T(test_garbage),
+		T(test_deep),
+		T(test_over_long),
+		T(test_more),
+		T(test_gone),
+		T(test_not_gone_after_reply),
+		T(test_half_closed),
+		T(test_half_closed_ends),
+		T(test_slow_reader),
+		T(test_drain),
+		T(test_wrong_uid),
+		T(test_many),
+		T(test_socket_file),
+		T(test_close_tells),
 		cmocka_unit_test(test_string),
+		cmocka_unit_test(test_escape),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

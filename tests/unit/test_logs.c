@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* What a service wrote -> its log files -> what is read back, with real pipes and files. Only a full disk is played.
- * wrap: write */
+/* What a service wrote -> its log files -> what is read back, with real pipes and files. Only a
+ * full disk is played. wrap: write */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -146,7 +146,8 @@ static void test_lines(void **state)
 	put(t.out, "th");
 	put(t.out, "ree\nfour");
 	logs_note(t.logs, "it has %d words\nand more", 3);
-	assert_string_equal(tail(99), "out one\nout two\nout \nerr bad\r\nout three\nsup it has 3 words\nsup and more\n");
+	assert_string_equal(tail(99),
+		"out one\nout two\nout \nerr bad\r\nout three\nsup it has 3 words\nsup and more\n");
 	assert_string_equal(tail(1), "sup and more\n");
 	assert_string_equal(tail(0), "");
 	snprintf(path, sizeof(path), "%s/log/web@one.log", t.dir);
@@ -270,7 +271,8 @@ static void test_rotation_and_cap(void **state)
 	reopen(1000, 2);
 	put_numbers(0, 100);
 	for (int i = 0; i < 3; i++) {
-		static const char *const names[] = {"web@one.log", "web@one.log.1", "web@one.log.2"};
+		static const char *const names[] = {
+			"web@one.log", "web@one.log.1", "web@one.log.2"};
 		assert_in_range(size_of(names[i]), 1, 1000);
 	}
 	assert_int_equal(size_of("web@one.log.3"), -1);
@@ -332,8 +334,8 @@ static void test_disk_full(void **state)
 	assert_string_equal(tail(9), "out before\nout aaa\n");
 	disk_room = -1;
 	put(t.out, "after\n");
-	assert_string_equal(tail(9),
-		"out before\nout aaa\nsup 3 lines are missing here: No space left on device\nout after\n");
+	assert_string_equal(tail(9), "out before\nout aaa\nsup 3 lines are missing here: No space "
+				     "left on device\nout after\n");
 	put(t.out, "later\n");
 	assert_string_equal(tail(2), "out after\nout later\n");
 }
@@ -406,7 +408,8 @@ static void test_drain(void **state)
 	assert_string_equal(tail(9), "out one\nout two\nsup it ended\n");
 }
 
-/* A reader goes on over rotations that happen while it reads, also when its file was removed meanwhile. */
+/* A reader goes on over rotations that happen while it reads, also when its file was removed
+ * meanwhile. */
 static void test_reader(void **state)
 {
 	struct logs_reader *r;
@@ -438,7 +441,8 @@ static void test_reader(void **state)
 static void verb_logs(struct control_call *call, const json_t *params, void *user)
 {
 	(void)user;
-	logstream_start(t.loop, call, t.logs, (unsigned)json_integer_value(json_object_get(params, "n")),
+	logstream_start(t.loop, call, t.logs,
+		(unsigned)json_integer_value(json_object_get(params, "n")),
 		json_is_true(json_object_get(params, "follow")));
 }
 
@@ -469,7 +473,8 @@ static bool hear(int fd)
 			size_t i;
 			assert_non_null(o);
 			last = !json_object_get(o, "continues");
-			json_array_foreach(json_object_get(json_object_get(o, "parameters"), "lines"), i, line)
+			json_array_foreach (
+				json_object_get(json_object_get(o, "parameters"), "lines"), i, line)
 				see(NULL, json_string_value(line), json_string_length(line));
 			json_decref(o);
 			len -= (size_t)(end + 1 - buf);
@@ -513,7 +518,8 @@ static void test_stream(void **state)
 	close(fd);
 
 	t.n_seen = 0;
-	fd = stream_client("{\"method\":\"t.Logs\",\"parameters\":{\"n\":1,\"follow\":true},\"more\":true}");
+	fd = stream_client(
+		"{\"method\":\"t.Logs\",\"parameters\":{\"n\":1,\"follow\":true},\"more\":true}");
 	turn(6);
 	hear(fd);
 	expect_numbers(t.seen, 999, 1000);
@@ -535,7 +541,8 @@ static void test_stream(void **state)
 	control_close(c);
 }
 
-/* More than fits into the client's buffers, and it does not read for a while: nothing is lost and it is not dropped. */
+/* More than fits into the client's buffers, and it does not read for a while: nothing is lost and
+ * it is not dropped. */
 static void test_stream_slow(void **state)
 {
 	static const struct control_verb verb = {"t.Logs", verb_logs, ""};
@@ -575,9 +582,21 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
-		T(test_lines), T(test_pipes), T(test_no_newline_at_end), T(test_old_pipes_go_on), T(test_bytes),
-		T(test_long_lines), T(test_rotation_and_cap), T(test_rotation_in_one_read), T(test_by_hand),
-		T(test_disk_full), T(test_watcher), T(test_fair), T(test_drain), T(test_reader), T(test_stream),
+		T(test_lines),
+		T(test_pipes),
+		T(test_no_newline_at_end),
+		T(test_old_pipes_go_on),
+		T(test_bytes),
+		T(test_long_lines),
+		T(test_rotation_and_cap),
+		T(test_rotation_in_one_read),
+		T(test_by_hand),
+		T(test_disk_full),
+		T(test_watcher),
+		T(test_fair),
+		T(test_drain),
+		T(test_reader),
+		T(test_stream),
 		T(test_stream_slow),
 	};
 
