@@ -213,8 +213,6 @@ static const char *check_owner(const struct stat *st)
 	if (st->st_mode & (S_IWGRP | S_IWOTH))
 		return "writable by others than its owner, who could change what is run; chmod "
 		       "go-w it";
-	if (st->st_size > LANG_FILE_MAX)
-		return "larger than 64 KiB";
 	return NULL;
 }
 

@@ -173,7 +173,7 @@ const struct lang_key profile_keys[] = {
 	{"sandbox", "syscalls", LANG_LIST, value_syscalls, FIELD(syscalls),
 		.expects = "@default, a group such as @file-system, a system call, or one of these "
 			   "with - in front",
-		.fallback = "@default", .example = "@default -ptrace",
+		.fallback = "@default", .example = "@default @debug",
 		.help = "System calls that it may make; all others give ENOSYS."},
 	{"sandbox", "allow-missing", LANG_LIST, value_listed, FIELD(allow_missing),
 		.words = missing_words, .expects = "landlock or cgroup", .unset = "none",

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* trpsup.conf: what it says, its defaults, what is refused in which words, and what profiles need of it. */
+/* trpsup.conf: what it says, its defaults, what is refused in which words, and what profiles need
+ * of it. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -91,11 +92,13 @@ static void test_shipped(void **state)
 
 static void test_all_keys(void **state)
 {
-	struct config *c = load_good("[daemon]\nrun-dir = /a\nstate-dir = /b\nlog-dir = /c\ncgroup = d\nprofile-dirs = /e\n"
-				     "profile-dirs = /f\nuid-base = 65536\nuid-ranges = 1\nstart = x\n  y@z\n"
-				     "[listener web]\nport = 8080\nprotocols = http tls\ndeadline = 500ms\n"
-				     "[daemon]\n"
-				     "[listener lan]\nport = 8081\nprotocols = tls\n");
+	struct config *c =
+		load_good("[daemon]\nrun-dir = /a\nstate-dir = /b\nlog-dir = /c\ncgroup = "
+			  "d\nprofile-dirs = /e\n"
+			  "profile-dirs = /f\nuid-base = 65536\nuid-ranges = 1\nstart = x\n  y@z\n"
+			  "[listener web]\nport = 8080\nprotocols = http tls\ndeadline = 500ms\n"
+			  "[daemon]\n"
+			  "[listener lan]\nport = 8081\nprotocols = tls\n");
 
 	(void)state;
 	assert_string_equal(c->run_dir, "/a");
@@ -128,31 +131,43 @@ static void refused(const char *text)
 static void test_refused(void **state)
 {
 	(void)state;
-	refused("[daemon]\nrundir = /x\nrun-dir = x\ncgroup = a/b\nuid-base = 65537\nuid-ranges = 0\nstart = A\n");
+	refused("[daemon]\nrundir = /x\nrun-dir = x\ncgroup = a/b\nuid-base = 65537\nuid-ranges = "
+		"0\nstart = A\n");
 	errors_are(&errors, F "2: rundir: unknown key in [daemon]; did you mean 'run-dir'?",
 		F "3: run-dir: 'x' is not valid, expected an absolute path",
 		F "4: cgroup: 'a/b' is not valid, expected a name of a-z 0-9 . _ -",
-		F "5: uid-base: '65537' is not valid, expected a multiple of 65536 from 65536 to 4294836224",
+		F "5: uid-base: '65537' is not valid, expected a multiple of 65536 from 65536 to "
+		  "4294836224",
 		F "6: uid-ranges: '0' is out of range, expected a number from 1 to 65535",
 		F "7: start: 'A' is not valid, expected names of services", NULL);
 	refused("[daemon]\nuid-base = 4294836224\n");
-	errors_are(&errors, "$/trpsup.conf: uid-ranges: the pool of 2048 ranges from 4294836224 does not end below 4294967295",
+	errors_are(&errors,
+		"$/trpsup.conf: uid-ranges: the pool of 2048 ranges from 4294836224 does not end "
+		"below 4294967295",
 		NULL);
-	refused("[listener a]\nport = 80\nprotocols = http\n[listener b]\nport = 80\nprotocols = http\n");
+	refused("[listener a]\nport = 80\nprotocols = http\n[listener b]\nport = 80\nprotocols = "
+		"http\n");
 	errors_are(&errors, F "4: port: 80 is taken already by [listener a] in line 1", NULL);
-	refused("[listener a]\nport = 80\nprotocols = http\n[listener a]\nport = 81\nprotocols = http\n");
+	refused("[listener a]\nport = 80\nprotocols = http\n[listener a]\nport = 81\nprotocols = "
+		"http\n");
 	errors_are(&errors, F "4: [listener a]: given twice, first in line 1", NULL);
 	refused("[listener a]\n[listener A]\n[listener]\n[listner b]\n");
 	errors_are(&errors, F "2: [listener A]: not a name, expected a-z 0-9 . _ - (at most 63)",
-		F "3: [listener]: expected [listener NAME]", F "4: [listner b]: unknown section; did you mean '[listener]'?", NULL);
+		F "3: [listener]: expected [listener NAME]",
+		F "4: [listner b]: unknown section; did you mean '[listener]'?", NULL);
 	refused("[listener a]\n");
 	errors_are(&errors, F "1: port: missing in [listener a]",
 		F "1: protocols: missing in [listener a], expected http, tls or both", NULL);
-	refused("[listener a]\nport = 0\nport = 2\nprotocols = htp\ndeadline = 1ms\ninclude = x\ncommand = x\n");
-	errors_are(&errors, F "2: port: '0' is out of range, expected a port from 1 to 65535", F "3: port: given twice, first in line 2",
-		F "4: protocols: 'htp' is not valid, expected http, tls or both; did you mean 'http'?",
-		F "5: deadline: '1ms' is out of range, expected a time such as 10s, from 100ms to 10m",
-		F "6: include: unknown key in [listener]", F "7: command: unknown key in [listener]", NULL);
+	refused("[listener a]\nport = 0\nport = 2\nprotocols = htp\ndeadline = 1ms\ninclude = "
+		"x\ncommand = x\n");
+	errors_are(&errors, F "2: port: '0' is out of range, expected a port from 1 to 65535",
+		F "3: port: given twice, first in line 2",
+		F "4: protocols: 'htp' is not valid, expected http, tls or both; did you mean "
+		  "'http'?",
+		F "5: deadline: '1ms' is out of range, expected a time such as 10s, from 100ms to "
+		  "10m",
+		F "6: include: unknown key in [listener]",
+		F "7: command: unknown key in [listener]", NULL);
 }
 
 static void test_missing(void **state)
@@ -166,8 +181,9 @@ static void test_missing(void **state)
 
 static void test_profile_paths(void **state)
 {
-	struct config *c = load_good("[daemon]\nprofile-dirs = /x /y\n[listener b]\nport = 8443\nprotocols = tls\n"
-				     "[listener a]\nport = 8080\nprotocols = http tls\n");
+	struct config *c = load_good(
+		"[daemon]\nprofile-dirs = /x /y\n[listener b]\nport = 8443\nprotocols = tls\n"
+		"[listener a]\nport = 8080\nprotocols = http tls\n");
 	struct profile_paths paths;
 
 	(void)state;
@@ -190,28 +206,36 @@ static void route_is(const struct config *c, const char *route, int expected)
 	struct profile *p = NULL;
 	char text[256];
 
-	snprintf(text, sizeof(text), "[service]\ncommand = /bin/sh\n[route]\nhost = a.org\n%s", route);
-	assert_int_equal(profile_load_buffer(&paths, "web", "web.ini", text, strlen(text), &p, &errors), 0);
+	snprintf(text, sizeof(text), "[service]\ncommand = /bin/sh\n[route]\nhost = a.org\n%s",
+		route);
+	assert_int_equal(
+		profile_load_buffer(&paths, "web", "web.ini", text, strlen(text), &p, &errors), 0);
 	assert_int_equal(config_check_profile(c, p, &errors), expected);
 	profile_free(p);
 }
 
 static void test_check_profile(void **state)
 {
-	struct config *c = load_good("[listener lan]\nport = 1\nprotocols = http\n[listener wan]\nport = 2\nprotocols = http\n");
+	struct config *c = load_good("[listener lan]\nport = 1\nprotocols = http\n[listener "
+				     "wan]\nport = 2\nprotocols = http\n");
 
 	(void)state;
 	route_is(c, "http = 80\n", 0);
 	route_is(c, "http = 80\nlistener = lan\n", 0);
 	route_is(c, "http = 80\nlistener = lam dmz\n", -EINVAL);
-	errors_are(&errors, "web.ini:6: listener: there is no [listener lam] in $/trpsup.conf; did you mean 'lan'?",
+	errors_are(&errors,
+		"web.ini:6: listener: there is no [listener lam] in $/trpsup.conf; did you mean "
+		"'lan'?",
 		"web.ini:6: listener: there is no [listener dmz] in $/trpsup.conf", NULL);
 	route_is(c, "http = 80\ntls = 443\n", -EINVAL);
-	errors_are(&errors, "web.ini:6: tls: no listener of this service has protocols = tls in $/trpsup.conf", NULL);
+	errors_are(&errors,
+		"web.ini:6: tls: no listener of this service has protocols = tls in $/trpsup.conf",
+		NULL);
 	config_free(c);
 }
 
-/* This program lies in no build directory with a trp-init beside it, so the installed places count. */
+/* This program lies in no build directory with a trp-init beside it, so the installed places count.
+ */
 static void test_places(void **state)
 {
 	(void)state;
@@ -222,8 +246,9 @@ static void test_places(void **state)
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, files_setup, files_teardown)
-	const struct CMUnitTest tests[] = {T(test_defaults), T(test_shipped), T(test_all_keys), T(test_refused),
-		T(test_missing), T(test_profile_paths), T(test_check_profile), T(test_places)};
+	const struct CMUnitTest tests[] = {T(test_defaults), T(test_shipped), T(test_all_keys),
+		T(test_refused), T(test_missing), T(test_profile_paths), T(test_check_profile),
+		T(test_places)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

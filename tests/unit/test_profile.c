@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
-/* Profiles that are right, from real files: every key, defaults, lookup, drop-ins, includes, instances, variables; files that
- * may not be read; and what is seen across profiles. Messages of single profiles: test_bad_profiles.c. */
+/* Profiles that are right, from real files: every key, defaults, lookup, drop-ins, includes,
+ * instances, variables; files that may not be read; and what is seen across profiles. Messages of
+ * single profiles: test_bad_profiles.c. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -18,7 +19,9 @@
 static int load(const char *service, struct profile **ret)
 {
 	const char *a = file_path("a"), *b = file_path("b"), *dirs[] = {a, b};
-	struct profile_paths paths = {.dirs = dirs, .n_dirs = 2, .public_port = {8080, 8443},
+	struct profile_paths paths = {.dirs = dirs,
+		.n_dirs = 2,
+		.public_port = {8080, 8443},
 		.libexec = "/usr/lib/trpsup"};
 
 	return profile_load(&paths, service, ret, &errors);
@@ -109,21 +112,25 @@ static void test_service_keys(void **state)
 	struct profile *p;
 
 	(void)state;
-	file_write("a/svc.ini", "\xef\xbb\xbf# a comment\r\n[service] ; another\r\n"
-				"description = Text with \"quotes\" ; and a comment\r\n"
-				"command = /bin/sh -c 'a  b' \"c \\\" \\\\d\" e\\ f ''\r\n"
-				"\r\n"
-				"  # between\r\n"
-				"\tg 'h'\r\n"
-				"setup = /bin/sh one\n  two\nsetup = /bin/sh three\n"
-				"user = www-data\ngroup = 33\nrequires = db\n  cache@x\nrequires = db mail\nafter = log\n"
-				"ready = notify\nadapter = preload\nrestart = always\nstart-timeout = 1m 30s\nstop-timeout = 250ms\n"
-				"restart-delay = 0\nrestart-delay-max = 1h\nstart-limit-burst = 0\nstart-limit-interval = 1d\n"
-				"stop-signal = SIGQUIT\nreload-signal = 12\nworking-directory = /srv\n"
-				"log-size = 1.5M\nlog-files = 0");
+	file_write("a/svc.ini",
+		"\xef\xbb\xbf# a comment\r\n[service] ; another\r\n"
+		"description = Text with \"quotes\" ; and a comment\r\n"
+		"command = /bin/sh -c 'a  b' \"c \\\" \\\\d\" e\\ f '' 'x\\\"y'\r\n"
+		"\r\n"
+		"  # between\r\n"
+		"\tg 'h'\r\n"
+		"setup = /bin/sh one\n  two\nsetup = /bin/sh three\n"
+		"user = www-data\ngroup = 33\nrequires = db\n  cache@x\nrequires = db mail\nafter "
+		"= log\n"
+		"ready = notify\nadapter = preload\nrestart = always\nstart-timeout = 1m "
+		"30s\nstop-timeout = 250ms\n"
+		"restart-delay = 0\nrestart-delay-max = 1h\nstart-limit-burst = "
+		"0\nstart-limit-interval = 1d\n"
+		"stop-signal = SIGQUIT\nreload-signal = 12\nworking-directory = /srv\n"
+		"log-size = 1.5M\nlog-files = 0");
 	p = load_good("svc");
 	assert_string_equal(p->description, "Text with \"quotes\"");
-	list_is(&p->command, "/bin/sh|-c|a  b|c \" \\d|e f||g|h");
+	list_is(&p->command, "/bin/sh|-c|a  b|c \" \\d|e f||x\\\"y|g|h");
 	assert_int_equal(p->n_setup, 2);
 	list_is(&p->setup[0], "/bin/sh|one|two");
 	list_is(&p->setup[1], "/bin/sh|three");
@@ -158,28 +165,39 @@ static void test_other_keys(void **state)
 	struct profile *p;
 
 	(void)state;
-	file_write("a/full.ini", "[service]\ncommand = /usr/sbin/nginx\nrequires = db\n"
-				 "[route]\nhost = Example.ORG. *.Example.org\nhost = b.org\nhttp = 80\ntls = 443\ndefault = yes\n"
-				 "listener = lan wan\n"
-				 "[sandbox]\nroot = packages\npackages = nginx php-fpm\n  apache2 nginx\nsuite = bookworm\n"
-				 "bind = /srv/www /srv/www\n  \"/srv/a b\" /data rw noexec optional\n"
-				 "secret = key db/root\npublish = yes\nuse = db\nstate-at = lib:/var/lib/x www:/var/www\n"
-				 "syscalls = -ptrace\n  @debug\nallow-missing = landlock cgroup\ntmp-size = 4K\n"
-				 "[limits]\nprocesses = unlimited\nmemory = unlimited\ncpu = 0.5G\n");
+	file_write("a/full.ini",
+		"[service]\ncommand = /usr/sbin/nginx\nrequires = db\n"
+		"[route]\nhost = Example.ORG. *.Example.org\nhost = b.org\nhttp = 80\ntls = "
+		"443\ndefault = yes\n"
+		"listener = lan wan\n"
+		"[sandbox]\nroot = packages\npackages = nginx php-fpm\n  apache2 nginx\nsuite = "
+		"bookworm\n"
+		"bind = /srv/www /srv/www\n  \"/srv/a b\" /data rw noexec optional\n"
+		"secret = key db/root\npublish = yes\nuse = db\nstate-at = lib:/var/lib/x "
+		"www:/var/www\n"
+		"syscalls = -ptrace\n  @debug\nallow-missing = landlock cgroup\ntmp-size = 4K\n"
+		"[limits]\nprocesses = unlimited\nmemory = unlimited\ncpu = 0.5G\n");
 	load_bad("full", -EINVAL);
-	errors_are(&errors, "$/a/full.ini:29: cpu: '0.5G' is not valid, expected a percentage such as 50% or 200%, at least 1%, "
-			    "or unlimited", NULL);
+	errors_are(&errors,
+		"$/a/full.ini:29: cpu: '0.5G' is not valid, expected a percentage such as 50% or "
+		"200%, at least 1%, "
+		"or unlimited",
+		NULL);
 	file_write("b/full.ini", "");
 	file_write("a/full.ini.d/1.ini", "[limits]\ncpu = 150%\nopen-files = 16\nfile-size = 1T\n");
-	file_write("a/full.ini", "[service]\ncommand = /usr/sbin/nginx\nrequires = db\n"
-				 "[route]\nhost = Example.ORG. *.Example.org\nhost = b.org\nhttp = 80\ntls = 443\ndefault = yes\n"
-				 "listener = lan wan\n"
-				 "[sandbox]\nroot = packages\npackages = nginx php-fpm\n  apache2 nginx\nsuite = bookworm\n"
-				 "bind = /srv/www /srv/www\n  \"/srv/a b\" /data rw noexec optional\n"
-				 "secret = key db/root\npublish = yes\nuse = db\nstate-at = lib:/var/lib/x www:/var/www\n"
-				 "syscalls = -ptrace\n  @debug\nallow-missing = landlock cgroup\ntmp-size = 4K\n"
-				 "[limits]\nprocesses = unlimited\nmemory = unlimited\ncpu = unlimited\n"
-				 "[environment]\nA =\nB = \"x\"  y\n  z\n_c1 = ${name}$$\n");
+	file_write("a/full.ini",
+		"[service]\ncommand = /usr/sbin/nginx\nrequires = db\n"
+		"[route]\nhost = Example.ORG. *.Example.org\nhost = b.org\nhttp = 80\ntls = "
+		"443\ndefault = yes\n"
+		"listener = lan wan\n"
+		"[sandbox]\nroot = packages\npackages = nginx php-fpm\n  apache2 nginx\nsuite = "
+		"bookworm\n"
+		"bind = /srv/www /srv/www\n  \"/srv/a b\" /data rw noexec optional\n"
+		"secret = key db/root\npublish = yes\nuse = db\nstate-at = lib:/var/lib/x "
+		"www:/var/www\n"
+		"syscalls = -ptrace\n  @debug\nallow-missing = landlock cgroup\ntmp-size = 4K\n"
+		"[limits]\nprocesses = unlimited\nmemory = unlimited\ncpu = unlimited\n"
+		"[environment]\nA =\nB = \"x\"  y\n  z\n_c1 = ${name}$$\n");
 	p = load_good("full");
 	list_is(&p->hosts, "example.org|*.example.org|b.org");
 	assert_int_equal(p->hosts_where.line, 5);
@@ -243,10 +261,14 @@ static void test_lookup(void **state)
 	profile_free(p);
 
 	load_bad("wep", -ENOENT);
-	errors_are(&errors, "wep: there is no profile wep.ini in $/a, $/b; did you mean 'web'?", NULL);
+	errors_are(
+		&errors, "wep: there is no profile wep.ini in $/a, $/b; did you mean 'web'?", NULL);
 	load_bad("Web", -EINVAL);
-	errors_are(&errors, "Web: not a service's name, expected a-z 0-9 . _ - (at most 63), and perhaps @ and an instance of "
-			    "the same form", NULL);
+	errors_are(&errors,
+		"Web: not a service's name, expected a-z 0-9 . _ - (at most 63), and perhaps @ and "
+		"an instance of "
+		"the same form",
+		NULL);
 	load_bad("../web", -EINVAL);
 	profile_errors_free(&errors);
 }
@@ -277,13 +299,19 @@ static void test_dropins(void **state)
 	struct profile *p;
 
 	(void)state;
-	file_write("b/web.ini", "[service]\ncommand = /bin/sh one\nuser = a\nafter = x\n[route]\nhost = a.org\nhttp = 1\n"
+	file_write("b/web.ini", "[service]\ncommand = /bin/sh one\nuser = a\nafter = "
+				"x\n[route]\nhost = a.org\nhttp = 1\n"
 				"[environment]\nA = 1\nB = 1\n");
-	file_write("b/web.ini.d/20-b.ini", "[service]\nuser = b20\nafter = y\n[environment]\nA = 20\n");
-	file_write("a/web.ini.d/10-a.ini", "[service]\nuser = a10\ncommand = /bin/sh two\n[route]\nhost =\nhost = c.org\n");
+	file_write("b/web.ini.d/20-b.ini",
+		"[service]\nuser = b20\nafter = y\n[environment]\nA = 20\n");
+	file_write("a/web.ini.d/10-a.ini",
+		"[service]\nuser = a10\ncommand = /bin/sh two\n[route]\nhost =\nhost = c.org\n");
 	/* masked by the file of the same name in the earlier directory */
 	file_write("a/web.ini.d/30.ini", "");
 	file_write("b/web.ini.d/30.ini", "[service]\nuser = masked\n");
+	/* the order is that of the names, not of what the directory adds to them */
+	file_write("b/web.ini.d/31.ini", "[service]\ngroup = early\n");
+	file_write("a/web.ini.d/31.ini-x.ini", "[service]\ngroup = late\n");
 	/* only for the instance, where it masks the general one */
 	file_write("b/web@i.ini.d/20-b.ini", "[service]\nuser = i20\n");
 	file_write("b/web.ini.d/ignored.txt", "[[[");
@@ -292,6 +320,7 @@ static void test_dropins(void **state)
 	p = load_good("web");
 	list_is(&p->command, "/bin/sh|two");
 	assert_string_equal(p->user, "b20");
+	assert_string_equal(p->group, "late");
 	list_is(&p->after, "x|y");
 	list_is(&p->hosts, "c.org");
 	assert_string_equal(p->host_where[0].file, file_path("a/web.ini.d/10-a.ini"));
@@ -301,7 +330,9 @@ static void test_dropins(void **state)
 	assert_string_equal(p->files[1], file_path("a/web.ini.d/10-a.ini"));
 	assert_string_equal(p->files[2], file_path("b/web.ini.d/20-b.ini"));
 	assert_string_equal(p->files[3], file_path("a/web.ini.d/30.ini"));
-	assert_null(p->files[4]);
+	assert_string_equal(p->files[4], file_path("b/web.ini.d/31.ini"));
+	assert_string_equal(p->files[5], file_path("a/web.ini.d/31.ini-x.ini"));
+	assert_null(p->files[6]);
 	profile_free(p);
 
 	p = load_good("web@i");
@@ -318,9 +349,12 @@ static void test_dropin_errors(void **state)
 	file_write("a/web.ini.d/2.ini", "[service]\ncommand =\ncommand = /bin/sh x\nready = x\n");
 	load_bad("web", -EINVAL);
 	errors_are(&errors,
-		"$/a/web.ini:3: user: '-' is not valid, expected a user's name or a number from 0 to 65535",
+		"$/a/web.ini:3: user: '-' is not valid, expected a user's name or a number from 0 "
+		"to 65535",
 		"$/a/web.ini.d/1.ini:2: usr: unknown key in [service]; did you mean 'user'?",
-		"$/a/web.ini.d/2.ini:4: ready: 'x' is not valid, expected one of auto, started, listen, notify, exit", NULL);
+		"$/a/web.ini.d/2.ini:4: ready: 'x' is not valid, expected one of auto, started, "
+		"listen, notify, exit",
+		NULL);
 }
 
 static void test_include(void **state)
@@ -328,10 +362,13 @@ static void test_include(void **state)
 	struct profile *p;
 
 	(void)state;
-	file_write("common/base.ini", "user = common\nafter = c\n[limits]\nmemory = 8M\ninclude-is-no-key-here = 1\n");
-	file_write("a/web.ini", "[service]\ncommand = /bin/sh\ninclude = ../common/base.ini\nuser = mine\nafter = d\n");
+	file_write("common/base.ini",
+		"user = common\nafter = c\n[limits]\nmemory = 8M\ninclude-is-no-key-here = 1\n");
+	file_write("a/web.ini", "[service]\ncommand = /bin/sh\ninclude = ../common/base.ini\nuser "
+				"= mine\nafter = d\n");
 	load_bad("web", -EINVAL);
-	errors_are(&errors, "$/a/../common/base.ini:5: include-is-no-key-here: unknown key in [limits]", NULL);
+	errors_are(&errors,
+		"$/a/../common/base.ini:5: include-is-no-key-here: unknown key in [limits]", NULL);
 
 	file_write("common/base.ini", "user = common\nafter = c\n[limits]\nmemory = 8M\n");
 	p = load_good("web");
@@ -358,7 +395,9 @@ static void test_include_limits(void **state)
 	file_write("a/loop.ini", "include = x.inc\n[service]\ncommand = /bin/sh\n");
 	file_write("a/x.inc", "include = loop.ini\n");
 	load_bad("loop", -EINVAL);
-	errors_are(&errors, "$/a/x.inc:1: include: $/a/loop.ini is being read already, it would include itself", NULL);
+	errors_are(&errors,
+		"$/a/x.inc:1: include: $/a/loop.ini is being read already, it would include itself",
+		NULL);
 
 	for (int i = 0; i < 10; i++) {
 		snprintf(name, sizeof(name), "a/%d.inc", i);
@@ -377,7 +416,9 @@ static void test_include_limits(void **state)
 static void test_include_number(void **state)
 {
 	(void)state;
-	file_write("a/many.ini", "[service]\ncommand = /bin/sh\ninclude=1\ninclude=1\ninclude=1\ninclude=1\ninclude=1\ninclude=1\n");
+	file_write("a/many.ini",
+		"[service]\ncommand = "
+		"/bin/sh\ninclude=1\ninclude=1\ninclude=1\ninclude=1\ninclude=1\ninclude=1\n");
 	file_write("a/1", "include=2\ninclude=2\ninclude=2\ninclude=2\ninclude=2\ninclude=2\n");
 	file_write("a/2", "include=3\ninclude=3\ninclude=3\ninclude=3\ninclude=3\ninclude=3\n");
 	file_write("a/3", "");
@@ -390,15 +431,19 @@ static void test_variables(void **state)
 	struct profile *p;
 
 	(void)state;
-	file_write("a/v.ini", "[service]\ncommand = /bin/sh ${name} ${instance} ${service} ${id} '${instance} ${id}'\n"
-			      "  ${state}/x ${runtime} ${publish} ${secrets} ${public.http}-${public.tls} ${libexec}/y $$ $${id}\n"
+	file_write("a/v.ini", "[service]\ncommand = /bin/sh ${name} ${instance} ${service} ${id} "
+			      "'${instance} ${id}'\n"
+			      "  ${state}/x ${runtime} ${publish} ${secrets} "
+			      "${public.http}-${public.tls} ${libexec}/y $$ $${id}\n"
 			      "requires = db@${id}\n"
 			      "[route]\nhost = ${instance}.example.org\nhttp = 80\n"
-			      "[sandbox]\npublish = yes\nsecret = db@${id}/key\nuse = db@${id}\nbind = /srv/${id} /srv/www\n"
+			      "[sandbox]\npublish = yes\nsecret = db@${id}/key\nuse = "
+			      "db@${id}\nbind = /srv/${id} /srv/www\n"
 			      "[environment]\nPROFILE = ${profile}/x\n");
 	file_write("a/v/file", "");
 	p = load_good("v@one");
-	list_is(&p->command, "/bin/sh|v|one|v@one|v-one|one v-one|/trp/state/x|/run/v-one|/trp/publish|/trp/secrets|8080-8443|"
+	list_is(&p->command, "/bin/sh|v|one|v@one|v-one|one "
+			     "v-one|/trp/state/x|/run/v-one|/trp/publish|/trp/secrets|8080-8443|"
 			     "/usr/lib/trpsup/y|$|${id}");
 	list_is(&p->requires, "db@v-one");
 	list_is(&p->hosts, "one.example.org");
@@ -423,12 +468,18 @@ static void test_programs(void **state)
 	/* absolute links stay in the root */
 	assert_int_equal(symlink("/bin/app", file_path("root/link")), 0);
 	assert_int_equal(symlink("/bin/sh", file_path("root/out")), 0);
-	snprintf(text, sizeof(text), "[service]\ncommand = /link\nsetup = /mnt/app\nsetup = ${profile}/script\nsetup = /trp/state/x\n"
-				     "[sandbox]\nroot = %s/root\nbind = %s/root/bin /mnt\n", files_dir, files_dir);
+	snprintf(text, sizeof(text),
+		"[service]\ncommand = /link\nsetup = /mnt/app\nsetup = ${profile}/script\nsetup = "
+		"/trp/state/x\n"
+		"[sandbox]\nroot = %s/root\nbind = %s/root/bin /mnt\n",
+		files_dir, files_dir);
 	file_write("a/r.ini", text);
 	profile_free(load_good("r"));
-	snprintf(text, sizeof(text), "[service]\ncommand = /out\nsetup = /mnt/data\nsetup = ${profile}/no\nsetup = /bin\n"
-				     "[sandbox]\nroot = %s/root\nbind = %s/root/bin /mnt\n", files_dir, files_dir);
+	snprintf(text, sizeof(text),
+		"[service]\ncommand = /out\nsetup = /mnt/data\nsetup = ${profile}/no\nsetup = "
+		"/bin\n"
+		"[sandbox]\nroot = %s/root\nbind = %s/root/bin /mnt\n",
+		files_dir, files_dir);
 	file_write("a/r.ini", text);
 	load_bad("r", -EINVAL);
 	errors_are(&errors, "$/a/r.ini:2: command: /out: No such file or directory in $/root",
@@ -436,7 +487,8 @@ static void test_programs(void **state)
 		"$/a/r.ini:4: setup: /trp/profile/no: No such file or directory in $/a/r",
 		"$/a/r.ini:5: setup: /bin: not a regular file", NULL);
 	/* nobody knows yet what the packages will bring */
-	file_write("a/r.ini", "[service]\ncommand = /usr/sbin/nonexistent\n[sandbox]\nroot = packages\npackages = nginx\n");
+	file_write("a/r.ini", "[service]\ncommand = /usr/sbin/nonexistent\n[sandbox]\nroot = "
+			      "packages\npackages = nginx\n");
 	profile_free(load_good("r"));
 }
 
@@ -450,15 +502,24 @@ static void test_file_checks(void **state)
 	file_write("a/web.ini", "[service]\ncommand = /bin/sh\n");
 	chmod(path, 0664);
 	load_bad("web", -EINVAL);
-	errors_are(&errors, "$/a/web.ini: writable by others than its owner, who could change what is run; chmod go-w it", NULL);
+	errors_are(&errors,
+		"$/a/web.ini: writable by others than its owner, who could change what is run; "
+		"chmod go-w it",
+		NULL);
 	chmod(path, 0646);
 	load_bad("web", -EINVAL);
-	errors_are(&errors, "$/a/web.ini: writable by others than its owner, who could change what is run; chmod go-w it", NULL);
+	errors_are(&errors,
+		"$/a/web.ini: writable by others than its owner, who could change what is run; "
+		"chmod go-w it",
+		NULL);
 	chmod(path, 0600);
 	if (geteuid() == 0) {
 		assert_int_equal(chown(path, 1234, 0), 0);
 		load_bad("web", -EINVAL);
-		errors_are(&errors, "$/a/web.ini: owned by somebody else, expected root or the user of this program as owner", NULL);
+		errors_are(&errors,
+			"$/a/web.ini: owned by somebody else, expected root or the user of this "
+			"program as owner",
+			NULL);
 		assert_int_equal(chown(path, 0, 0), 0);
 	}
 	profile_free(load_good("web"));
@@ -469,7 +530,9 @@ static void test_file_checks(void **state)
 	errors_are(&errors, "$/a/web.ini: larger than 64 KiB", NULL);
 	assert_int_equal(trp_write_atomic(AT_FDCWD, path, "[service]\n\0\n", 12, 0644), 0);
 	load_bad("web", -EINVAL);
-	errors_are(&errors, "$/a/web.ini:2: the byte 0x00 does not belong here, expected UTF-8 text without control characters",
+	errors_are(&errors,
+		"$/a/web.ini:2: the byte 0x00 does not belong here, expected UTF-8 text without "
+		"control characters",
 		NULL);
 	unlink(path);
 	assert_int_equal(mkfifo(path, 0600), 0);
@@ -497,13 +560,20 @@ static void test_set_hosts(void **state)
 	static const char *const names[] = {"one", "two", "three"};
 
 	(void)state;
-	file_write("a/one.ini", "[service]\ncommand = /bin/sh\n[route]\nhost = a.org\n  *.a.org\nhttp = 80\ndefault = yes\n");
-	file_write("a/two.ini", "[service]\ncommand = /bin/sh\n[route]\nhost = b.org A.ORG.\nhttp = 81\ndefault = yes\n");
-	file_write("a/three.ini", "[service]\ncommand = /bin/sh\n[route]\nhost = *.a.org\ntls = 81\n");
+	file_write("a/one.ini", "[service]\ncommand = /bin/sh\n[route]\nhost = a.org\n  "
+				"*.a.org\nhttp = 80\ndefault = yes\n");
+	file_write("a/two.ini", "[service]\ncommand = /bin/sh\n[route]\nhost = b.org A.ORG.\nhttp "
+				"= 81\ndefault = yes\n");
+	file_write(
+		"a/three.ini", "[service]\ncommand = /bin/sh\n[route]\nhost = *.a.org\ntls = 81\n");
 	check_set(names, 3, -EINVAL);
-	errors_are(&errors, "$/a/two.ini:4: host: two claims 'a.org' for http, but one has it already at $/a/one.ini:4; a name has one "
-			    "owner",
-		"$/a/two.ini:6: default: two claims the default for http, but one has it already at $/a/one.ini:7", NULL);
+	errors_are(&errors,
+		"$/a/two.ini:4: host: two claims 'a.org' for http, but one has it already at "
+		"$/a/one.ini:4; a name has one "
+		"owner",
+		"$/a/two.ini:6: default: two claims the default for http, but one has it already "
+		"at $/a/one.ini:7",
+		NULL);
 	/* other listeners: other names */
 	file_write("a/one.ini.d/l.ini", "[route]\nlistener = lan dmz\n");
 	file_write("a/two.ini.d/l.ini", "[route]\nlistener = wan\n");
@@ -525,20 +595,36 @@ static void test_set_requires(void **state)
 	check_set(names, 4, 0);
 	file_write("a/three.ini", "[service]\ncommand = /bin/sh\nrequires = web@y\n  nosuch\n");
 	check_set(names, 4, -EINVAL);
-	errors_are(&errors, "$/a/three.ini:3: requires: there is no service 'web@y'; did you mean 'web@x'?",
+	errors_are(&errors,
+		"$/a/three.ini:3: requires: there is no service 'web@y'; did you mean 'web@x'?",
 		"$/a/three.ini:3: requires: there is no service 'nosuch'", NULL);
 	file_write("a/three.ini", "[service]\ncommand = /bin/sh\nrequires = one\n");
 	check_set(names, 4, -EINVAL);
-	errors_are(&errors, "$/a/one.ini:3: requires: the services wait for each other in a circle: one -> two -> three -> one", NULL);
+	errors_are(&errors,
+		"$/a/one.ini:3: requires: the services wait for each other in a circle: one -> two "
+		"-> three -> one",
+		NULL);
 }
 
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, files_setup, files_teardown)
 	const struct CMUnitTest tests[] = {
-		T(test_defaults), T(test_service_keys), T(test_other_keys), T(test_lookup), T(test_list), T(test_dropins),
-		T(test_dropin_errors), T(test_include), T(test_include_limits), T(test_include_number), T(test_variables),
-		T(test_programs), T(test_file_checks), T(test_set_hosts), T(test_set_requires),
+		T(test_defaults),
+		T(test_service_keys),
+		T(test_other_keys),
+		T(test_lookup),
+		T(test_list),
+		T(test_dropins),
+		T(test_dropin_errors),
+		T(test_include),
+		T(test_include_limits),
+		T(test_include_number),
+		T(test_variables),
+		T(test_programs),
+		T(test_file_checks),
+		T(test_set_hosts),
+		T(test_set_requires),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
-/* doc/profile.md and the manual pages against the tables of the language: every key with its value, default and example, and
- * no key that does not exist. Every example in the table is accepted by the parser. Runs in the top directory. */
+/* doc/profile.md and the manual pages against the tables of the language: every key with its value,
+ * default and example, and no key that does not exist. Every example in the table is accepted by
+ * the parser. Runs in the top directory. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -8,6 +9,7 @@
 #include <cmocka.h>
 
 #include "base/io.h"
+#include "sandbox/seccomp.h"
 #include "supervisor/profile/load.h"
 
 #include <fcntl.h>
@@ -20,8 +22,10 @@ static const struct table {
 	const struct lang_key *keys;
 	const size_t *n_keys;
 	const char *manual;
-} profile_table = {profile_sections, &profile_n_sections, profile_keys, &profile_n_keys, "doc/trpsup-profile.5"},
-  config_table = {config_sections, &config_n_sections, config_keys, &config_n_keys, "doc/trpsup.conf.5"};
+} profile_table = {profile_sections, &profile_n_sections, profile_keys, &profile_n_keys,
+	"doc/trpsup-profile.5"},
+  config_table = {
+	  config_sections, &config_n_sections, config_keys, &config_n_keys, "doc/trpsup.conf.5"};
 
 static char *read_doc(const char *path)
 {
@@ -33,7 +37,8 @@ static char *read_doc(const char *path)
 	return text;
 }
 
-/* The part of text below "PREFIX[section" up to the next line that begins with prefix or end. NULL: there is none. */
+/* The part of text below "PREFIX[section" up to the next line that begins with prefix or end. NULL:
+ * there is none. */
 static char *part(const char *text, const char *prefix, const char *section)
 {
 	char head[64], next[16];
@@ -65,8 +70,9 @@ static void check_md_row(const char *text, const struct lang_key *k)
 {
 	char line[1024];
 
-	snprintf(line, sizeof(line), "\n| `%s` | %s | %s%s%s | `%s` | %s |\n", k->name, k->expects, k->fallback ? "`" : "",
-		k->fallback ? k->fallback : k->unset, k->fallback ? "`" : "", k->example, k->help);
+	snprintf(line, sizeof(line), "\n| `%s` | %s | %s%s%s | `%s` | %s |\n", k->name, k->expects,
+		k->fallback ? "`" : "", k->fallback ? k->fallback : k->unset,
+		k->fallback ? "`" : "", k->example, k->help);
 	if (!strstr(text, line))
 		fail_msg("doc/profile.md, [%s]: there is no line%s", k->section, line);
 }
@@ -81,8 +87,8 @@ static void check_man_row(const char *text, const struct lang_key *k, const char
 }
 
 /* Every word behind begin, up to end, is a key. */
-static void check_known(const char *text, const char *begin, const char *end, const struct table *t, const char *section,
-	const char *path)
+static void check_known(const char *text, const char *begin, const char *end, const struct table *t,
+	const char *section, const char *path)
 {
 	char name[64];
 
@@ -101,7 +107,8 @@ static void test_documents(void **state)
 
 	for (size_t i = 0; i < *t->n_sections; i++) {
 		const char *section = t->sections[i].name;
-		cleanup_free char *in_md = part(md, "### ", section), *in_man = part(man, ".Ss ", section);
+		cleanup_free char *in_md = part(md, "### ", section),
+				  *in_man = part(man, ".Ss ", section);
 		if (!in_md || !in_man)
 			fail_msg("[%s] is missing in doc/profile.md or %s", section, t->manual);
 		for (size_t j = 0; j < *t->n_keys; j++) {
@@ -122,10 +129,61 @@ static void test_variables(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < profile_n_variables; i++) {
-		snprintf(line, sizeof(line), "\n| `${%s}` | %s |\n", profile_variables[i].name, profile_variables[i].help);
+		snprintf(line, sizeof(line), "\n| `${%s}` | %s |\n", profile_variables[i].name,
+			profile_variables[i].help);
 		if (!strstr(md, line))
 			fail_msg("doc/profile.md: there is no line%s", line);
 		snprintf(line, sizeof(line), "\n.It Ic ${%s}\n", profile_variables[i].name);
+		if (!strstr(man, line))
+			fail_msg("doc/trpsup-profile.5: there is no line%s", line);
+	}
+}
+
+/* The ini blocks of the document are right; what they name need not be on this machine. */
+static void test_blocks(void **state)
+{
+	static const char *const allowed[] = {"No such file or directory",
+		"${profile} has no value", "missing in [service]", "names no port", "[listener"};
+	static const struct profile_paths paths = {.public_port = {80, 443}, .libexec = "/x"};
+	cleanup_free char *md = read_doc("doc/profile.md");
+	size_t n = 0;
+
+	(void)state;
+	for (const char *s = md; (s = strstr(s, "\n```ini\n")); n++) {
+		const char *begin = s + 8, *end = strstr(begin, "\n```");
+		struct profile_errors errors = {0};
+		struct profile *p = NULL;
+
+		if (profile_load_buffer(&paths, "x", "profile.md", begin, (size_t)(end - begin), &p,
+			    &errors) == 0)
+			profile_free(p);
+		for (size_t e = 0; e < errors.n; e++) {
+			bool fine = false;
+			for (size_t i = 0; i < TRP_ARRAY_SIZE(allowed); i++)
+				fine |= strstr(errors.v[e], allowed[i]) != NULL;
+			if (!fine)
+				fail_msg("%s", errors.v[e]);
+		}
+		profile_errors_free(&errors);
+		s = end;
+	}
+	assert_true(n >= 4);
+}
+
+static void test_syscall_groups(void **state)
+{
+	cleanup_free char *md = read_doc("doc/profile.md"), *man = read_doc("doc/trpsup-profile.5");
+	size_t n;
+	const struct seccomp_group *groups = seccomp_groups(&n);
+	char line[256];
+
+	(void)state;
+	for (size_t i = 0; i < n; i++) {
+		snprintf(line, sizeof(line), "\n| `%s` | %s | %s |\n", groups[i].name,
+			groups[i].help, groups[i].is_default ? "yes" : "no");
+		if (!strstr(md, line))
+			fail_msg("doc/profile.md: there is no line%s", line);
+		snprintf(line, sizeof(line), "\n.It Ic %s\n", groups[i].name);
 		if (!strstr(man, line))
 			fail_msg("doc/trpsup-profile.5: there is no line%s", line);
 	}
@@ -161,6 +219,8 @@ int main(void)
 		{"profile", test_documents, NULL, NULL, (void *)&profile_table},
 		{"config", test_documents, NULL, NULL, (void *)&config_table},
 		cmocka_unit_test(test_variables),
+		cmocka_unit_test(test_blocks),
+		cmocka_unit_test(test_syscall_groups),
 		cmocka_unit_test(test_examples),
 	};
 
