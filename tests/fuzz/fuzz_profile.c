@@ -1,12 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* The profile language on any bytes: it must end, with a whole profile or with at least one message, and never leak. What was
- * accepted must keep what profile.h promises.
- * link: supervisor/profile/check.c supervisor/profile/check_exec.c supervisor/profile/config.c supervisor/profile/config_dirs.c
- * link: supervisor/profile/config_keys.c supervisor/profile/errors.c supervisor/profile/expand.c supervisor/profile/file.c
- * link: supervisor/profile/keys.c supervisor/profile/lang.c supervisor/profile/load.c supervisor/profile/lookup.c
- * link: supervisor/profile/set.c supervisor/profile/strv.c supervisor/profile/values.c supervisor/profile/values_profile.c
- * link: supervisor/profile/words.c sandbox/seccomp.c sandbox/seccomp_groups.c
- * libs: -linih -lseccomp */
+ * accepted must keep what profile.h promises. */
+
 #include "supervisor/profile/load.h"
 
 #include <stdlib.h>
