@@ -13,9 +13,11 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
@@ -25,7 +27,7 @@
 
 static struct seccomp_filter filter;
 static char work[] = "/tmp/trpsup-sandbox-XXXXXX";
-static char *dir_ro, *dir_rw, *dir_open, *image, *hidden_shell;
+static char *dir_ro, *dir_rw, *dir_open, *dir_shared, *image, *hidden_shell;
 
 #define NEED_ROOT()                                                                                \
 	do {                                                                                       \
@@ -254,6 +256,7 @@ static void test_mount_flags(void **state)
 	(void)state;
 	NEED_ROOT();
 	box_init(&b, "cat /proc/self/mountinfo");
+	box_mount(&b, (struct sandbox_mount){.kind = SANDBOX_BIND, .source = dir_shared, .target = "/shared"});
 	box_run(&b);
 	assert_false(b.failed);
 	for (line = strtok_r(b.text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
@@ -264,6 +267,9 @@ static void test_mount_flags(void **state)
 			assert_non_null(strstr(options, "nodev"));
 		assert_null(strstr(line, "shared:"));
 		assert_null(strstr(line, "master:"));
+		if (strcmp(point, "/") == 0 || strcmp(point, "/dev") == 0 || strcmp(point, "/usr") == 0 ||
+			strcmp(point, "/proc/sys") == 0)
+			assert_memory_equal(options, "ro,", 3);
 		seen++;
 	}
 	assert_true(seen > 10);
@@ -274,9 +280,9 @@ static void test_proc_is_masked(void **state)
 	(void)state;
 	NEED_ROOT();
 	expect("cat /proc/keys /proc/interrupts /proc/kallsyms; ls -A /proc/bus /proc/irq | "
-	       "grep -v '^/proc\\|^$'; ls /proc | grep -c '^[0-9]'; "
+	       "grep -v '^/proc\\|^$'; set -- /proc/[0-9]*; echo $#; "
 	       "grep ' /proc ' /proc/self/mountinfo | grep -o hidepid=invisible; ls /sys 2>/dev/null",
-		"3\nhidepid=invisible\n");
+		"1\nhidepid=invisible\n");
 }
 
 static void test_forbidden_calls(void **state)
@@ -551,6 +557,23 @@ static void test_exec_fd_is_not_visible(void **state)
 	assert_string_equal(b.text, "runs\n");
 }
 
+/* The daemon ignores SIGPIPE and may block others: the program must not inherit that. */
+static void test_signals(void **state)
+{
+	sigset_t block, old;
+
+	(void)state;
+	NEED_ROOT();
+	signal(SIGPIPE, SIG_IGN);
+	sigemptyset(&block);
+	sigaddset(&block, SIGTERM);
+	sigprocmask(SIG_BLOCK, &block, &old);
+	expect("exec grep -E '^Sig(Blk|Ign)' /proc/self/status",
+		"SigBlk:\t0000000000000000\nSigIgn:\t0000000000000000\n");
+	sigprocmask(SIG_SETMASK, &old, NULL);
+	signal(SIGPIPE, SIG_DFL);
+}
+
 static void test_limits(void **state)
 {
 	struct box b;
@@ -664,12 +687,13 @@ static void test_cgroup_limits_hold(void **state)
 	assert_string_equal(text, "12\n");
 
 	/* a fork bomb, bounded; the group is the top of what is seen */
-	box_init(&b, "cut -d: -f3 /proc/self/cgroup | grep -v '^/$' | grep -vc '/\\.\\.' ; n=0; "
+	box_init(&b, "grep " BASE " /proc/self/cgroup; "
 		     "for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16; do sleep 30 & done");
 	b.spec.cgroup = &cg;
 	box_run(&b);
 	assert_false(b.failed);
 	assert_non_null(strstr(b.text, "Cannot fork"));
+	assert_null(strstr(b.text, BASE));
 
 	/* more memory than allowed: killed */
 	box_init(&b, "tail /dev/zero; echo $?");
@@ -748,6 +772,12 @@ static void make_files(void)
 	link = trp_asprintf("%s/to-etc", dir_rw);
 	assert_int_equal(symlink("/etc", link), 0);
 	dir_open = make("open", 0777);
+	/* in a mount namespace of the test's own: it goes with the test */
+	dir_shared = make("shared", 0755);
+	assert_int_equal(unshare(CLONE_NEWNS), 0);
+	assert_int_equal(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL), 0);
+	assert_int_equal(mount("tmpfs", dir_shared, "tmpfs", 0, "size=64k"), 0);
+	assert_int_equal(mount(NULL, dir_shared, NULL, MS_SHARED, NULL), 0);
 	image = make("image", 0755);
 	etc = make("image/etc", 0755);
 	free(make("image/usr", 0755));
@@ -793,6 +823,9 @@ static int teardown(void **state)
 	free(dir_ro);
 	free(dir_rw);
 	free(dir_open);
+	if (dir_shared)
+		umount2(dir_shared, MNT_DETACH);
+	free(dir_shared);
 	free(image);
 	free(hidden_shell);
 	return trp_remove_tree(AT_FDCWD, work);
@@ -818,6 +851,7 @@ int main(void)
 		cmocka_unit_test(test_descriptors),
 		cmocka_unit_test(test_landlock),
 		cmocka_unit_test(test_exec_fd_is_not_visible),
+		cmocka_unit_test(test_signals),
 		cmocka_unit_test(test_limits),
 		cmocka_unit_test(test_bad_specs_are_refused),
 		cmocka_unit_test(test_nothing_is_left_behind),
