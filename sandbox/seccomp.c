@@ -10,6 +10,7 @@
 
 #include <fcntl.h>
 #include <linux/fs.h>
+#include <linux/seccomp.h>
 #include <linux/netlink.h>
 #include <linux/sockios.h>
 #include <sched.h>
@@ -19,7 +20,11 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <netinet/in.h>
+
+/* where the low 32 bits of a 64-bit argument lie */
+#define LOW_HALF (__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? 0 : 4)
 
 #define LOW32(arg, value) SCMP_CMP64(arg, SCMP_CMP_MASKED_EQ, 0xffffffff, (value))
 
@@ -215,6 +220,20 @@ static int fill(scmp_filter_ctx ctx, struct chosen *c)
 	return r;
 }
 
+/* Socket options that are refused although setsockopt() is allowed: a passed socket belongs to the host's network and must
+ * not be tied to one of its devices. libseccomp has no "all but these" for an allowed call on 32 bits of an argument, so
+ * this stands in front of its program, which does the rest (also the check of the architecture). */
+static const struct sock_filter prologue[] = {
+	BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_setsockopt, 0, 6),
+	BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[1]) + LOW_HALF),
+	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SOL_SOCKET, 0, 4),
+	BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[2]) + LOW_HALF),
+	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SO_BINDTODEVICE, 1, 0),
+	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SO_BINDTOIFINDEX, 0, 1),
+	BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+};
+
 static int export(scmp_filter_ctx ctx, struct seccomp_filter *ret)
 {
 	cleanup_close int fd = memfd_create("seccomp", MFD_CLOEXEC);
@@ -234,8 +253,13 @@ static int export(scmp_filter_ctx ctx, struct seccomp_filter *ret)
 		return r;
 	if (len == 0 || len % sizeof(struct sock_filter) != 0)
 		return -EIO;
-	ret->len = (unsigned short)(len / sizeof(struct sock_filter));
-	ret->insns = (struct sock_filter *)(void *)trp_steal_ptr(&bytes);
+	struct sock_filter *insns = malloc(sizeof(prologue) + len);
+	if (!insns)
+		return -ENOMEM;
+	memcpy(insns, prologue, sizeof(prologue));
+	memcpy(insns + TRP_ARRAY_SIZE(prologue), bytes, len);
+	ret->len = (unsigned short)(TRP_ARRAY_SIZE(prologue) + len / sizeof(struct sock_filter));
+	ret->insns = insns;
 	return 0;
 }
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 #include "supervisor/describe.h"
+#include "supervisor/controlmsg.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -123,10 +124,10 @@ static void describe_adapter(const struct profile *p, json_t *out)
 json_t *describe_service(const struct service *s)
 {
 	const struct profile *p = s->profile;
-	json_t *o = json_pack("{s:s,s:s,s:s,s:I,s:o,s:i,s:s,s:s,s:o,s:I}", "service", s->name, "description",
+	json_t *o = json_pack("{s:s,s:s,s:s,s:I,s:o,s:i,s:o,s:s,s:o,s:I}", "service", s->name, "description",
 		p->description ? p->description : "", "state", service_state_name(s->state), "since",
 		(json_int_t)s->since, "pid", s->run.running ? json_integer(s->run.box.pid) : json_null(), "restarts",
-		(int)s->restarts, "message", s->message, "profile", p->file, "requires", words(&p->requires), "uid_base",
+		(int)s->restarts, "message", controlmsg_string(s->message, strlen(s->message)), "profile", p->file, "requires", words(&p->requires), "uid_base",
 		(json_int_t)s->uid_base);
 
 	if (!o)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* job.c: calls that wait until services have come up, or down. */
+#include "supervisor/controlmsg.h"
 #include "supervisor/service.h"
 
 #include <string.h>
@@ -78,7 +79,8 @@ void job_say(struct service *s, const char *event, const char *text)
 		next = j->next;
 		if (control_wants_more(j->call) && concerns(j, s))
 			control_reply(j->call,
-				json_pack("{s:s,s:s,s:s}", "service", s->name, "event", event, "text", text), true);
+				json_pack("{s:s,s:s,s:o}", "service", s->name, "event", event, "text",
+					controlmsg_string(text, strlen(text))), true);
 	}
 }
 
@@ -132,8 +134,9 @@ static void answer(struct job *j)
 		const struct target *t = &j->targets[i];
 		const struct service *s = service_find(j->d, t->name);
 		json_array_append_new(results,
-			json_pack("{s:s,s:s,s:b,s:s}", "service", t->name, "state",
-				s ? service_state_name(s->state) : "stopped", "ok", t->ok, "text", t->text));
+			json_pack("{s:s,s:s,s:b,s:o}", "service", t->name, "state",
+				s ? service_state_name(s->state) : "stopped", "ok", t->ok, "text",
+				controlmsg_string(t->text, strlen(t->text))));
 	}
 	struct control_call *call = j->call;
 	control_on_gone(call, NULL, NULL);

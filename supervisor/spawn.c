@@ -325,6 +325,10 @@ int spawn_sandbox(struct service *s, const int out_err[2], int control)
 	b->s = s;
 	r = users_resolve(s->profile->root == ROOT_HOST ? "/" : s->root, s->profile->user, s->profile->group, &b->uid,
 		&b->gid);
+	/* so that a program may open /dev/stdout by name, as web servers do for their logs */
+	for (int i = 0; i < 2 && r == 0; i++)
+		if (fchown(out_err[i], s->uid_base + b->uid, s->uid_base + b->gid) < 0)
+			r = -errno;
 	if (r == 0)
 		r = build(b);
 	if (r == 0)

@@ -1,17 +1,16 @@
 /* SPDX-License-Identifier: ISC */
 #include "supervisor/verbs.h"
 #include "base/parse.h"
+#include "supervisor/controlmsg.h"
 #include "supervisor/describe.h"
 #include "supervisor/load.h"
+#include "supervisor/logstream.h"
 
 #include <stdio.h>
 #include <string.h>
 
 #define SERVICES_MAX 256
 #define STATUS_LINES 10
-#define LINES_MAX    10000
-/* a log stream whose client does not read is cut here, far below the server's own bound */
-#define FOLLOW_MAX   (256 * 1024)
 
 static void invalid(struct control_call *call, const char *parameter)
 {
@@ -150,6 +149,14 @@ static void verb_restart(struct control_call *call, const json_t *params, void *
 	bring_up(call, params, user, EVENT_RESTART);
 }
 
+/* What was started by itself, but is needed by nobody else, goes with the service that requires it. */
+static void release_requirements(struct daemon *d, const struct service *s)
+{
+	for (struct service *r = d->services; r; r = r->next)
+		if (service_requires(s, r->name))
+			r->wanted = false;
+}
+
 static void verb_stop(struct control_call *call, const json_t *params, void *user)
 {
 	const char *names[SERVICES_MAX];
@@ -167,8 +174,11 @@ static void verb_stop(struct control_call *call, const json_t *params, void *use
 		failed(call, "out of memory");
 		return;
 	}
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < n; i++) {
+		if (json_is_true(json_object_get(params, "with_requirements")))
+			release_requirements(d, service_find(d, names[i]));
 		service_stop(service_find(d, names[i]));
+	}
 	job_check(d);
 }
 
@@ -222,32 +232,9 @@ static void verb_list(struct control_call *call, const json_t *params, void *use
 	control_reply(call, json_pack("{s:o}", "services", list), false);
 }
 
-/* A log line as a JSON string: bytes that are not UTF-8 would not survive, so they become \xNN here. */
-static json_t *line_string(const char *text, size_t len)
-{
-	json_t *s = json_stringn(text, len);
-	char *escaped;
-	size_t o = 0;
-
-	if (s)
-		return s;
-	escaped = malloc(len * 4 + 1);
-	if (!escaped)
-		return NULL;
-	for (size_t i = 0; i < len; i++) {
-		if ((unsigned char)text[i] < 128)
-			escaped[o++] = text[i];
-		else
-			o += (size_t)snprintf(escaped + o, 5, "\\x%02x", (unsigned char)text[i]);
-	}
-	s = json_stringn(escaped, o);
-	free(escaped);
-	return s;
-}
-
 static void append_line(void *data, const char *text, size_t len)
 {
-	json_array_append_new(data, line_string(text, len));
+	json_array_append_new(data, controlmsg_string(text, len));
 }
 
 static void verb_status(struct control_call *call, const json_t *params, void *user)
@@ -262,65 +249,19 @@ static void verb_status(struct control_call *call, const json_t *params, void *u
 	control_reply(call, json_pack("{s:o,s:o}", "service", describe_service(s), "log", lines), false);
 }
 
-/* One client that follows a log. */
-struct follower {
-	struct logs_watcher watcher;
-	struct control_call *call;
-	struct logs *logs;
-	unsigned dropped;
-};
-
-static void follow_line(struct logs_watcher *w, const char *text, size_t len)
-{
-	struct follower *f = (struct follower *)(void *)w;
-
-	if (control_pending(f->call) > FOLLOW_MAX) {
-		f->dropped++;
-		return;
-	}
-	if (f->dropped > 0) {
-		char note[80];
-		snprintf(note, sizeof(note), "(%u lines were not shown: the reader is too slow)", f->dropped);
-		f->dropped = 0;
-		control_reply(f->call, json_pack("{s:[s]}", "lines", note), true);
-	}
-	control_reply(f->call, json_pack("{s:[o]}", "lines", line_string(text, len)), true);
-}
-
-static void follow_gone(void *data)
-{
-	struct follower *f = data;
-
-	logs_unwatch(f->logs, &f->watcher);
-	free(f);
-}
-
 static void verb_logs(struct control_call *call, const json_t *params, void *user)
 {
 	struct service *s = take_service(call, params, user);
 	const json_t *number = json_object_get(params, "lines");
 	json_int_t n = number ? json_integer_value(number) : STATUS_LINES;
-	bool follow = json_is_true(json_object_get(params, "follow")) && control_wants_more(call);
-	struct follower *f;
-	json_t *lines;
 
 	if (!s)
 		return;
-	if (n < 0 || n > LINES_MAX) {
+	if (n < 0 || n > UINT32_MAX) {
 		invalid(call, "lines");
 		return;
 	}
-	lines = json_array();
-	logs_tail(s->logs, (unsigned)n, append_line, lines);
-	f = follow ? calloc(1, sizeof(*f)) : NULL;
-	if (f) {
-		f->watcher.line = follow_line;
-		f->call = call;
-		f->logs = s->logs;
-		logs_watch(s->logs, &f->watcher);
-		control_on_gone(call, follow_gone, f);
-	}
-	control_reply(call, json_pack("{s:o}", "lines", lines), f != NULL);
+	logstream_start(s->d->loop, call, s->logs, (unsigned)n, json_is_true(json_object_get(params, "follow")));
 }
 
 struct info_call {

@@ -4,10 +4,12 @@
  *	passed-socket-attack PORT TARGET REPORT
  * PORT: to listen on. TARGET: port of a TCP server on the host's loopback that greets each client with
  * a line. REPORT: file for one line for each attack:
- *	NAME SUCCEEDED [what]     the hole is open
+ *	NAME SUCCEEDED what       the hole is open
  *	NAME refused ERRNO        it is closed
- * and "done" as the last. Each attack has a socket of its own, so REPORT is complete after as many
- * clients as "passed-socket-attack count" prints. */
+ *	NAME listening PORT       (before one of these) a client of the host is to try that port now
+ * and "done" as the last. Each attack has a client of its own, so REPORT is complete after as many clients as
+ * "passed-socket-attack count" prints. connect-v6 is worth something only if one of them comes over IPv6.
+ * Every client is answered. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -18,11 +20,13 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #define WAIT_MS 2000
@@ -139,38 +143,22 @@ static void attack_fastopen(const char *name, int fd)
 	judge_connection(name, fd, n < 0 ? -1 : 0);
 }
 
-/* Is fd, which listens, reached by a client of the host's network? The only such client that we have are
- * other passed sockets; without one the listener itself counts as the hole. So a second one connects. */
-static void judge_listener(const char *name, int fd, int helper)
+/* Is fd, which listens, reached by a client of the host? The test sees the line and connects there. */
+static void judge_listener(const char *name, int fd)
 {
 	struct sockaddr_in6 own;
 	socklen_t len = sizeof(own);
-	struct sockaddr_storage sa;
 	struct pollfd p = {.fd = fd, .events = POLLIN};
 
 	if (getsockname(fd, (struct sockaddr *)&own, &len) < 0) {
 		refused(name, errno);
 		return;
 	}
-	len = host_address(1, 1, ntohs(own.sin6_port), &sa);
-	disconnect(helper);
-	fcntl(helper, F_SETFL, O_NONBLOCK);
-	connect(helper, (struct sockaddr *)&sa, len);
+	fprintf(report, "%s listening %u\n", name, ntohs(own.sin6_port));
 	if (poll(&p, 1, WAIT_MS) > 0 && accept4(fd, NULL, NULL, SOCK_CLOEXEC) >= 0)
 		succeeded(name, "accepted a connection on port %u of the host", ntohs(own.sin6_port));
 	else
 		refused(name, 0);
-}
-
-static int spare = -1; /* a passed socket kept for judge_listener() */
-
-static void attack_spare(const char *name, int fd)
-{
-	spare = dup(fd);
-	if (spare < 0)
-		refused(name, errno);
-	else
-		refused(name, 0); /* no attack of its own */
 }
 
 static void bind_listen(const char *name, int fd, uint16_t port)
@@ -184,7 +172,7 @@ static void bind_listen(const char *name, int fd, uint16_t port)
 	if (bind(fd, (struct sockaddr *)&any, sizeof(any)) < 0 || listen(fd, 8) < 0)
 		refused(name, errno);
 	else
-		judge_listener(name, fd, spare);
+		judge_listener(name, fd);
 }
 
 static void attack_bind(const char *name, int fd)
@@ -198,7 +186,7 @@ static void attack_autobind(const char *name, int fd)
 	if (listen(fd, 8) < 0)
 		refused(name, errno);
 	else
-		judge_listener(name, fd, spare);
+		judge_listener(name, fd);
 }
 
 /* The port that the client came in on: the router's own. */
@@ -269,6 +257,17 @@ static void attack_device(const char *name, int fd)
 	try_option(name, fd, SOL_SOCKET, SO_BINDTODEVICE, "lo", 3);
 }
 
+/* The kernel drops the upper half of level and option: a filter that compares all 64 bits would let this pass. */
+static void attack_device_high_bits(const char *name, int fd)
+{
+	int lo = 1;
+
+	if (syscall(SYS_setsockopt, fd, SOL_SOCKET | 1L << 32, SO_BINDTOIFINDEX | 1L << 32, &lo, sizeof(lo)) < 0)
+		refused(name, errno);
+	else
+		succeeded(name, "is bound to interface 1");
+}
+
 static void attack_repair(const char *name, int fd)
 {
 	int on = 1;
@@ -298,23 +297,25 @@ static void attack_detach_filter(const char *name, int fd)
 static const struct {
 	const char *name;
 	void (*run)(const char *name, int fd);
+	int client; /* 4 or 6: works best with a client of that family, 0: either */
 } attacks[] = {
-	{"spare", attack_spare},
-	{"connect-mapped", attack_connect_mapped},
-	{"connect-v6", attack_connect_v6},
-	{"connect-v4", attack_connect_v4},
-	{"fastopen", attack_fastopen},
-	{"bind-listen", attack_bind},
-	{"autobind-listen", attack_autobind},
-	{"bind-router-port", attack_bind_router},
-	{"ifconf", attack_ifconf},
-	{"ifname", attack_ifname},
-	{"netns-of-socket", attack_skns},
-	{"mark", attack_mark},
-	{"bind-to-device", attack_device},
-	{"repair", attack_repair},
-	{"transparent", attack_transparent},
-	{"detach-filter", attack_detach_filter},
+	{"connect-mapped", attack_connect_mapped, 4},
+	{"connect-v6", attack_connect_v6, 6},
+	{"connect-v4", attack_connect_v4, 4},
+	{"fastopen", attack_fastopen, 4},
+	{"bind-listen", attack_bind, 0},
+	{"autobind-listen", attack_autobind, 0},
+	{"bind-router-port", attack_bind_router, 0},
+	{"ifconf", attack_ifconf, 0},
+	{"ifname", attack_ifname, 0},
+	{"netns-of-socket", attack_skns, 0},
+	{"mark", attack_mark, 0},
+	{"bind-to-device", attack_device, 0},
+	{"bind-to-device-high-bits", attack_device_high_bits, 0},
+	{"bind-to-ifindex", attack_device_high_bits, 0},
+	{"repair", attack_repair, 0},
+	{"transparent", attack_transparent, 0},
+	{"detach-filter", attack_detach_filter, 4},
 };
 #define N_ATTACKS ((int)(sizeof(attacks) / sizeof(attacks[0])))
 
@@ -331,10 +332,46 @@ static int open_listener(uint16_t port)
 	return fd;
 }
 
+/* 4 for an IPv4 client, which is v4-mapped on a dual-stack socket. */
+static int family_of(int fd)
+{
+	struct sockaddr_in6 peer = {0};
+	socklen_t len = sizeof(peer);
+
+	if (getpeername(fd, (struct sockaddr *)&peer, &len) < 0)
+		return 0;
+	return peer.sin6_family == AF_INET || IN6_IS_ADDR_V4MAPPED(&peer.sin6_addr) ? 4 : 6;
+}
+
+/* The client is answered first, so that it does not hang. */
+static void answer(int fd)
+{
+	static const char text[] = "HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n";
+	char discard[4096];
+
+	if (recv(fd, discard, sizeof(discard), 0) > 0)
+		send(fd, text, sizeof(text) - 1, MSG_NOSIGNAL);
+}
+
+/* The attack for this client: one that wants its family, else one that does not mind, else any. */
+static int choose(int fd, const bool tried[])
+{
+	const int wanted[] = {family_of(fd), 0};
+
+	for (size_t w = 0; w < sizeof(wanted) / sizeof(wanted[0]); w++)
+		for (int i = 0; i < N_ATTACKS; i++)
+			if (!tried[i] && attacks[i].client == wanted[w])
+				return i;
+	for (int i = 0; i < N_ATTACKS; i++)
+		if (!tried[i])
+			return i;
+	return -1;
+}
+
 int main(int argc, char **argv)
 {
-	static const char answer[] = "HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n";
-	int listener;
+	bool tried[N_ATTACKS] = {false};
+	int listener, done = 0;
 
 	if (argc == 2 && strcmp(argv[1], "count") == 0) {
 		printf("%d\n", N_ATTACKS);
@@ -353,21 +390,18 @@ int main(int argc, char **argv)
 	}
 	setvbuf(report, NULL, _IOLBF, 0);
 	listener = open_listener((uint16_t)atoi(argv[1]));
-	for (int i = 0; i < N_ATTACKS; i++) {
-		char discard[4096];
+	for (;;) {
 		int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
-		if (fd < 0) {
-			i--;
+		if (fd < 0)
 			continue;
+		answer(fd);
+		int i = choose(fd, tried);
+		if (i >= 0) {
+			tried[i] = true;
+			attacks[i].run(attacks[i].name, fd);
+			if (++done == N_ATTACKS)
+				fprintf(report, "done\n");
 		}
-		/* the client is answered first, so that it does not hang */
-		if (recv(fd, discard, sizeof(discard), 0) > 0)
-			send(fd, answer, sizeof(answer) - 1, MSG_NOSIGNAL);
-		attacks[i].run(attacks[i].name, fd);
 		close(fd);
 	}
-	fprintf(report, "done\n");
-	fclose(report);
-	for (;;)
-		pause();
 }
