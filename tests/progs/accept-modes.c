@@ -128,12 +128,13 @@ static void serve(int fd, const struct sockaddr_storage *peer)
 	text(l, sizeof(l), &local);
 	n = snprintf(line, sizeof(line),
 		"peer=%s asked=%s local=%s nonblock=%d cloexec=%d nodelay=%d keepalive=%d idle=%d "
-		"user_timeout=%d tos=%d rcvbuf=%d rcvtimeo=%ld linger=%d pid=%d\n",
+		"user_timeout=%d tos=%d rcvbuf=%d rcvtimeo=%ld linger=%d domain=%d pid=%d\n",
 		p, a, l, !!(fcntl(fd, F_GETFL) & O_NONBLOCK), !!(fcntl(fd, F_GETFD) & FD_CLOEXEC),
 		option(fd, IPPROTO_TCP, TCP_NODELAY), option(fd, SOL_SOCKET, SO_KEEPALIVE),
 		option(fd, IPPROTO_TCP, TCP_KEEPIDLE), option(fd, IPPROTO_TCP, TCP_USER_TIMEOUT),
 		option(fd, IPPROTO_IP, IP_TOS), option(fd, SOL_SOCKET, SO_RCVBUF),
-		timeout_of(fd, SO_RCVTIMEO), linger_of(fd), (int)getpid());
+		timeout_of(fd, SO_RCVTIMEO), linger_of(fd),
+		option(fd, SOL_SOCKET, SO_DOMAIN) == AF_INET ? 4 : 6, (int)getpid());
 	if (write(fd, line, (size_t)n) == n) {
 		struct pollfd w = {.fd = fd, .events = POLLIN};
 		poll(&w, 1, 5000);

@@ -311,7 +311,7 @@ static const struct {
 	{"netns-of-socket", attack_skns, 0},
 	{"mark", attack_mark, 0},
 	{"bind-to-device", attack_device, 0},
-	{"bind-to-device-high-bits", attack_device_high_bits, 0},
+	{"bind-to-ifindex", attack_device_high_bits, 0},
 	{"bind-to-ifindex", attack_device_high_bits, 0},
 	{"repair", attack_repair, 0},
 	{"transparent", attack_transparent, 0},

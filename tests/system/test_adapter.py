@@ -6,6 +6,7 @@ This program is daemon and router in one: it makes channels, starts trp-init in 
 an unprivileged user, accepts clients on a listener of the host and passes them in. Servers are what the machine has (python3,
 perl) and tests/progs/accept-modes.c, with glibc and with musl. Needs root. TRP_BUILD says where the programs were built."""
 import concurrent.futures
+import ctypes
 import os
 import re
 import shutil
@@ -58,9 +59,18 @@ class Channel:
 class Host:
     """The router's side: one dual-stack listener on the host."""
 
-    def __init__(self):
-        self.listener = socket.create_server(("::", 0), family=socket.AF_INET6, dualstack_ipv6=True, backlog=1024)
+    def __init__(self, contained=False):
+        self.listener = socket.socket(socket.AF_INET6)
+        self.listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+        self.listener.bind(("::", 0))
         self.port = self.listener.getsockname()[1]
+        if contained:
+            # ldh [2]; jeq port, 0, 1; ret all; ret none (doc/security.md)
+            code = b"".join(struct.pack("=HBBI", *i) for i in ((0x28, 0, 0, 2), (0x15, 0, 1, self.port), (0x06, 0, 0, 0xffffffff), (0x06, 0, 0, 0)))
+            buffer = ctypes.create_string_buffer(code)
+            self.listener.setsockopt(socket.SOL_SOCKET, 26, struct.pack("HxxxxxxP", 4, ctypes.addressof(buffer)))
+            self.listener.setsockopt(socket.SOL_SOCKET, 44, 1)
+        self.listener.listen(1024)
         self.lock = threading.Lock()
 
     def accepted(self, address="127.0.0.1"):
@@ -256,6 +266,7 @@ class Preload:
         with concurrent.futures.ThreadPoolExecutor(12) as pool:
             for seen, own in pool.map(lambda _: self.talk(family, address), range(count)):
                 self.check_seen(seen, own, family, address)
+                self.assertEqual(seen["domain"], "4" if family == socket.AF_INET else "6")
                 pids.add(seen["pid"])
         return pids
 
@@ -697,6 +708,70 @@ class HostileAskers(Case):
         self.assertLessEqual(len([m for m in init.seen if m[0] == LISTEN]), 17)
 
 
+class PassedSocketAttack(Case):
+    """The attacks work where nothing is done against them (or the test that they are refused would prove nothing), and the
+    filter on the listener closes the holes that it is there for."""
+
+    NETWORK = {"connect-mapped", "connect-v6", "connect-v4", "fastopen", "bind-listen", "autobind-listen"}
+
+    def attack(self):
+        target = socket.create_server(("::", 0), family=socket.AF_INET6, dualstack_ipv6=True)
+        self.addCleanup(target.close)
+
+        def greet():
+            while True:
+                try:
+                    with target.accept()[0] as client:
+                        client.sendall(b"secret of the host\n")
+                except OSError:
+                    return
+        threading.Thread(target=greet, daemon=True).start()
+        folder = tempfile.mkdtemp(prefix="trp-attack-")
+        self.addCleanup(shutil.rmtree, folder)
+        os.chmod(folder, 0o777)
+        program = f"{BUILD}/tests/progs/passed-socket-attack"
+        self.start([program, str(PORT), str(target.getsockname()[1]), folder + "/report"])
+        clients, knocked = [], set()
+        for i in range(int(subprocess.check_output([program, "count"]))):
+            clients.append(self.host.connect(self.channel(socket.AF_INET6), ("127.0.0.1", "::1")[i % 2]))
+            clients[-1].sendall(b"GET / HTTP/1.0\r\n\r\n")
+        report = ""
+        end = time.monotonic() + 60
+        while not report.endswith("done\n"):
+            self.assertLess(time.monotonic(), end, report)
+            time.sleep(0.1)
+            if os.path.exists(folder + "/report"):
+                with open(folder + "/report") as f:
+                    report = f.read()
+            for name, port in re.findall(r"^(\S+) listening (\d+)$", report, re.M):
+                if port not in knocked:
+                    knocked.add(port)
+                    try:
+                        socket.create_connection(("127.0.0.1", int(port)), timeout=1).close()
+                    except OSError:
+                        pass
+        for client in clients:
+            client.close()
+        target.shutdown(socket.SHUT_RDWR)
+        self.report = report
+        return {line.split()[0]: line.split()[1] for line in report.splitlines()[:-1] if " listening " not in line}
+
+    def test_attacks_work_without_containment(self):
+        result = self.attack()
+        for name in self.NETWORK | {"ifconf", "ifname"}:
+            self.assertEqual(result[name], "SUCCEEDED", self.report)
+        for name in ("netns-of-socket", "mark", "repair", "transparent"):
+            self.assertEqual(result[name], "refused", self.report)
+
+    def test_listener_filter_contains_them(self):
+        self.host.close()
+        self.host = Host(contained=True)
+        self.addCleanup(self.host.close)
+        result = self.attack()
+        for name in self.NETWORK | {"bind-router-port", "detach-filter"}:
+            self.assertEqual(result[name], "refused", self.report)
+
+
 class Hello(Case):
     """libtrp and trp-hello."""
 
@@ -735,7 +810,7 @@ class Hello(Case):
     def test_head_and_other_methods(self):
         text, _ = self.exchange(b"HEAD / HTTP/1.0\r\n\r\n")
         self.assertRegex(text, r"^HTTP/1.1 200 OK\r\n(?s:.*)Content-Length: [1-9]\d*\r\n(?s:.*)\r\n\r\n$")
-        text, _ = self.exchange(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 50000\r\n\r\n" + b"b" * 50000)
+        text, _ = self.exchange([b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 50000\r\n\r\n"] + [b"b" * 10000] * 5)
         self.assertRegex(text, r"^HTTP/1.1 405 (?s:.*)Allow: GET, HEAD(?s:.*)Connection: close(?s:.*)only GET and HEAD\n$")
 
     def test_pieces_and_pipelining(self):
