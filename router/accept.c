@@ -7,8 +7,9 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
-#define BATCH_MAX 64                  /* clients accepted before others have their turn */
-#define PAUSE_NS  (100u * 1000 * 1000) /* out of descriptors: try again after */
+#define BATCH_MAX     64 /* clients accepted before others have their turn */
+#define ALONE_SURE    8
+#define PAUSE_NS      (100u * 1000 * 1000) /* out of descriptors: try again after */
 #define PAUSE_TELL_NS (10ull * 1000 * 1000 * 1000)
 
 static int watch_listener(struct router *r, struct listener *l)
@@ -77,6 +78,23 @@ static void accept_failed(struct router *r, struct listener *l, int error)
 	}
 }
 
+/* A turn found the listener empty after n clients. */
+static void count_turn(struct listener *l, int n)
+{
+	if (n != 1)
+		l->alone = 0;
+	else if (l->alone < ALONE_SURE)
+		l->alone++;
+	l->unasked = 0;
+}
+
+/* Where clients come one at a time, to ask each time for another costs more than it saves. It is still done
+ * now and then, to see whether that has changed. */
+static bool comes_alone(struct listener *l, int n)
+{
+	return n == 1 && l->alone == ALONE_SURE && l->unasked++ < ALONE_SURE;
+}
+
 void listener_ready(struct router *r, uint32_t index)
 {
 	struct listener *l = &r->listeners[index];
@@ -94,6 +112,7 @@ void listener_ready(struct router *r, uint32_t index)
 		if (c.fd < 0) {
 			if (is_clients_error(errno))
 				continue;
+			count_turn(l, i);
 			accept_failed(r, l, errno);
 			return;
 		}
@@ -102,6 +121,8 @@ void listener_ready(struct router *r, uint32_t index)
 		c.accepted_ns = r->now_ns;
 		trp_addr_from_sockaddr(&c.peer, &peer.any);
 		client_arrived(r, &c);
+		if (comes_alone(l, i + 1))
+			return;
 	}
 }
 

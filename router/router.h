@@ -47,6 +47,7 @@ struct listener {
 	int fd; /* -1: deleted (its slot is taken as long as clients of it wait), or never used */
 	uint32_t protocols;
 	uint64_t deadline_ns;
+	uint8_t alone, unasked; /* accept.c: clients come one at a time */
 	struct wait_queue waiting; /* one duration for all: the first in is the first whose time is up */
 };
 
