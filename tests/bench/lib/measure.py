@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: ISC
+"""The instruments: processor time of processes, system calls, and two clients that accept no error."""
+import contextlib
+import os
+import re
+import signal
+import subprocess
+import time
+
+from lib import arena
+from lib.servers import BODIES, HOST
+
+CLIENT_SOURCES = ("tests/bench/client.c", "base/parse.c")
+SETTLE_SECONDS = 0.05
+WRK_CONNECTIONS = 32
+
+
+def build_client():
+    """Returns the path of the program."""
+    directory = os.path.join(arena.BUILD, "bench")
+    os.makedirs(directory, exist_ok=True)
+    program = os.path.join(directory, "client")
+    arena.command(os.environ.get("CC", "gcc"), "-std=gnu11", "-D_GNU_SOURCE", "-O2", "-Wall", "-Wextra", "-Werror",
+                  "-I" + arena.TOP, "-o", program, *(os.path.join(arena.TOP, s) for s in CLIENT_SOURCES))
+    return program
+
+
+def cpu_us(pids):
+    """Processor time so far of all threads. First field of /proc/PID/task/TID/schedstat: nanoseconds."""
+    total = 0
+    for pid in pids:
+        for task in os.listdir("/proc/%d/task" % pid):
+            with open("/proc/%d/task/%s/schedstat" % (pid, task)) as f:
+                total += int(f.read().split()[0])
+    return total / 1000
+
+
+@contextlib.contextmanager
+def cpu_used(server, out):
+    """Puts what the block costs into out: "server_us" of all processes, "front_us" of those before nginx."""
+    front, everything = server.front(), server.processes()
+    before = cpu_us(everything), cpu_us(front)
+    yield
+    time.sleep(SETTLE_SECONDS)  # what the servers do after the client has its last byte
+    if set(server.processes()) != set(everything):
+        raise arena.Failure("%s: a process came or ended while it was measured" % server.name)
+    out["server_us"] = cpu_us(everything) - before[0]
+    out["front_us"] = cpu_us(front) - before[1]
+
+
+def machine():
+    """A line on where this was measured, and what share of it somebody else is using: with much of that, the times
+    are worth little."""
+    def idle():
+        with open("/proc/stat") as f:
+            ticks = [int(word) for word in f.readline().split()[1:9]]
+        return ticks[3] + ticks[4], sum(ticks)
+    first = idle()
+    time.sleep(1)
+    second = idle()
+    busy = 1 - (second[0] - first[0]) / max(1, second[1] - first[1])
+    with open("/proc/cpuinfo") as f:
+        model = re.search(r"model name\s*: (.*)", f.read())
+    versions = [arena.command("nginx", "-V").split("\n")[0], arena.command("haproxy", "-v").split("\n")[0]]
+    return "%d x %s, Linux %s, %.0f%% of it busy before the start; %s" % (
+        os.cpu_count(), model.group(1) if model else "?", os.uname().release, 100 * busy, "; ".join(versions))
+
+
+def requests(client, server, path, n, concurrent):
+    """n requests, each on a connection of its own. Returns what the client says: seconds, bytes, slowest_ms."""
+    done = subprocess.run([client, "127.0.0.1", str(server.port), HOST, "/" + path, str(n), str(concurrent),
+                           str(BODIES[path])], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise arena.Failure("%s: %s" % (server.name, done.stderr.strip() or "client ended with %d" % done.returncode))
+    return {key: float(value) for key, value in (word.split("=") for word in done.stdout.split())}
+
+
+def keepalive(server, path, seconds):
+    """On connections that stay open: requests, and requests per second."""
+    done = subprocess.run(["wrk", "-t1", "-c%d" % WRK_CONNECTIONS, "-d%ds" % seconds, "-H", "Host: " + HOST,
+                           "http://127.0.0.1:%d/%s" % (server.port, path)],
+                          stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    total = re.search(r"([0-9]+) requests in", done.stdout)
+    rate = re.search(r"Requests/sec: +([0-9.]+)", done.stdout)
+    if done.returncode != 0 or not total or not rate or re.search("Socket errors|Non-2xx", done.stdout):
+        raise arena.Failure("%s: wrk: %s" % (server.name, (done.stdout + done.stderr).strip()))
+    return int(total.group(1)), float(rate.group(1))
+
+
+def traced(pids):
+    for pid in pids:
+        with open("/proc/%d/status" % pid) as f:
+            if "\nTracerPid:\t0\n" in f.read():
+                return False
+    return True
+
+
+def system_calls(server, log, work):
+    """Counts the system calls of what stands before nginx while work() runs, by name. It is slow under strace: times
+    taken in work() mean nothing."""
+    pids = server.front()
+    report = log + ".strace"
+    argv = ["strace", "-c", "-f", "-o", report]
+    for pid in pids:
+        argv += ["-p", str(pid)]
+    with open(log, "ab") as out:
+        strace = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=out, stderr=out)
+    try:
+        arena.wait_until(lambda: traced(pids), 10, "strace is attached to " + server.name, log)
+        work()
+        time.sleep(SETTLE_SECONDS)
+        strace.send_signal(signal.SIGINT)  # detaches, then reports
+        strace.wait(20)
+    finally:
+        if strace.poll() is None:
+            strace.kill()
+            strace.wait()
+    counts = {}
+    with open(report) as f:
+        for line in f:  # "% time", "seconds", "usecs/call", "calls", "errors" or nothing, "syscall"
+            words = line.split()
+            if len(words) in (5, 6) and words[3].isdigit() and words[-1] != "total":
+                counts[words[-1]] = int(words[3])
+    return counts
