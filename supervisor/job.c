@@ -16,6 +16,7 @@ struct job {
 	struct daemon *d;
 	struct control_call *call; /* NULL: the client has left; the services go on */
 	enum job_kind kind;
+	bool armed; /* all its services were told: from now on a stopped one has failed to start */
 	struct target *targets;
 	size_t n;
 };
@@ -149,6 +150,8 @@ void job_check(struct daemon *d)
 	for (struct job *j = d->jobs, *next; j; j = next) {
 		bool all = true;
 		next = j->next;
+		if (!j->armed)
+			continue;
 		for (size_t i = 0; i < j->n; i++) {
 			settle(j, &j->targets[i]);
 			all &= j->targets[i].done;
@@ -156,4 +159,11 @@ void job_check(struct daemon *d)
 		if (all)
 			answer(j);
 	}
+}
+
+void job_arm(struct daemon *d)
+{
+	for (struct job *j = d->jobs; j; j = j->next)
+		j->armed = true;
+	job_check(d);
 }

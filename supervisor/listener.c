@@ -167,7 +167,9 @@ int listener_open(const char *name, uint16_t port, int cgroup_dir, struct listen
 	snprintf(l.name, sizeof(l.name), "%s", name);
 	snprintf(group, sizeof(group), "listener-%s", name);
 	if (cgroup_dir >= 0) {
-		if (mkdirat(cgroup_dir, group, 0755) < 0 && errno != EEXIST)
+		/* one that a killed daemon left has its programs still attached: nothing could be bound in it */
+		unlinkat(cgroup_dir, group, AT_REMOVEDIR);
+		if (mkdirat(cgroup_dir, group, 0755) < 0)
 			r = -errno;
 		else
 			l.cgroup_fd = openat(cgroup_dir, group, O_RDONLY | O_DIRECTORY | O_CLOEXEC);

@@ -117,4 +117,6 @@ enum job_kind { JOB_UP, JOB_DOWN };
 /* Answers call when all services have come to rest; progress before if the call wants more. names: copied. */
 int job_open(struct daemon *d, struct control_call *call, enum job_kind kind, const char *const *names, size_t n);
 void job_say(struct service *s, const char *event, const char *text);
+/* All services of the jobs opened so far were told what to do: from now on they can be over. */
+void job_arm(struct daemon *d);
 void job_check(struct daemon *d);

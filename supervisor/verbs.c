@@ -136,7 +136,7 @@ static void bring_up(struct control_call *call, const json_t *params, struct dae
 		prefetch_images(d, services[i]);
 		service_event(services[i], event);
 	}
-	job_check(d);
+	job_arm(d);
 }
 
 static void verb_start(struct control_call *call, const json_t *params, void *user)
@@ -179,7 +179,7 @@ static void verb_stop(struct control_call *call, const json_t *params, void *use
 			release_requirements(d, service_find(d, names[i]));
 		service_stop(service_find(d, names[i]));
 	}
-	job_check(d);
+	job_arm(d);
 }
 
 static void verb_reload(struct control_call *call, const json_t *params, void *user)

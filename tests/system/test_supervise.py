@@ -1,0 +1,326 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: ISC
+"""Supervision: order, failure, restart, escalation, what outlives a crash of each part, and that a bad profile touches
+nothing. The services are unmodified programs of the host's /usr."""
+import os
+import re
+import signal
+import subprocess
+import time
+import unittest
+
+import trp
+import web
+
+SERVER = """[service]
+command = /usr/bin/python3 -u -m http.server 80
+restart-delay = 20ms
+%s
+[route]
+host = %s.localhost
+http = 80
+[sandbox]
+root = host
+"""
+SCRIPT = """[service]
+command = /bin/sh -c %s
+%s
+[sandbox]
+root = host
+"""
+
+
+def script(text, keys=""):
+    return SCRIPT % ('"%s"' % text.replace("$", "$$").replace('"', '\\"'), keys)
+
+
+def url(name):
+    return "http://%s.localhost:%d/" % (name, trp.HTTP_PORT)
+
+
+def ask(name):
+    """A connection that has sent its request."""
+    sock = web.connect("127.0.0.1", trp.HTTP_PORT)
+    sock.sendall(b"GET / HTTP/1.0\r\nHost: %s.localhost\r\n\r\n" % name.encode())
+    return sock
+
+
+def answer(sock):
+    data = b""
+    with sock:
+        while True:
+            more = sock.recv(65536)
+            if not more:
+                return data
+            data += more
+
+
+class Supervise(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.d = trp.Daemon()
+        cls.d.start()
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.d.stop()
+
+    def tearDown(self):
+        for s in self.d.call("trpsup.List")["services"]:
+            if s["state"] != "stopped":
+                self.d.trpsup("stop", s["service"])
+
+    def state(self, name):
+        return self.d.status(name)["state"]
+
+    def waits(self, name, state, seconds=20):
+        trp.wait_until(lambda: self.state(name) == state, seconds, "%s is %s" % (name, state))
+
+    # order
+
+    def test_requirement_is_ready_first_and_stops_last(self):
+        notify = ("import os,socket,time; time.sleep(1); s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM); "
+                  "s.sendto(b'STATUS=nearly', os.environ['NOTIFY_SOCKET']); "
+                  "s.sendto(b'READY=1', os.environ['NOTIFY_SOCKET']); time.sleep(1000)")
+        self.d.profile("store", "[service]\ncommand = /usr/bin/python3 /opt/p/program.py\nready = notify\n"
+                       "[sandbox]\nroot = host\nbind = %s /opt/p\n" % self.programs(notify))
+        self.d.profile("front", SERVER % ("requires = store", "front"))
+        shown = self.d.ok("start", "front")
+        self.assertLess(shown.index("store: ready"), shown.index("front: starting"))
+        self.assertIn("front: waits for store", shown)
+        self.assertIn("nearly", shown)
+        self.assertEqual(web.get(url("front")).status, 200)
+        # stopping what is required stops first what requires it
+        shown = self.d.ok("stop", "store")
+        self.assertEqual((self.state("front"), self.state("store")), ("stopped", "stopped"))
+        # and what was only started because it was required goes with the last that requires it
+        self.d.ok("start", "front")
+        self.d.ok("stop", "front")
+        self.assertEqual(self.state("store"), "stopped")
+
+    def programs(self, text):
+        directory = os.path.join(self.d.dir, "programs")
+        os.makedirs(directory, exist_ok=True)
+        with open(os.path.join(directory, "program.py"), "w") as f:
+            f.write(text)
+        return directory
+
+    # failure
+
+    def test_failing_start_is_tried_again_and_then_given_up(self):
+        self.d.profile("bad", script("echo about to fail >&2; exit 3",
+                                     "ready = listen\nrestart-delay = 10ms\nstart-limit-burst = 3")
+                       + "[route]\nhost = bad.localhost\nhttp = 80\n")
+        done = self.d.trpsup("start", "bad")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("exited with code 3", done.stdout + done.stderr)
+        self.waits("bad", "failed")
+        self.assertIn("3 failures", self.d.status("bad")["message"])
+        self.assertEqual(len(self.d.log_lines("bad", "err about to fail")), 3)
+        self.assertEqual(web.get(url("bad")).status, 503)  # the name is known, nobody serves it
+
+    def test_permanent_error_is_not_tried_again(self):
+        self.d.profile("gone", script("true").replace("[service]\n", "[service]\nuser = nosuchuser\n"))
+        done = self.d.trpsup("start", "gone")
+        self.assertEqual(done.returncode, 1)
+        self.assertRegex(done.stdout + done.stderr, r"gone\.ini:2: user: nosuchuser: not in")
+        self.assertEqual(self.state("gone"), "failed")
+        self.assertEqual(self.d.status("gone")["restarts"], 0)
+
+    def test_setup_step_that_fails_stops_the_start(self):
+        self.d.profile("setup", script("sleep 1000", "ready = started\nrestart = no\nsetup = /bin/sh -c 'echo one'\n"
+                                       "setup = /bin/sh -c 'exit 9'"))
+        done = self.d.trpsup("start", "setup")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("setup step 2 (/bin/sh) exited with code 9", done.stdout + done.stderr)
+        self.assertEqual(len(self.d.log_lines("setup", "out one")), 1)
+
+    def test_start_that_takes_too_long_is_ended(self):
+        self.d.profile("slow", script("sleep 1000", "start-timeout = 1s\nrestart = no")
+                       + "[route]\nhost = slow.localhost\nhttp = 80\n")
+        done = self.d.trpsup("start", "slow")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("not ready after 1 s", self.d.service_log("slow"))
+        self.waits("slow", "failed")
+
+    def test_stop_escalates(self):
+        self.d.profile("deaf", script("trap '' TERM; echo deaf; while :; do sleep 1; done",
+                                      "ready = started\nstop-timeout = 500ms"))
+        self.d.ok("start", "deaf")
+        trp.wait_until(lambda: self.d.log_lines("deaf", "out deaf"), 10, "it ignores TERM")
+        self.d.ok("stop", "deaf")
+        self.assertIn("does not stop; killing it", self.d.service_log("deaf"))
+
+    def test_one_shot(self):
+        self.d.profile("once", script("echo done", "ready = exit"))
+        self.d.ok("start", "once")
+        self.waits("once", "stopped")
+        self.assertEqual(len(self.d.log_lines("once", "out done")), 1)
+
+    # what survives
+
+    def queue(self, name, n):
+        """n requests that lie in the channel: the upstream's process is stopped by a signal."""
+        os.kill(self.d.main_pid(name), signal.SIGSTOP)
+        before = self.d.call("trpsup.Info")["router"]["stats"]["handed_on"]
+        socks = [ask(name) for _ in range(n)]
+        trp.wait_until(lambda: self.d.call("trpsup.Info")["router"]["stats"]["handed_on"] >= before + n, 10,
+                       "all were handed on")
+        return socks
+
+    def test_queued_clients_survive_the_upstream(self):
+        self.d.profile("web", SERVER % ("", "web"))
+        self.d.ok("start", "web")
+        pid = self.d.main_pid("web")
+        socks = self.queue("web", 20)
+        os.kill(pid, signal.SIGKILL)
+        answers = [answer(s) for s in socks]
+        # python's server may have taken one from the queue before it was stopped
+        self.assertGreaterEqual(len([a for a in answers if b" 200 " in a[:20]]), 19)
+        self.assertNotEqual(self.d.main_pid("web"), pid)
+
+    def test_queued_clients_survive_the_router(self):
+        self.d.profile("web", SERVER % ("", "web"))
+        self.d.ok("start", "web")
+        socks = self.queue("web", 20)
+        router = self.d.router_pid()
+        os.kill(router, signal.SIGKILL)
+        trp.wait_until(lambda: self.d.router_pid() not in (None, 0, router), 10, "another router")
+        os.kill(self.d.main_pid("web"), signal.SIGCONT)
+        self.assertEqual(len([a for a in map(answer, socks) if b" 200 " in a[:20]]), 20)
+        # and new ones find their way: listeners, channels and routes were told again
+        self.assertEqual(web.get(url("web")).status, 200)
+        self.assertEqual(web.get(url("nobody")).status, 404)
+
+    def test_channel_that_a_service_shuts_down_is_made_anew(self):
+        hostile = ("import os,socket,time\n"
+                   "s = socket.socket(); s.bind(('', 80)); s.listen()\n"
+                   "if not os.path.exists('/trp/state/once'):\n"
+                   "    open('/trp/state/once', 'w').close()\n"
+                   "    import ctypes; ctypes.CDLL(None).syscall(48, s.fileno(), 2)\n"  # the raw call, past the adapter
+                   "    time.sleep(0.3); os._exit(1)\n"
+                   "while True:\n"
+                   "    c, a = s.accept(); c.recv(1000); c.sendall(b'HTTP/1.0 200 OK\\r\\n\\r\\nback'); c.close()\n")
+        self.d.profile("hostile", (SERVER % ("", "hostile")).replace(
+            "/usr/bin/python3 -u -m http.server 80", "/usr/bin/python3 /opt/p/program.py")
+            + "bind = %s /opt/p\n" % self.programs(hostile))
+        self.d.trpsup("start", "hostile")
+        trp.wait_until(lambda: self.state("hostile") == "ready" and self.d.status("hostile")["restarts"] > 0, 10,
+                       "its second instance is ready")
+        self.assertEqual(web.get(url("hostile")).text, "back")
+
+    # bad input touches nothing
+
+    def test_bad_profile_touches_nothing(self):
+        self.d.profile("web", SERVER % ("", "web"))
+        self.d.ok("start", "web")
+        pid = self.d.status("web")["pid"]
+        self.d.profile("web", SERVER % ("restrat = always", "web"))
+        done = self.d.trpsup("restart", "web")
+        self.assertEqual(done.returncode, 1)
+        self.assertRegex(done.stdout + done.stderr, r"web\.ini:4: restrat: .*did you mean 'restart'")
+        self.assertEqual((self.d.status("web")["pid"], self.state("web")), (pid, "ready"))
+        self.assertEqual(web.get(url("web")).status, 200)
+
+    def test_a_name_has_one_owner(self):
+        self.d.profile("web", SERVER % ("", "web"))
+        self.d.profile("thief", SERVER % ("", "web"))
+        self.d.ok("start", "web")
+        done = self.d.trpsup("start", "thief")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("thief.ini", done.stdout + done.stderr)
+        self.assertIn("web.ini", done.stdout + done.stderr)
+        self.d.profile("thief", script("true"))
+
+    def test_restart_takes_the_new_profile_whole(self):
+        self.d.profile("web", SERVER % ("", "web"))
+        self.d.ok("start", "web")
+        self.d.profile("web", SERVER % ("", "moved"))
+        self.assertEqual(web.get(url("web")).status, 200)  # not before the restart
+        self.d.ok("restart", "web")
+        self.assertEqual(web.get(url("web")).status, 404)
+        self.assertEqual(web.get(url("moved")).status, 200)
+
+    # secrets, files, logs
+
+    def test_secret_is_shared_by_name_only(self):
+        self.d.profile("owner", script("sleep 1000", "ready = started") + "secret = key\n")
+        self.d.profile("friend", script("sleep 1000", "ready = started\nrequires = owner") + "secret = owner/key\n")
+        self.d.profile("other", script("sleep 1000", "ready = started"))
+        for name in ("owner", "friend", "other"):
+            self.d.ok("start", name)
+        shown = {n: self.d.inside(n, "/bin/cat", "/trp/secrets/key").stdout for n in ("owner", "friend", "other")}
+        self.assertRegex(shown["owner"], r"^[A-Za-z0-9_-]{43}$")
+        self.assertEqual(shown["friend"], shown["owner"])
+        self.assertEqual(shown["other"], "")
+        for name in ("owner", "friend"):
+            for pid in self.d.pids(name):
+                for file in ("environ", "cmdline"):
+                    self.assertNotIn(shown["owner"].encode(), trp.read("/proc/%d/%s" % (pid, file)))
+        self.assertNotIn(shown["owner"], self.d.inside("owner", "/bin/ls", "-l", "/trp/secrets").stdout)
+        self.assertIn("-r--------", self.d.inside("owner", "/bin/ls", "-l", "/trp/secrets").stdout)
+
+    def test_flooding_the_log_harms_nobody(self):
+        self.d.profile("flood", script("while :; do echo xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx; done",
+                                       "ready = started\nlog-size = 64K\nlog-files = 2"))
+        self.d.profile("web", SERVER % ("", "web"))
+        self.d.ok("start", "web")
+        self.d.ok("start", "flood")
+        for _ in range(20):
+            self.assertEqual(web.get(url("web")).status, 200)
+            time.sleep(0.05)
+        kept = sum(os.path.getsize(os.path.join(self.d.log_dir, f)) for f in os.listdir(self.d.log_dir)
+                   if f.startswith("flood.log"))
+        self.assertLessEqual(kept, 3 * 64 * 1024 + 8192)
+        self.assertGreater(kept, 64 * 1024)
+        self.d.ok("stop", "flood")
+
+    def test_each_service_has_ids_of_its_own(self):
+        self.d.profile("one", script("sleep 1000", "ready = started"))
+        self.d.profile("two", script("sleep 1000", "ready = started"))
+        self.d.ok("start", "one", "two")
+        bases = [self.d.status(n)["uid_base"] for n in ("one", "two")]
+        self.assertGreaterEqual(abs(bases[0] - bases[1]), 65536)
+        for name, base in zip(("one", "two"), bases):
+            for pid in self.d.pids(name):
+                for uid in trp.process_status(pid)["Uid"].split():
+                    self.assertIn(int(uid), range(base, base + 65536))
+        path = os.path.join(self.d.state_dir, "state/two")
+        self.assertEqual(os.stat(path).st_uid, bases[1] + 1000)
+        self.assertNotEqual(self.d.inside("one", "/bin/ls", path).returncode, 0)
+
+
+class Crash(unittest.TestCase):
+    def test_killed_daemon_leaves_nothing_to_the_next(self):
+        with trp.Daemon({"web": SERVER % ("", "web")}) as d:
+            d.ok("start", "web")
+            pids = d.pids("web") + [d.router_pid()]
+            d.process.kill()
+            d.process.wait()
+            d.log.close()
+            d.run()  # takes the ports again, although a router was left with them
+            for pid in pids:
+                # who inherited it reaps it when it likes
+                self.assertIn(trp.process_status(pid).get("State", "Z")[0], "ZX", pid)
+            d.ok("start", "web")
+            self.assertEqual(web.get(url("web")).status, 200)
+
+    def test_second_daemon_is_refused(self):
+        with trp.Daemon() as d:
+            done = subprocess.run([os.path.join(trp.BUILD, "trpsupd"), "-c", d.conf], capture_output=True, text=True,
+                                  timeout=20, check=False)
+            self.assertEqual(done.returncode, 1)
+            self.assertIn("another trpsupd", done.stderr)
+            self.assertEqual(web.get(url("nobody")).status, 404)  # the first one is not disturbed
+
+    def test_stop_during_start(self):
+        with trp.Daemon({"slow": script("sleep 1000", "ready = listen") +
+                         "[route]\nhost = slow.localhost\nhttp = 80\n"}) as d:
+            d.trpsup("start", "--no-wait", "slow")
+            trp.wait_until(lambda: d.status("slow")["state"] == "starting", 10, "it starts")
+            d.ok("stop", "slow")
+            self.assertEqual(d.status("slow")["state"], "stopped")
+
+
+if __name__ == "__main__":
+    unittest.main()
