@@ -177,7 +177,7 @@ static void bind_listen(const char *name, int fd, uint16_t port)
 
 static void attack_bind(const char *name, int fd)
 {
-	bind_listen(name, fd, (uint16_t)(40000 + getpid() % 10000));
+	bind_listen(name, fd, 0);
 }
 
 static void attack_autobind(const char *name, int fd)
@@ -311,7 +311,6 @@ static const struct {
 	{"netns-of-socket", attack_skns, 0},
 	{"mark", attack_mark, 0},
 	{"bind-to-device", attack_device, 0},
-	{"bind-to-ifindex", attack_device_high_bits, 0},
 	{"bind-to-ifindex", attack_device_high_bits, 0},
 	{"repair", attack_repair, 0},
 	{"transparent", attack_transparent, 0},

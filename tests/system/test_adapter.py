@@ -199,6 +199,11 @@ def read_line(client):
     return line.decode()
 
 
+def open_text(path):
+    with open(path) as f:
+        return f.read()
+
+
 def fields(line):
     return dict(word.split("=", 1) for word in line.split())
 
@@ -432,9 +437,12 @@ class Preload:
 
     def test_queue_survives_a_crash(self):
         init = self.listening("blocking6", socket.AF_INET6)
-        os.kill(init.pids()[1], signal.SIGSTOP)
+        upstream = init.pids()[1]
+        os.kill(upstream, signal.SIGSTOP)
+        while ") T " not in open_text(f"/proc/{upstream}/stat"):
+            time.sleep(0.01)  # or it might still take one
         clients = [self.host.connect(self.channel(socket.AF_INET6)) for _ in range(20)]
-        os.kill(init.pids()[1], signal.SIGKILL)
+        os.kill(upstream, signal.SIGKILL)
         self.assertEqual(init.wait_for(EXITED)[4:], (0, signal.SIGKILL))
         self.assertEqual(init.join(), 128 + signal.SIGKILL)
         self.listening("blocking6", socket.AF_INET6)
