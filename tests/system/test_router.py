@@ -666,6 +666,7 @@ class Limits(RouterCase):
         stats = self.router.stats()
         self.assertTrue(20 < stats["waiting"] < 60, stats)
         self.assertEqual(stats["waiting"] + stats["timed_out"], 100)
+        self.assertEqual(self.router.errors(), "")  # room was made before descriptors ran out
         with self.assertRaises(ConnectionResetError):
             answer(halves[0])
         halves[99].sendall(tls("a.test")[50:])
