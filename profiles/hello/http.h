@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* http.h: the head of an HTTP/1 request (RFC 9112 sections 2, 3 and 9.3), as far as trp-hello needs it. Pure. */
+/* http.h: the head of an HTTP/1 request (RFC 9112 sections 2, 3 and 9.3), as far as trp-hello needs it.
+ * Pure. */
 #pragma once
 
 #include <stdbool.h>

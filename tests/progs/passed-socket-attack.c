@@ -257,7 +257,8 @@ static void attack_device(const char *name, int fd)
 	try_option(name, fd, SOL_SOCKET, SO_BINDTODEVICE, "lo", 3);
 }
 
-/* The kernel drops the upper half of level and option: a filter that compares all 64 bits would let this pass. */
+/* The kernel drops the upper half of level and option: a filter that compares all 64 bits would let
+ * this pass. */
 static void attack_device_high_bits(const char *name, int fd)
 {
 	int lo = 1;

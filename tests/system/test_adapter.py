@@ -658,7 +658,7 @@ class InitSteps(Case):
         self.assertEqual(init.join(), 128 + signal.SIGKILL)
 
     def test_channel_that_comes_later(self):
-        init = self.start(sh(f"read x < /dev/zero & sleep 1; exec {PreloadGlibc.program} blocking6 {PORT}"), families=())
+        init = self.start(sh(f"sleep 1; exec {PreloadGlibc.program} blocking6 {PORT}"), families=())
         ch = self.channel(socket.AF_INET6)
         socket.send_fds(init.control, [INIT_MSG.pack(INIT_MAGIC, CHANNEL, ch.port, ch.family, 0, 0, 0, 0)], [ch.service.fileno()])
         init.wait_for(LISTEN)
