@@ -124,7 +124,9 @@ static void read_control(struct service *s)
 		ssize_t n = trp_fd_recv(s->run.control, &msg, sizeof(msg), NULL, 0, MSG_DONTWAIT);
 		if (n == -EAGAIN)
 			return;
-		if (n == 0 || n == -ECONNRESET) {
+		if (n == -ECONNRESET)
+			continue; /* it ended without having read all of ours; what it said still comes */
+		if (n == 0) {
 			ev_io_stop(s->d->loop, &s->run.on_control); /* its end is seen by the pidfd */
 			return;
 		}

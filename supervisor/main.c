@@ -22,16 +22,6 @@
 
 #define SWEEP_SECONDS 0.05
 
-int daemon_open_program(const char *name)
-{
-	cleanup_free char *path = trp_asprintf("%s/%s", config_libexec(), name);
-	int fd = path ? open(path, O_RDONLY | O_CLOEXEC) : -1;
-
-	if (fd < 0)
-		log_error("cannot open %s: %m", path ? path : name);
-	return fd < 0 ? -errno : fd;
-}
-
 /* sd_notify(3): tells who started us that all is up. */
 static void tell_ready(void)
 {
