@@ -19,12 +19,14 @@ static int watch_listener(struct router *r, struct listener *l)
 		SOURCE_DATA(SOURCE_LISTENER, 0, l - r->listeners));
 }
 
-/* accept4() would fail again and again, and the listener stay readable: without this the loop spins. */
+/* accept4() would fail again and again, and the listener stay readable: without this the loop
+ * spins. */
 static void pause_listeners(struct router *r)
 {
 	if (r->pause_told_ns == 0 || r->now_ns - r->pause_told_ns > PAUSE_TELL_NS) {
 		r->pause_told_ns = r->now_ns;
-		r->notice("out of descriptors or memory: clients have to wait (RLIMIT_NOFILE too low?)");
+		r->notice("out of descriptors or memory: clients have to wait (RLIMIT_NOFILE too "
+			  "low?)");
 	}
 	wait_evict(r);
 	r->paused_until_ns = r->now_ns + PAUSE_NS;
@@ -41,7 +43,8 @@ void listeners_resume(struct router *r)
 			watch_listener(r, &r->listeners[i]);
 }
 
-/* May accept4() be called again after this error? accept(2): errors of the client's connection come out of it. */
+/* May accept4() be called again after this error? accept(2): errors of the client's connection come
+ * out of it. */
 static bool is_clients_error(int error)
 {
 	switch (error) {
@@ -88,8 +91,8 @@ static void count_turn(struct listener *l, int n)
 	l->unasked = 0;
 }
 
-/* Where clients come one at a time, to ask each time for another costs more than it saves. It is still done
- * now and then, to see whether that has changed. */
+/* Where clients come one at a time, to ask each time for another costs more than it saves. It is
+ * still done now and then, to see whether that has changed. */
 static bool comes_alone(struct listener *l, int n)
 {
 	return n == 1 && l->alone == ALONE_SURE && l->unasked++ < ALONE_SURE;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* channel.h: the router ends of the handoff channels by their numbers. Allocates only in channel_add(). */
+/* channel.h: the router ends of the handoff channels by their numbers. Allocates only in
+ * channel_add(). */
 #pragma once
 
 #include <stddef.h>
@@ -16,8 +17,8 @@ struct channel_table {
 	size_t room, used;
 };
 
-/* id != 0. Takes the descriptor over; that of an older channel with this number is closed. 0 or -ENOMEM (fd stays
- * the caller's). */
+/* id != 0. Takes the descriptor over; that of an older channel with this number is closed. 0 or
+ * -ENOMEM (fd stays the caller's). */
 int channel_add(struct channel_table *t, uint32_t id, int fd);
 /* Closes and forgets; nothing happens if there is none. */
 void channel_del(struct channel_table *t, uint32_t id);

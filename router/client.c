@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* One client: peek, decide, hand on or refuse. Nothing in here waits, and nothing is read from a socket that is
- * handed on. */
+/* One client: peek, decide, hand on or refuse. Nothing in here waits, and nothing is read from a
+ * socket that is handed on. */
 #include "router/opening.h"
 #include "router/refuse.h"
 #include "router/router.h"
@@ -43,7 +43,8 @@ static bool accepts(const struct router *r, const struct client *c, enum trp_pro
 	return r->listeners[c->listener].protocols & 1u << protocol;
 }
 
-static uint32_t decide_route(struct router *r, const struct client *c, const char *name, uint8_t name_len)
+static uint32_t decide_route(
+	struct router *r, const struct client *c, const char *name, uint8_t name_len)
 {
 	const struct route_key key = {
 		.listener = r->listeners[c->listener].id,
@@ -70,7 +71,8 @@ static uint32_t decide_route(struct router *r, const struct client *c, const cha
 static uint32_t decide_unknown(struct router *r, struct client *c)
 {
 	c->protocol = TRP_PROTO_NONE;
-	return accepts(r, c, TRP_PROTO_NONE) ? decide_route(r, c, "", 0) : decide_refuse(REFUSE_BAD);
+	return accepts(r, c, TRP_PROTO_NONE) ? decide_route(r, c, "", 0)
+					     : decide_refuse(REFUSE_BAD);
 }
 
 static uint32_t decide_verdict(struct router *r, struct client *c, enum client_end end)
@@ -79,8 +81,10 @@ static uint32_t decide_verdict(struct router *r, struct client *c, enum client_e
 
 	if (c->protocol == TRP_PROTO_NONE && o->verdict == PARSE_OTHER)
 		return decide_unknown(r, c);
-	/* as raw as the listener is told to be: not to be kept waiting for the end of what it does not look at */
-	if (c->protocol != TRP_PROTO_NONE && !accepts(r, c, c->protocol) && accepts(r, c, TRP_PROTO_NONE))
+	/* as raw as the listener is told to be: not to be kept waiting for the end of what it does
+	 * not look at */
+	if (c->protocol != TRP_PROTO_NONE && !accepts(r, c, c->protocol) &&
+		accepts(r, c, TRP_PROTO_NONE))
 		return decide_unknown(r, c);
 	if (o->verdict == PARSE_NEED) {
 		if (end == CLIENT_HALF_CLOSED)
@@ -94,13 +98,16 @@ static uint32_t decide_verdict(struct router *r, struct client *c, enum client_e
 	return decide_route(r, c, o->name, o->verdict == PARSE_FOUND ? o->name_len : 0);
 }
 
-/* The time is up: a client that waits for the server to speak first may be what the listener is for. */
+/* The time is up: a client that waits for the server to speak first may be what the listener is
+ * for. */
 static uint32_t decide_time_up(struct router *r, struct client *c)
 {
-	return accepts(r, c, TRP_PROTO_NONE) ? decide_unknown(r, c) : decide_refuse(REFUSE_TIMED_OUT);
+	return accepts(r, c, TRP_PROTO_NONE) ? decide_unknown(r, c)
+					     : decide_refuse(REFUSE_TIMED_OUT);
 }
 
-/* Peeks and parses; more than PEEK_FIRST only if the parser asks for it. Returns the bytes there, -errno */
+/* Peeks and parses; more than PEEK_FIRST only if the parser asks for it. Returns the bytes there,
+ * -errno */
 static ssize_t peek(struct router *r, struct client *c)
 {
 	size_t want = PEEK_FIRST;
@@ -146,8 +153,8 @@ static void refuse(struct router *r, struct client *c, enum refusal why)
 	uint32_t drained = 0;
 
 	++*refuse_counter(why, &r->stats);
-	/* What the client sent and still sends is thrown away before the close, or the reset that follows
-	 * an unread byte would overtake the answer. */
+	/* What the client sent and still sends is thrown away before the close, or the reset that
+	 * follows an unread byte would overtake the answer. */
 	if (len == 0 || send(c->fd, answer, len, MSG_DONTWAIT | MSG_NOSIGNAL) != (ssize_t)len ||
 		shutdown(c->fd, SHUT_WR) < 0 || client_drain(c->fd, &drained)) {
 		close(c->fd);
@@ -171,7 +178,8 @@ bool client_drain(int fd, uint32_t *drained)
 
 static bool is_ipv4(const struct trp_addr *peer)
 {
-	return peer->family == AF_INET || IN6_IS_ADDR_V4MAPPED((const struct in6_addr *)(const void *)peer->ip);
+	return peer->family == AF_INET ||
+	       IN6_IS_ADDR_V4MAPPED((const struct in6_addr *)(const void *)peer->ip);
 }
 
 static void hand_on(struct router *r, struct client *c)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* What the daemon tells the router. The daemon is trusted: a message that makes no sense ends the router. */
+/* What the daemon tells the router. The daemon is trusted: a message that makes no sense ends the
+ * router. */
 #include "router/message.h"
 #include "router/router.h"
 #include "base/fdpass.h"
@@ -86,7 +87,8 @@ static int apply(struct router *r, const struct router_msg *m, int *fd)
 		channel_del(&r->channels, m->id);
 		break;
 	case ROUTER_ROUTE_SET:
-		return route_set(&r->routes, &key, (struct route_channels){m->channel4, m->channel6});
+		return route_set(
+			&r->routes, &key, (struct route_channels){m->channel4, m->channel6});
 	case ROUTER_ROUTE_DEL:
 		route_del(&r->routes, &key);
 		return 0;
@@ -121,8 +123,7 @@ int control_ready(struct router *r, const char **why)
 	}
 	for (int i = 0; i < MESSAGES_MAX && r->control_open && !r->reply_due; i++) {
 		cleanup_close int fd = -1;
-		len = trp_fd_recv_upto(
-			r->control_fd, &m, sizeof(m), &fd, 1, &n_fds, MSG_DONTWAIT);
+		len = trp_fd_recv_upto(r->control_fd, &m, sizeof(m), &fd, 1, &n_fds, MSG_DONTWAIT);
 		if (len == -EAGAIN)
 			return 0;
 		if (len == 0 || len == -ECONNRESET) {

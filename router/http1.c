@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* The name in the head of an HTTP/1 request. The whole head is looked at before the answer, because a
- * second Host behind the first must not pass: the server behind might believe that one. */
+/* The name in the head of an HTTP/1 request. The whole head is looked at before the answer, because
+ * a second Host behind the first must not pass: the server behind might believe that one. */
 #include "router/name.h"
 
 #include <string.h>
@@ -22,7 +22,7 @@ static bool equals(struct text t, const char *word)
 static bool is_token_char(uint8_t c)
 {
 	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-		(c && strchr("!#$%&'*+-.^_`|~", c));
+	       (c && strchr("!#$%&'*+-.^_`|~", c));
 }
 
 static size_t token_len(struct text t)
@@ -34,7 +34,8 @@ static size_t token_len(struct text t)
 	return i;
 }
 
-/* The next line without its CR LF (or bare LF, RFC 9112 section 2.2). False: it does not end in here. */
+/* The next line without its CR LF (or bare LF, RFC 9112 section 2.2). False: it does not end in
+ * here. */
 static bool take_line(struct text *rest, struct text *ret)
 {
 	const uint8_t *lf = memchr(rest->at, '\n', rest->len);
@@ -75,7 +76,8 @@ static enum parse_verdict parse_request_line(struct text line, struct request *r
 	if (line.len < ret->method.len + 1 + version_len + 3 || has_odd_byte(line))
 		return PARSE_BAD;
 	v = line.at + line.len - version_len - 3;
-	t = (struct text){line.at + ret->method.len + 1, (size_t)(v - line.at) - ret->method.len - 1};
+	t = (struct text){
+		line.at + ret->method.len + 1, (size_t)(v - line.at) - ret->method.len - 1};
 	if (v < t.at || t.len == 0 || memchr(t.at, ' ', t.len) || memchr(t.at, '\t', t.len))
 		return PARSE_BAD;
 	if (memcmp(v, version, version_len) != 0 || v[7] != '.' || v[6] < '0' || v[6] > '9' ||
@@ -88,7 +90,7 @@ static enum parse_verdict parse_request_line(struct text line, struct request *r
 }
 
 /* The authority of a target in absolute-form or (CONNECT) authority-form, RFC 9112 section 3.2.
- * Returns false for a target in none of the four forms; ret->at NULL: origin-form or asterisk-form. */
+ * Returns false for a target in none of the four forms; ret->at NULL: origin-form, asterisk-form. */
 static bool target_authority(const struct request *rq, struct text *ret)
 {
 	const uint8_t *sep, *end;
@@ -123,8 +125,8 @@ static struct text trim(struct text t)
 	return t;
 }
 
-/* The fields up to the empty line: verdict FOUND when they are all there and host (at NULL: none) is the
- * only Host. RFC 9112 sections 5 and 3.2. */
+/* The fields up to the empty line: verdict FOUND when they are all there and host (at NULL: none)
+ * is the only Host. RFC 9112 sections 5 and 3.2. */
 static void parse_fields(struct text rest, struct text *host, struct parse_result *out)
 {
 	struct text line, name;
@@ -186,7 +188,8 @@ static void parse_head(struct text rest, struct parse_result *out)
 	if (out->verdict != PARSE_FOUND)
 		return;
 	if (rq.major == 2 && equals(rq.method, "PRI")) {
-		out->verdict = PARSE_NONE; /* RFC 9113 section 3.4: HTTP/2 at once; its names are not read yet */
+		/* RFC 9113 section 3.4: HTTP/2 at once; its names are not read yet */
+		out->verdict = PARSE_NONE;
 		return;
 	}
 	if (rq.major != 1)

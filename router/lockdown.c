@@ -18,7 +18,7 @@
 #include <net/if.h>
 
 #define DENIED_ERRNO ENOSYS
-#define LOW32        0xffffffffu /* the kernel looks at the low half of an int only: so must the filter */
+#define LOW32        0xffffffffu /* the kernel reads the low half of an int only: so must the filter */
 
 static int fail(struct lockdown_failure *f, const char *what, int error)
 {
@@ -41,8 +41,8 @@ static const struct rule {
 	/* clients */
 	{SCMP_SYS(accept4), 0, {}},
 	{SCMP_SYS(recvfrom), 2, {ONLY_BITS(3, MSG_PEEK | MSG_DONTWAIT | MSG_TRUNC), IS_NULL(4)}},
-	{SCMP_SYS(sendto), 2, {ONLY_BITS(3, MSG_DONTWAIT | MSG_NOSIGNAL), IS_NULL(4)}}, /* no address, no
-											   MSG_FASTOPEN: that connects */
+	/* no address and no MSG_FASTOPEN: that connects */
+	{SCMP_SYS(sendto), 2, {ONLY_BITS(3, MSG_DONTWAIT | MSG_NOSIGNAL), IS_NULL(4)}},
 	{SCMP_SYS(shutdown), 1, {EQUALS(1, SHUT_WR)}},
 	{SCMP_SYS(setsockopt), 2, {EQUALS(1, SOL_SOCKET), EQUALS(2, SO_RCVLOWAT)}},
 	{SCMP_SYS(close), 0, {}},
@@ -61,7 +61,8 @@ static const struct rule {
 	{SCMP_SYS(rt_sigreturn), 0, {}},
 	/* malloc() when a route or channel is added */
 	{SCMP_SYS(brk), 0, {}},
-	{SCMP_SYS(mmap), 2, {ONLY_BITS(2, PROT_READ | PROT_WRITE), EQUALS(3, MAP_PRIVATE | MAP_ANONYMOUS)}},
+	{SCMP_SYS(mmap), 2,
+		{ONLY_BITS(2, PROT_READ | PROT_WRITE), EQUALS(3, MAP_PRIVATE | MAP_ANONYMOUS)}},
 	{SCMP_SYS(mremap), 0, {}},
 	{SCMP_SYS(munmap), 0, {}},
 };
@@ -128,7 +129,8 @@ static const struct attempt {
 	{"prctl() works", SYS_prctl, {PR_GET_DUMPABLE}},
 	{"seccomp() works", SYS_seccomp, {-1}},
 	{"mprotect() works", SYS_mprotect, {0, 0, PROT_EXEC}},
-	{"mmap() makes code", SYS_mmap, {0, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1}},
+	{"mmap() makes code", SYS_mmap,
+		{0, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1}},
 	{"mmap() maps files", SYS_mmap, {0, 4096, PROT_READ, MAP_PRIVATE, -1}},
 	{"memfd_create() works", SYS_memfd_create, {(long)"", 0}},
 	{"setuid() works", SYS_setuid, {-1}},

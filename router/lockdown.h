@@ -11,10 +11,12 @@ struct lockdown_failure {
 	int error;        /* errno, 0 if it says nothing */
 };
 
-/* Was the process started inside a sandbox: no capability in any set, no_new_privs, a network namespace
- * with no interface up but loopback? To be called before lockdown_enter(). 0, or -1 and *ret_failure. */
+/* Was the process started inside a sandbox: no capability in any set, no_new_privs, a network
+ * namespace with no interface up but loopback? To be called before lockdown_enter(). 0, or -1 and
+ * *ret_failure. */
 int lockdown_check_sandbox(struct lockdown_failure *ret_failure);
 
-/* Sets no_new_privs and the system call filter, then proves it. The filter stays for the life of the process.
- * control_fd: the only descriptor on which recvmsg() stays possible. 0, or -1 and *ret_failure. */
+/* Sets no_new_privs and the system call filter, then proves it. The filter stays for the life of
+ * the process. control_fd: the only descriptor on which recvmsg() stays possible. 0, or -1 and
+ * *ret_failure. */
 int lockdown_enter(int control_fd, struct lockdown_failure *ret_failure);

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: ISC */
-/* trp-router: looks at a client's first bytes and hands its socket on to the service that owns the name.
+/* trp-router: looks at a client's first bytes and hands its socket on to the service that owns the
+ * name.
  *
- * Started by the daemon inside an empty sandbox, with the control socket (router/control.h) as descriptor 3.
- * May never: open, connect, exec, or keep a client's descriptor after handing it on. */
+ * Started by the daemon inside an empty sandbox, with the control socket (router/control.h) as
+ * descriptor 3. May never: open, connect, exec, or keep a client's descriptor after handing it on.
+ */
 #include "router/lockdown.h"
 #include "router/router.h"
 #include "base/log.h"
@@ -22,8 +24,8 @@ static void notice(const char *text)
 	log_warn("%s", text);
 }
 
-/* A handler, because signals without one do not reach the first process of a pid namespace. Nothing is to be
- * saved: queued clients are in the channels, which the daemon holds. */
+/* A handler, because signals without one do not reach the first process of a pid namespace. Nothing
+ * is to be saved: queued clients are in the channels, which the daemon holds. */
 static void on_terminate(int signo)
 {
 	(void)signo;
@@ -58,7 +60,8 @@ static void check_control_socket(void)
 	int type = 0;
 	socklen_t len = sizeof(type);
 
-	if (getsockopt(ROUTER_CONTROL_FD, SOL_SOCKET, SO_TYPE, &type, &len) < 0 || type != SOCK_SEQPACKET)
+	if (getsockopt(ROUTER_CONTROL_FD, SOL_SOCKET, SO_TYPE, &type, &len) < 0 ||
+		type != SOCK_SEQPACKET)
 		log_fatal("descriptor %d is no control socket; this program is started by trpsupd",
 			ROUTER_CONTROL_FD);
 }
@@ -67,7 +70,8 @@ static void lock_down(bool expect_sandbox)
 {
 	struct lockdown_failure f;
 
-	if ((expect_sandbox && lockdown_check_sandbox(&f) < 0) || lockdown_enter(ROUTER_CONTROL_FD, &f) < 0)
+	if ((expect_sandbox && lockdown_check_sandbox(&f) < 0) ||
+		lockdown_enter(ROUTER_CONTROL_FD, &f) < 0)
 		log_fatal("not locked down, so not started: %s%s%s", f.what, f.error ? ": " : "",
 			f.error ? strerror(f.error) : "");
 }
@@ -92,8 +96,9 @@ static bool parse_options(int argc, char **argv)
 			puts("trp-router " TRP_VERSION);
 			exit(0);
 		case 'h':
-			puts("usage: trp-router [--expect-sandbox]\nStarted by trpsupd, with the control socket as "
-			     "descriptor 3.\n  --expect-sandbox  refuse to run with capabilities, without "
+			puts("usage: trp-router [--expect-sandbox]\n"
+			     "Started by trpsupd, with the control socket as descriptor 3.\n"
+			     "  --expect-sandbox  refuse to run with capabilities, without "
 			     "no_new_privs or with a network");
 			exit(0);
 		default:

@@ -5,5 +5,6 @@
 #include "router/control.h"
 #include <stddef.h>
 
-/* m: len bytes as received, with n_fds descriptors. Returns NULL, or what is wrong (static text). */
+/* m: len bytes as received, with n_fds descriptors. Returns NULL, or what is wrong (static text).
+ */
 const char *message_check(const struct router_msg *m, size_t len, size_t n_fds);

@@ -26,7 +26,8 @@ static const struct {
 } refusals[REFUSE_COUNT] = {
 	[REFUSE_NO_ROUTE] = {COUNTER(no_route), ALERT_UNRECOGNIZED_NAME, "404 Not Found",
 		"There is no site of this name here.", ""},
-	[REFUSE_MISDIRECTED] = {COUNTER(no_route), ALERT_UNRECOGNIZED_NAME, "421 Misdirected Request",
+	[REFUSE_MISDIRECTED] = {COUNTER(no_route), ALERT_UNRECOGNIZED_NAME,
+		"421 Misdirected Request",
 		"The site of this name is not served on this port or by this protocol.", ""},
 	[REFUSE_NO_SERVICE] = {COUNTER(no_service), ALERT_INTERNAL_ERROR, "503 Service Unavailable",
 		"This site is not running at the moment.", RETRY_AFTER},
@@ -34,8 +35,8 @@ static const struct {
 		"This site has too many visitors waiting at the moment.", RETRY_AFTER},
 	[REFUSE_BAD] = {COUNTER(bad_request), ALERT_DECODE_ERROR, "400 Bad Request",
 		"The request cannot be understood.", ""},
-	[REFUSE_WRONG_PROTOCOL] = {COUNTER(wrong_protocol), ALERT_HANDSHAKE_FAILURE, "400 Bad Request",
-		"This port does not speak plain HTTP. Try https.", ""},
+	[REFUSE_WRONG_PROTOCOL] = {COUNTER(wrong_protocol), ALERT_HANDSHAKE_FAILURE,
+		"400 Bad Request", "This port does not speak plain HTTP. Try https.", ""},
 	[REFUSE_TIMED_OUT] = {COUNTER(timed_out), ALERT_NONE, "408 Request Timeout",
 		"The request did not arrive in time.", ""},
 	[REFUSE_CLOSED_EARLY] = {COUNTER(closed_early), ALERT_DECODE_ERROR, "400 Bad Request",
@@ -49,7 +50,8 @@ static size_t http_answer(enum refusal why, char out[REFUSE_ANSWER_MAX])
 	int page_len, n;
 
 	page_len = snprintf(page, sizeof(page),
-		"<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>%s</title></head>\n"
+		"<!DOCTYPE html>\n"
+		"<html lang=\"en\"><head><meta charset=\"utf-8\"><title>%s</title></head>\n"
 		"<body><h1>%s</h1><p>%s</p></body></html>\n",
 		status, status, refusals[why].text);
 	n = snprintf(out, REFUSE_ANSWER_MAX,
@@ -61,7 +63,7 @@ static size_t http_answer(enum refusal why, char out[REFUSE_ANSWER_MAX])
 
 size_t refuse_answer(enum refusal why, enum trp_protocol protocol, char out[REFUSE_ANSWER_MAX])
 {
-	/* RFC 8446 section 5.1 and 6: alert record, legacy version, two bytes: fatal, description */
+	/* RFC 8446 sections 5.1 and 6: alert record, legacy version, two bytes: fatal, which */
 	const uint8_t alert[7] = {21, 3, 3, 0, 2, 2, (uint8_t)refusals[why].alert};
 
 	if (protocol == TRP_PROTO_HTTP1)

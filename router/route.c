@@ -8,8 +8,8 @@
 
 #define BUCKETS_MIN 64
 
-/* All routes of one name. A wildcard is kept as what follows its "*", so ".example.org"; no other name
- * begins with a dot. The default's name is empty. */
+/* All routes of one name. A wildcard is kept as what follows its "*", so ".example.org"; no other
+ * name begins with a dot. The default's name is empty. */
 struct route_target {
 	uint32_t listener;
 	uint8_t protocol;
@@ -25,7 +25,7 @@ struct route_name {
 	char text[];
 };
 
-/* FNV-1a, from the end of the name to its start, so that one pass gives the hash of every suffix. */
+/* FNV-1a, from the end of the name to its start, so that one pass gives the hash of each suffix. */
 static uint64_t hash_step(uint64_t h, char c)
 {
 	return (h ^ (uint8_t)c) * 0x100000001b3u;
@@ -86,7 +86,8 @@ static int grow(struct route_table *t)
 	return 0;
 }
 
-static struct route_name *add_name(struct route_table *t, uint64_t hash, const char *name, size_t len)
+static struct route_name *add_name(
+	struct route_table *t, uint64_t hash, const char *name, size_t len)
 {
 	struct route_name *n;
 
@@ -175,8 +176,8 @@ bool route_del(struct route_table *t, const struct route_key *key)
 }
 
 /* One rank: this name's target for the listener itself, else for any */
-static enum route_match match(const struct route_table *t, uint64_t hash, const char *name, size_t len,
-	const struct route_key *key, struct route_channels *ret)
+static enum route_match match(const struct route_table *t, uint64_t hash, const char *name,
+	size_t len, const struct route_key *key, struct route_channels *ret)
 {
 	struct route_name *n = find_name(t, hash, name, len);
 	struct route_target *target;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* route.h: (listener, protocol, name) -> channels. The time of a lookup depends on the number of labels in
- * the name, not on the number of routes. No I/O; allocates only in route_set(). */
+/* route.h: (listener, protocol, name) -> channels. The time of a lookup depends on the number of
+ * labels in the name, not on the number of routes. No I/O; allocates only in route_set(). */
 #pragma once
 
 #include "base/handoff.h"
@@ -36,8 +36,9 @@ enum route_match {
 int route_set(struct route_table *t, const struct route_key *key, struct route_channels to);
 /* Was it there? */
 bool route_del(struct route_table *t, const struct route_key *key);
-/* key->listener and name are a client's (no wildcard). Exact name > longest wildcard > default; for each of these a
- * route of the listener itself > one of any listener. *ret is written on ROUTE_HIT only. */
+/* key->listener and name are a client's (no wildcard). Exact name > longest wildcard > default; for
+ * each of these a route of the listener itself > one of any listener. *ret is written on ROUTE_HIT
+ * only. */
 enum route_match route_find(
 	const struct route_table *t, const struct route_key *key, struct route_channels *ret);
 void route_clear(struct route_table *t);

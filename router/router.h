@@ -3,12 +3,12 @@
  *
  *   loop.c     epoll_wait -> control.c  messages of the daemon
  *                         -> accept.c   a listener has clients: accept, then client.c at once
- *                         -> wait.c     a waiting client has sent more, or its time is up: client.c again
+ *                         -> wait.c     a waiting client has sent more, or its time is up: client.c
  *   client.c   peek, decide, hand on or refuse; never waits. What must wait goes to wait.c
  *
- * A client that has sent its opening when it is accepted (TCP_DEFER_ACCEPT) costs accept4, recvfrom, sendmsg and
- * close, and is never seen by epoll. No libev here: it takes for granted that a closed descriptor leaves its
- * epoll set, which is not so for one that was passed on.
+ * A client that has sent its opening when it is accepted (TCP_DEFER_ACCEPT) costs accept4,
+ * recvfrom, sendmsg and close, and is never seen by epoll. No libev here: it takes for granted that
+ * a closed descriptor leaves its epoll set, which is not so for one that was passed on.
  *
  * Libraries do not log: notice is called for what an operator should know. */
 #pragma once
@@ -48,7 +48,7 @@ struct listener {
 	uint32_t protocols;
 	uint64_t deadline_ns;
 	uint8_t alone, unasked; /* accept.c: clients come one at a time */
-	struct wait_queue waiting; /* one duration for all: the first in is the first whose time is up */
+	struct wait_queue waiting; /* one duration for all: the first in is the first to end */
 };
 
 /* A client that waits: for its opening to be complete, or, when it was answered, for its end. */
@@ -68,7 +68,7 @@ struct wait_pool {
 	struct wait_queue lingering;
 };
 
-/* What the epoll data say: kind in the high half's top byte, generation below it, index in the low half */
+/* What the epoll data say: kind in the top byte, generation in the next three, index below */
 enum source { SOURCE_CONTROL = 1, SOURCE_LISTENER, SOURCE_WAITER };
 #define SOURCE_DATA(kind, generation, index)                                                       \
 	((uint64_t)(kind) << 56 | (uint64_t)((generation)&0xffffffu) << 32 | (uint32_t)(index))
@@ -103,7 +103,8 @@ int router_watch(struct router *r, int fd, uint32_t events, uint64_t data);
 /* Before a descriptor leaves this process or is closed while another process has it. */
 void router_unwatch(struct router *r, int fd);
 
-/* control.c: handles what lies in the control socket. 0 or -errno, with *why: the message was wrong. */
+/* control.c: handles what lies in the control socket. 0 or -errno, with *why: the message was
+ * wrong. */
 int control_ready(struct router *r, const char **why);
 /* Sends, or keeps it for when there is room; no further message is read until then. */
 int control_reply(struct router *r, const struct router_msg *m);
@@ -117,7 +118,8 @@ void listeners_resume(struct router *r);
 /* client.c: a client that was just accepted. Takes c->fd over. */
 void client_arrived(struct router *r, struct client *c);
 enum client_end { CLIENT_GOES_ON, CLIENT_HALF_CLOSED, CLIENT_TIME_UP };
-/* Looks at its bytes. Returns 0 when it is decided (client_settle() is next), else the number of bytes to wait for. */
+/* Looks at its bytes. Returns 0 when it is decided (client_settle() is next), else the number of
+ * bytes to wait for. */
 uint32_t client_look(struct router *r, struct client *c, enum client_end end);
 /* Does what client_look() decided. Nothing else may hold or watch c->fd. */
 void client_settle(struct router *r, struct client *c);
@@ -126,7 +128,8 @@ bool client_drain(int fd, uint32_t *drained);
 
 /* wait.c */
 void wait_init(struct router *r);
-/* Takes the client over. need: bytes until it is worth looking again (0: it was answered and lingers). */
+/* Takes the client over. need: bytes until it is worth looking again (0: it was answered and
+ * lingers). */
 void wait_add(struct router *r, const struct client *c, uint32_t need);
 void wait_ready(struct router *r, uint32_t slot, uint32_t generation, uint32_t events);
 /* Ends those whose time is up. Returns milliseconds until the next deadline, -1: none. */

@@ -118,7 +118,7 @@ static size_t at_least(size_t rest)
 	return rest + (rest + RECORD_MAX - 1) / RECORD_MAX * RECORD_HEADER;
 }
 
-/* A record's header, as far as it is there. Returns its length (1 to RECORD_MAX), or 0: *out says. */
+/* A record's header, as far as it is there. Returns its length (1 to RECORD_MAX), 0: *out says. */
 static size_t read_record(const uint8_t *p, size_t len, bool first, struct parse_result *out)
 {
 	size_t record_len;
@@ -152,7 +152,8 @@ struct message {
 	size_t records; /* that it lies in */
 };
 
-/* Walks the records until the whole first handshake message is there: verdict FOUND then, for the moment. */
+/* Walks the records until the whole first handshake message is there: verdict FOUND then, for the
+ * moment. */
 static void measure(const uint8_t *bytes, size_t len, struct message *m, struct parse_result *out)
 {
 	uint8_t header[HANDSHAKE_HEADER] = {0};
@@ -219,7 +220,8 @@ void parse_tls(const uint8_t *bytes, size_t len, struct parse_result *out)
 	if (out->verdict != PARSE_FOUND)
 		return;
 	if (m.records == 1)
-		parse_hello(bytes + RECORD_HEADER + HANDSHAKE_HEADER, m.len - HANDSHAKE_HEADER, out);
+		parse_hello(
+			bytes + RECORD_HEADER + HANDSHAKE_HEADER, m.len - HANDSHAKE_HEADER, out);
 	else
 		parse_joined(bytes, &m, out);
 }

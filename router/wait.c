@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: ISC */
-/* The clients that must wait: a bounded pool, a queue for each listener in order of their deadlines, and one
- * for those that were answered and linger.
+/* The clients that must wait: a bounded pool, a queue for each listener in order of their
+ * deadlines, and one for those that were answered and linger.
  *
- * Edge-triggered: peeked bytes stay in the socket, so a level would wake us for ever. SO_RCVLOWAT keeps the
- * kernel from waking us before what the parser asked for is there. */
+ * Edge-triggered: peeked bytes stay in the socket, so a level would wake us for ever. SO_RCVLOWAT
+ * keeps the kernel from waking us before what the parser asked for is there. */
 #include "router/router.h"
 #include "base/util.h"
 
@@ -11,7 +11,8 @@
 #include <sys/socket.h>
 
 #define LINGER_NS (2000u * 1000 * 1000)
-#define FDS_SPARE 24 /* standard ones, control, epoll, the one in hand, channels that are being added */
+/* standard ones, control, epoll, the one in hand, channels that are being added */
+#define FDS_SPARE 24
 
 void wait_init(struct router *r)
 {
@@ -63,7 +64,8 @@ static uint32_t take_slot(struct wait_pool *p)
 	return slot;
 }
 
-/* Takes it out of the pool and gives its client back, as accept() made it but for the bytes behind it. */
+/* Takes it out of the pool and gives its client back, as accept() made it but for the bytes behind
+ * it. */
 static struct client release(struct router *r, uint32_t slot)
 {
 	struct waiter *w = &r->pool.slots[slot];
@@ -90,8 +92,9 @@ static void drop(struct router *r, uint32_t slot)
 	close(c.fd);
 }
 
-/* Wake us when need bytes are there. One more than now: every segment is worth a look, and the default does.
- * Not to be set twice: if the kernel took less, for want of buffer, each setting would wake us anew. */
+/* Wake us when need bytes are there. One more than now: every segment is worth a look, and the
+ * default does. Not to be set twice: if the kernel took less, for want of buffer, each setting
+ * would wake us anew. */
 static void set_lowat(struct client *c, uint32_t need)
 {
 	const int value = (int)need;
@@ -161,7 +164,8 @@ void wait_ready(struct router *r, uint32_t slot, uint32_t generation, uint32_t e
 		settle(r, slot);
 }
 
-/* Returns the deadline of the queue's first after those whose time is up were ended, 0: nobody waits */
+/* Returns the deadline of the queue's first after those whose time is up were ended, 0: nobody
+ * waits */
 static uint64_t expire_queue(struct router *r, struct wait_queue *q)
 {
 	struct waiter *w;
