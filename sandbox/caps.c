@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 /* caps.c: ids and capabilities. Runs IN THE CHILD.
  *
- * Raw system calls: libc's setresuid() would signal threads that a forked copy of the daemon does not have, libcap
- * allocates. Order: securebits and bounding set while CAP_SETPCAP is there, then the ids (capabilities survive
- * that because of NO_SETUID_FIXUP), then every set is emptied and looked at. */
+ * Raw system calls: libc's setresuid() would signal threads that a forked copy of the daemon does
+ * not have, libcap allocates. Order: securebits and bounding set while CAP_SETPCAP is there, then
+ * the ids (capabilities survive that because of NO_SETUID_FIXUP), then every set is emptied and
+ * looked at. */
 #include "sandbox/child.h"
 
 #include <linux/capability.h>
@@ -24,7 +25,8 @@ static int set_ids(uid_t uid, gid_t gid)
 	return 0;
 }
 
-/* The daemon's own id has no name in the new namespace; what we make must belong to somebody in it. */
+/* The daemon's own id has no name in the new namespace; what we make must belong to somebody in it.
+ */
 int child_ns_root(struct child *c, const struct plan_step *s)
 {
 	(void)c, (void)s;

@@ -17,24 +17,34 @@
 #define KILL_ROUNDS 100
 
 /* One limit: which value goes into which file. Files are written in the order of the rows. */
-enum limit_value { VALUE_PIDS, VALUE_MEMORY, VALUE_ZERO, VALUE_CPU_QUOTA, VALUE_CPU_PERIOD, VALUE_CPU_MAX };
+enum limit_value {
+	VALUE_LIMIT, /* the number */
+	VALUE_NO_LIMIT,
+	VALUE_NO_SWAP,   /* 0, where memory is limited */
+	VALUE_CPU_QUOTA, /* microseconds for each period */
+	VALUE_CPU_PERIOD,
+	VALUE_CPU_MAX, /* both */
+};
 
 static const struct limit_file {
 	enum cgroup_controller controller;
 	bool v2;
 	const char *file;
 	enum limit_value value;
+	const char *no_limit;
 	bool optional; /* the kernel may be built or booted without it */
 } limit_files[] = {
-	{CGROUP_PIDS, true, "pids.max", VALUE_PIDS, false},
-	{CGROUP_PIDS, false, "pids.max", VALUE_PIDS, false},
-	{CGROUP_MEMORY, true, "memory.max", VALUE_MEMORY, false},
-	{CGROUP_MEMORY, true, "memory.swap.max", VALUE_ZERO, true},
-	{CGROUP_MEMORY, false, "memory.limit_in_bytes", VALUE_MEMORY, false},
-	{CGROUP_MEMORY, false, "memory.memsw.limit_in_bytes", VALUE_MEMORY, true},
-	{CGROUP_CPU, true, "cpu.max", VALUE_CPU_MAX, false},
-	{CGROUP_CPU, false, "cpu.cfs_period_us", VALUE_CPU_PERIOD, false},
-	{CGROUP_CPU, false, "cpu.cfs_quota_us", VALUE_CPU_QUOTA, false},
+	{CGROUP_PIDS, true, "pids.max", VALUE_LIMIT, "max", false},
+	{CGROUP_PIDS, false, "pids.max", VALUE_LIMIT, "max", false},
+	{CGROUP_MEMORY, true, "memory.max", VALUE_LIMIT, "max", false},
+	{CGROUP_MEMORY, true, "memory.swap.max", VALUE_NO_SWAP, "max", true},
+	/* never below the limit without swap, not even for a moment */
+	{CGROUP_MEMORY, false, "memory.memsw.limit_in_bytes", VALUE_NO_LIMIT, "-1", true},
+	{CGROUP_MEMORY, false, "memory.limit_in_bytes", VALUE_LIMIT, "-1", false},
+	{CGROUP_MEMORY, false, "memory.memsw.limit_in_bytes", VALUE_LIMIT, "-1", true},
+	{CGROUP_CPU, true, "cpu.max", VALUE_CPU_MAX, "max", false},
+	{CGROUP_CPU, false, "cpu.cfs_period_us", VALUE_CPU_PERIOD, "100000", false},
+	{CGROUP_CPU, false, "cpu.cfs_quota_us", VALUE_CPU_QUOTA, "-1", false},
 };
 
 static uint64_t limit_of(const struct cgroup_limits *l, enum cgroup_controller c)
@@ -51,20 +61,21 @@ static uint64_t limit_of(const struct cgroup_limits *l, enum cgroup_controller c
 	}
 }
 
-static void format_value(const struct cgroup_limits *l, enum limit_value v, char out[64])
+static void format_value(const struct limit_file *f, uint64_t limit, char out[64])
 {
 	/* the kernel takes no quota below 1 ms: a small share needs a long period */
-	unsigned long long period = l->cpu_permille < 10 ? 1000000 : 100000;
-	unsigned long long quota = l->cpu_permille * (period / 1000);
+	unsigned long long period = limit < 10 ? 1000000 : 100000;
+	unsigned long long quota = limit * (period / 1000);
 
-	switch (v) {
-	case VALUE_PIDS:
-		snprintf(out, 64, "%llu", (unsigned long long)l->pids);
+	if (limit == CGROUP_UNLIMITED || f->value == VALUE_NO_LIMIT) {
+		snprintf(out, 64, "%s", f->no_limit);
+		return;
+	}
+	switch (f->value) {
+	case VALUE_LIMIT:
+		snprintf(out, 64, "%llu", (unsigned long long)limit);
 		break;
-	case VALUE_MEMORY:
-		snprintf(out, 64, "%llu", (unsigned long long)l->memory);
-		break;
-	case VALUE_ZERO:
+	case VALUE_NO_SWAP:
 		snprintf(out, 64, "0");
 		break;
 	case VALUE_CPU_QUOTA:
@@ -76,11 +87,14 @@ static void format_value(const struct cgroup_limits *l, enum limit_value v, char
 	case VALUE_CPU_MAX:
 		snprintf(out, 64, "%llu %llu", quota, period);
 		break;
+	case VALUE_NO_LIMIT:
+		break;
 	}
 }
 
-static int set_limits(const struct cgroup_host *h, const struct cgroup *cg, const struct cgroup_limits *l,
-	char *err, size_t err_size)
+/* What is unlimited is written too: the group may be a leftover that could not be removed yet. */
+static int set_limits(const struct cgroup_host *h, const struct cgroup *cg,
+	const struct cgroup_limits *l, char *err, size_t err_size)
 {
 	for (int c = 0; c < CGROUP_CONTROLLERS; c++)
 		if (limit_of(l, c) != CGROUP_UNLIMITED && cg->v1_fd[c] < 0 && !h->v2_has[c]) {
@@ -92,9 +106,9 @@ static int set_limits(const struct cgroup_host *h, const struct cgroup *cg, cons
 		const struct limit_file *f = &limit_files[i];
 		bool here = f->v2 ? h->v2_has[f->controller] : cg->v1_fd[f->controller] >= 0;
 		char text[64];
-		if (!here || limit_of(l, f->controller) == CGROUP_UNLIMITED)
+		if (!here)
 			continue;
-		format_value(l, f->value, text);
+		format_value(f, limit_of(l, f->controller), text);
 		int r = trp_write_file(f->v2 ? cg->v2_fd : cg->v1_fd[f->controller], f->file, text);
 		if (r == 0 || (r == -ENOENT && f->optional))
 			continue;
@@ -105,7 +119,8 @@ static int set_limits(const struct cgroup_host *h, const struct cgroup *cg, cons
 	return 0;
 }
 
-/* A group that is left from before goes first: its old limits would stand where none is wanted now. */
+/* A group that is left from before goes first: its old limits would stand where none is wanted now.
+ */
 static int make_group(int parent, const char *name)
 {
 	if (unlinkat(parent, name, AT_REMOVEDIR) < 0 && errno != ENOENT && errno != EBUSY)
@@ -245,7 +260,8 @@ static int kill_all_listed(int dir)
 	return n > 0 ? -EAGAIN : n;
 }
 
-/* Everything in the v1 groups was cloned into the v2 group as well: cgroup.kill reaches it at once. */
+/* Everything in the v1 groups was cloned into the v2 group as well: cgroup.kill reaches it at once.
+ */
 int cgroup_kill(const struct cgroup *cg)
 {
 	int r = -ENOENT;
@@ -270,9 +286,19 @@ static bool nobody_in(int dir)
 	return fd < 0 || read(fd, &byte, 1) <= 0;
 }
 
+/* cgroup.procs leaves out what is dying but still keeps the group from being removed. */
+static bool unpopulated(int dir)
+{
+	cleanup_free char *text = NULL;
+
+	return trp_read_file(dir, "cgroup.events", 4096, &text, NULL) == 0
+		       ? strstr(text, "populated 0") != NULL
+		       : nobody_in(dir);
+}
+
 bool cgroup_is_empty(const struct cgroup *cg)
 {
-	if (cg->v2_fd >= 0 && !nobody_in(cg->v2_fd))
+	if (cg->v2_fd >= 0 && !unpopulated(cg->v2_fd))
 		return false;
 	for (int c = 0; c < CGROUP_V1_MAX; c++)
 		if (cg->v1_fd[c] >= 0 && !nobody_in(cg->v1_fd[c]))
@@ -282,7 +308,8 @@ bool cgroup_is_empty(const struct cgroup *cg)
 
 static int remove_group(int parent, const char *name)
 {
-	return parent < 0 || unlinkat(parent, name, AT_REMOVEDIR) == 0 || errno == ENOENT ? 0 : -errno;
+	return parent < 0 || unlinkat(parent, name, AT_REMOVEDIR) == 0 || errno == ENOENT ? 0
+											  : -errno;
 }
 
 int cgroup_destroy(struct cgroup_host *h, struct cgroup *cg)

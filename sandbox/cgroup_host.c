@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* cgroup_host.c: finds the host's hierarchies once and makes the group below which all services live
- * (cgroups(7); Linux Documentation/admin-guide/cgroup-v2.rst). Runs in the daemon. */
+/* cgroup_host.c: finds the host's hierarchies once and makes the group below which all services
+ * live (cgroups(7); Linux Documentation/admin-guide/cgroup-v2.rst). Runs in the daemon. */
 #include "sandbox/cgroup_host.h"
 
 #include "base/io.h"
@@ -11,7 +11,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#define FILE_MAX (1024 * 1024)
+#define FILE_MAX  (1024 * 1024)
 #define DIR_FLAGS (O_RDONLY | O_DIRECTORY | O_CLOEXEC)
 
 static const char *const controller_names[] = {
@@ -35,7 +35,8 @@ static bool has_word(const char *list, const char *word, char separator)
 	return false;
 }
 
-/* Our own group in the hierarchy of controller ("" = v2), from "N:controllers:/path" lines. Points into text. */
+/* Our own group in the hierarchy of controller ("" = v2), from "N:controllers:/path" lines. Points
+ * into text. */
 static bool own_group(char *text, const char *controller, char ret[PATH_MAX])
 {
 	char *save = NULL;
@@ -59,11 +60,12 @@ static bool own_group(char *text, const char *controller, char ret[PATH_MAX])
 }
 
 struct mounted {
-	char root[PATH_MAX];  /* which group of the hierarchy the mount shows */
+	char root[PATH_MAX]; /* which group of the hierarchy the mount shows */
 	char point[PATH_MAX];
 };
 
-/* proc_pid_mountinfo(5): id parent dev root point options [optional...] - type source superoptions */
+/* proc_pid_mountinfo(5): id parent dev root point options [optional...] - type source superoptions
+ */
 static bool parse_mount(const char *line, const char *controller, struct mounted *ret)
 {
 	const char *rest = strstr(line, " - ");
@@ -89,7 +91,8 @@ static bool find_mount(const char *mountinfo, const char *controller, struct mou
 	return false;
 }
 
-/* Where group is to be seen below the mount. A group outside of what the mount shows: the mount's top. */
+/* Where group is to be seen below the mount. A group outside of what the mount shows: the mount's
+ * top. */
 static void group_dir(const struct mounted *m, const char *group, char ret[2 * PATH_MAX])
 {
 	size_t len = strcmp(m->root, "/") == 0 ? 0 : strlen(m->root);
@@ -109,8 +112,8 @@ static int make_base(int parent, const char *base)
 	return fd < 0 ? -errno : fd;
 }
 
-static int open_v1(struct cgroup_host *h, enum cgroup_controller c, const char *mountinfo, char *own,
-	char *err, size_t err_size)
+static int open_v1(struct cgroup_host *h, enum cgroup_controller c, const char *mountinfo,
+	char *own, char *err, size_t err_size)
 {
 	char group[PATH_MAX], dir[2 * PATH_MAX];
 	struct mounted m;
@@ -125,7 +128,8 @@ static int open_v1(struct cgroup_host *h, enum cgroup_controller c, const char *
 		return 0;
 	int r = h->v1_fd[c];
 	h->v1_fd[c] = -1;
-	snprintf(err, err_size, "cannot make the control group %s/%s: %s", dir, h->base, strerror(-r));
+	snprintf(err, err_size, "cannot make the control group %s/%s: %s", dir, h->base,
+		strerror(-r));
 	return r;
 }
 
@@ -152,7 +156,8 @@ static int enable(int dir, const bool want[CGROUP_CONTROLLERS])
 	return 0;
 }
 
-/* A v2 group with controllers for those below it may hold no process itself: the daemon steps into a leaf. */
+/* A v2 group with controllers for those below it may hold no process itself: the daemon steps into
+ * a leaf. */
 static int step_aside(int parent, const char *base)
 {
 	char leaf[80];
@@ -194,7 +199,8 @@ static int try_v2(struct cgroup_host *h, const char *dir, bool is_top)
 	return 0;
 }
 
-/* Was this daemon started from the leaf that an earlier one had made for itself? Then the group above is ours. */
+/* Was this daemon started from the leaf that an earlier one had made for itself? Then the group
+ * above is ours. */
 static void leave_leaf(char *group, const char *base)
 {
 	char leaf[80];
@@ -205,7 +211,19 @@ static void leave_leaf(char *group, const char *base)
 		group[len - (size_t)n] = '\0';
 }
 
-static int open_v2(struct cgroup_host *h, const char *mountinfo, char *own, char *err, size_t err_size)
+/* Some controller that the host could give is not given to dir. */
+static bool lacks_some(const char *top, const char *dir)
+{
+	cleanup_close int top_fd = open(top, DIR_FLAGS), fd = open(dir, DIR_FLAGS);
+
+	for (int c = 0; c < CGROUP_CONTROLLERS; c++)
+		if (offers(top_fd, c, "cgroup.controllers") && !offers(fd, c, "cgroup.controllers"))
+			return true;
+	return false;
+}
+
+static int open_v2(
+	struct cgroup_host *h, const char *mountinfo, char *own, char *err, size_t err_size)
 {
 	char group[PATH_MAX], dir[2 * PATH_MAX];
 	struct mounted m;
@@ -215,14 +233,18 @@ static int open_v2(struct cgroup_host *h, const char *mountinfo, char *own, char
 		return 0;
 	leave_leaf(group, h->base);
 	group_dir(&m, group, dir);
-	r = try_v2(h, dir, strcmp(dir, m.point) == 0);
-	/* Others are in our group (a login shell's): then at the top, where any group may have processes */
+	/* Our own group cannot do it: it was not delegated, or others are in it (a login shell's).
+	 * Then at the top, where any group may have processes. */
+	r = lacks_some(m.point, dir) ? -EBUSY : try_v2(h, dir, strcmp(dir, m.point) == 0);
 	if (r == -EBUSY)
 		r = try_v2(h, strcpy(dir, m.point), true);
 	if (r < 0)
-		snprintf(err, err_size, "cannot make the control group %s/%s with its controllers: %s%s",
-			dir, h->base, strerror(-r),
-			r == -EBUSY ? "; start trpsupd in a group of its own (systemd: Delegate=yes)" : "");
+		snprintf(err, err_size,
+			"cannot make the control group %s/%s with its controllers: %s%s", dir,
+			h->base, strerror(-r),
+			r == -EBUSY
+				? "; start trpsupd in a group of its own (systemd: Delegate=yes)"
+				: "");
 	return r;
 }
 
@@ -261,8 +283,8 @@ int cgroup_host_open(const char *base, struct cgroup_host **ret, char *err, size
 	if (r == 0)
 		r = trp_read_file(AT_FDCWD, "/proc/self/cgroup", FILE_MAX, &own, NULL);
 	if (r < 0) {
-		snprintf(err, err_size, "cannot read /proc/self/mountinfo and /proc/self/cgroup: %s",
-			strerror(-r));
+		snprintf(err, err_size,
+			"cannot read /proc/self/mountinfo and /proc/self/cgroup: %s", strerror(-r));
 		return r;
 	}
 	h = new_host(base);
@@ -275,7 +297,8 @@ int cgroup_host_open(const char *base, struct cgroup_host **ret, char *err, size
 	if (r == 0)
 		r = open_v2(h, mountinfo, own, err, err_size);
 	if (r == 0 && !has_any(h)) {
-		snprintf(err, err_size, "no control group hierarchy here has a pids, memory or cpu controller");
+		snprintf(err, err_size,
+			"no control group hierarchy here has a pids, memory or cpu controller");
 		r = -ENOTSUP;
 	}
 	if (r < 0) {

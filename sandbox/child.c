@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* child.c: runs a plan. IN THE CHILD, from clone3 to execveat: the first error is reported and ends it. */
+/* child.c: runs a plan. IN THE CHILD, from clone3 to execveat: the first error is reported and ends
+ * it. */
 #include "sandbox/child.h"
 
 #include "base/io.h"
@@ -74,7 +75,8 @@ static int step_hostname(struct child *c, const struct plan_step *s)
 	return sethostname(s->text, strlen(s->text)) < 0 ? -errno : 0;
 }
 
-/* *fd gets a close-on-exec number of at least min. The old number stays open; it is swept away later. */
+/* *fd gets a close-on-exec number of at least min. The old number stays open; it is swept away
+ * later. */
 static int move_up(int *fd, int min)
 {
 	int up = fcntl(*fd, F_DUPFD_CLOEXEC, min);
@@ -110,8 +112,9 @@ static int sweep(const struct sandbox_spec *spec, int low, int high)
 	return r;
 }
 
-/* All that is needed goes above the highest wanted number first, so that no dup3() lands on a descriptor that
- * is still to be read from. What was only saved there is swept away with the daemon's own. */
+/* All that is needed goes above the highest wanted number first, so that no dup3() lands on a
+ * descriptor that is still to be read from. What was only saved there is swept away with the
+ * daemon's own. */
 static int step_fds(struct child *c, const struct plan_step *s)
 {
 	const struct sandbox_spec *spec = c->spec;
@@ -146,7 +149,8 @@ static int step_rlimit(struct child *c, const struct plan_step *s)
 	return setrlimit((unsigned)s->resource, &limit) < 0 ? -errno : 0;
 }
 
-/* A handler of the daemon's is gone with clone3's CLEAR_SIGHAND; what it ignores (SIGPIPE) would stay ignored. */
+/* A handler of the daemon's is gone with clone3's CLEAR_SIGHAND; what it ignores (SIGPIPE) would
+ * stay ignored. */
 static int default_signals(void)
 {
 	struct sigaction sa = {.sa_handler = SIG_DFL};
@@ -176,8 +180,7 @@ static int step_session(struct child *c, const struct plan_step *s)
 
 static int step_seccomp(struct child *c, const struct plan_step *s)
 {
-	struct sock_fprog prog = {
-		.len = c->spec->seccomp->len, .filter = c->spec->seccomp->insns};
+	struct sock_fprog prog = {.len = c->spec->seccomp->len, .filter = c->spec->seccomp->insns};
 
 	(void)s;
 	return syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &prog) < 0 ? -errno : 0;
@@ -228,7 +231,8 @@ static void report(const struct child *c, const struct plan_step *s, int error)
 	const char *detail = c->detail[0] ? c->detail : s->path ? s->path : s->text;
 
 	sandbox_failure_set(&f, s->stage, error, detail);
-	/* one write of less than PIPE_BUF is whole or not at all; nobody is left to tell if it fails */
+	/* one write of less than PIPE_BUF is whole or not at all; nobody is left to tell if it
+	 * fails */
 	if (write(c->status_fd, &f, sizeof(f)) < 0)
 		_exit(2);
 }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: ISC */
-/* landlock.c: a second fence behind the mounts (landlock(7)). Runs IN THE CHILD, after pivot_root, without
- * capabilities. What a kernel's ABI does not know is left out of the request; a kernel without any Landlock
- * refuses the start unless the spec allows it. Network rights are not handled: the sandbox has a network
- * namespace of its own, and passed sockets are fenced where their listener was made. */
+/* landlock.c: a second fence behind the mounts (landlock(7)). Runs IN THE CHILD, after pivot_root,
+ * without capabilities. What a kernel's ABI does not know is left out of the request; a kernel
+ * without any Landlock refuses the start unless the spec allows it. Network rights are not handled:
+ * the sandbox has a network namespace of its own, and passed sockets are fenced where their
+ * listener was made. */
 #include "sandbox/child.h"
 
 #include <fcntl.h>
@@ -50,7 +51,8 @@ struct path_beneath_attr {
 
 static const uint64_t rights[] = {
 	[PLAN_ACCESS_READ] = FS_EXECUTE | FS_READ_FILE | FS_READ_DIR,
-	[PLAN_ACCESS_DEVICES] = FS_READ_FILE | FS_READ_DIR | FS_WRITE_FILE | FS_TRUNCATE | FS_IOCTL_DEV,
+	[PLAN_ACCESS_DEVICES] =
+		FS_READ_FILE | FS_READ_DIR | FS_WRITE_FILE | FS_TRUNCATE | FS_IOCTL_DEV,
 	/* oom_score_adj, comm and the like; /proc/sys is read-only, ownership does the rest */
 	[PLAN_ACCESS_PROC] = FS_READ_FILE | FS_READ_DIR | FS_WRITE_FILE | FS_TRUNCATE,
 	/* no device nodes */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* mounts.c: the steps that build the new root. All run IN THE CHILD, as id 0 of its user namespace. */
+/* mounts.c: the steps that build the new root. All run IN THE CHILD, as id 0 of its user namespace.
+ */
 #include "base/io.h"
 #include "sandbox/child.h"
 #include "sandbox/openat2.h"
@@ -20,8 +21,7 @@ int child_private(struct child *c, const struct plan_step *s)
 
 static int attach(int tree, int target)
 {
-	int r = move_mount(
-		tree, "", target, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH);
+	int r = move_mount(tree, "", target, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH);
 	return r < 0 ? -errno : 0;
 }
 
@@ -33,8 +33,8 @@ static int set_number(int fs, const char *key, unsigned long long value, bool oc
 	return fsconfig(fs, FSCONFIG_SET_STRING, key, text, 0) < 0 ? -errno : 0;
 }
 
-/* A tmpfs that is not attached yet. Its directory entries are bounded as its bytes are: a file without
- * content costs the host about 1 KiB of kernel memory too. */
+/* A tmpfs that is not attached yet. Its directory entries are bounded as its bytes are: a file
+ * without content costs the host about 1 KiB of kernel memory too. */
 static int make_tmpfs(struct child *c, const struct plan_step *s)
 {
 	cleanup_close int fs = fsopen("tmpfs", FSOPEN_CLOEXEC), mnt = -1;
@@ -84,8 +84,7 @@ int child_root(struct child *c, const struct plan_step *s)
 	if (mkdirat(c->root_fd, PLAN_HIDDEN_NAME, 0700) < 0 ||
 		mkdirat(c->root_fd, EMPTY_DIR, 0555) < 0)
 		return -errno;
-	file = openat(c->root_fd, EMPTY_FILE, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC,
-		0444);
+	file = openat(c->root_fd, EMPTY_FILE, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0444);
 	return file < 0 ? -errno : 0;
 }
 
@@ -178,7 +177,8 @@ static int make_dir(int dir, const char *name, const struct plan_step *s)
 	return fchown(fd, s->uid, s->gid) < 0 || fchmod(fd, s->mode) < 0 ? -errno : 0;
 }
 
-/* Makes it in the hidden directory and shows it over target, which must exist or be on a tmpfs of ours. */
+/* Makes it in the hidden directory and shows it over target, which must exist or be on a tmpfs of
+ * ours. */
 static int overlay(struct child *c, const struct plan_step *s, enum target_kind kind)
 {
 	char path[64];
@@ -196,8 +196,9 @@ static int overlay(struct child *c, const struct plan_step *s, enum target_kind 
 	return r < 0 ? r : show(c, path, target);
 }
 
-/* On the root's tmpfs, which will be read-only, the file is the real thing. Anywhere else (/run, a read-only
- * image) it is mounted over its place, so that whoever owns the directory cannot replace it. */
+/* On the root's tmpfs, which will be read-only, the file is the real thing. Anywhere else (/run, a
+ * read-only image) it is mounted over its place, so that whoever owns the directory cannot replace
+ * it. */
 int child_data(struct child *c, const struct plan_step *s)
 {
 	const char *name;
@@ -224,8 +225,8 @@ int child_dir(struct child *c, const struct plan_step *s)
 	return overlay(c, s, TARGET_DIR);
 }
 
-/* In a user namespace the kernel allows a new procfs only while another one that is not masked can be seen in the mount
- * namespace: the old root's. Hence before pivot (-EPERM afterwards). */
+/* In a user namespace the kernel allows a new procfs only while another one that is not masked can
+ * be seen in the mount namespace: the old root's. Hence before pivot (-EPERM afterwards). */
 int child_proc(struct child *c, const struct plan_step *s)
 {
 	cleanup_close int fs = fsopen("proc", FSOPEN_CLOEXEC), mnt = -1;
@@ -274,7 +275,8 @@ int child_seal(struct child *c, const struct plan_step *s)
 	return mount_setattr(fd, "", AT_EMPTY_PATH, &attr, sizeof(attr)) < 0 ? -errno : 0;
 }
 
-/* pivot_root(2), "pivot_root(".", ".")": the old root ends up on top of the new one and is taken off. */
+/* pivot_root(2), "pivot_root(".", ".")": the old root ends up on top of the new one and is taken
+ * off. */
 int child_pivot(struct child *c, const struct plan_step *s)
 {
 	(void)s;

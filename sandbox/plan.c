@@ -21,8 +21,8 @@ static const struct {
 	{"/dev/stderr", "/proc/self/fd/2"},
 };
 
-/* What tells of the machine, not of the sandbox, or reaches hardware. Most is root's only; but root of
- * which namespace is decided file by file in the kernel, so none is left to that. */
+/* What tells of the machine, not of the sandbox, or reaches hardware. Most is root's only; but root
+ * of which namespace is decided file by file in the kernel, so none is left to that. */
 static const char *const proc_masks[] = {"/proc/acpi", "/proc/asound", "/proc/bus", "/proc/driver",
 	"/proc/dynamic_debug", "/proc/fs", "/proc/interrupts", "/proc/irq", "/proc/kallsyms",
 	"/proc/kcore", "/proc/key-users", "/proc/keys", "/proc/kmsg", "/proc/kpagecgroup",
@@ -75,7 +75,8 @@ static void *grow(void **array, size_t n, size_t *size, size_t element)
 	return (char *)*array + n * element;
 }
 
-/* Appends; after the first failure (enomem) it gives a scratch step, so that callers need not check each. */
+/* Appends; after the first failure (enomem) it gives a scratch step, so that callers need not check
+ * each. */
 struct maker {
 	struct plan plan;
 	bool enomem;
@@ -84,7 +85,8 @@ struct maker {
 	struct plan_rule scratch_rule;
 };
 
-static struct plan_step *add(struct maker *m, enum plan_op op, enum sandbox_stage stage, const char *path)
+static struct plan_step *add(
+	struct maker *m, enum plan_op op, enum sandbox_stage stage, const char *path)
 {
 	struct plan *p = &m->plan;
 	struct plan_step *s = grow((void **)&p->steps, p->n_steps, &p->size_steps, sizeof(*s));
@@ -175,8 +177,8 @@ static void add_root_entries(struct maker *m, const struct sandbox_spec *spec,
 	}
 }
 
-/* proc comes before anything of the old root is unmounted (the kernel asks for a visible procfs), and
- * before spec's mounts, so that a profile can lay something over it. */
+/* proc comes before anything of the old root is unmounted (the kernel asks for a visible procfs),
+ * and before spec's mounts, so that a profile can lay something over it. */
 static void add_proc(struct maker *m)
 {
 	add(m, PLAN_PROC, SANDBOX_STAGE_PROC, "/proc");
@@ -225,7 +227,8 @@ static void add_bind(struct maker *m, const struct sandbox_mount *mnt)
 		src->attr |= MOUNT_ATTR_NOEXEC;
 	src->idmap = mnt->idmap;
 	src->optional = mnt->optional;
-	/* Below a directory that a tenant writes to (state), each component may be a link of his making. */
+	/* Below a directory that a tenant writes to (state), each component may be a link of his
+	 * making. */
 	src->follow = !mnt->writable && !mnt->idmap;
 	if (mnt->writable)
 		add_rule(m, mnt->target, PLAN_ACCESS_WRITE, s->source);
@@ -233,8 +236,9 @@ static void add_bind(struct maker *m, const struct sandbox_mount *mnt)
 
 static void add_mount(struct maker *m, const struct sandbox_mount *mnt)
 {
-	static const enum plan_op ops[] = {
-		[SANDBOX_DATA] = PLAN_DATA, [SANDBOX_DIR] = PLAN_DIR, [SANDBOX_SYMLINK] = PLAN_SYMLINK};
+	static const enum plan_op ops[] = {[SANDBOX_DATA] = PLAN_DATA,
+		[SANDBOX_DIR] = PLAN_DIR,
+		[SANDBOX_SYMLINK] = PLAN_SYMLINK};
 	struct plan_step *s;
 
 	switch (mnt->kind) {
@@ -262,8 +266,8 @@ static void add_mount(struct maker *m, const struct sandbox_mount *mnt)
 	s->gid = mnt->gid;
 }
 
-static void add_all(struct maker *m, const struct sandbox_spec *spec, const struct plan_root_entry *entries,
-	size_t n_entries)
+static void add_all(struct maker *m, const struct sandbox_spec *spec,
+	const struct plan_root_entry *entries, size_t n_entries)
 {
 	add(m, PLAN_WAIT, SANDBOX_STAGE_SYNC, NULL);
 	if (spec->cgroup)
@@ -300,7 +304,8 @@ static void add_all(struct maker *m, const struct sandbox_spec *spec, const stru
 	add(m, PLAN_EXEC, SANDBOX_STAGE_EXEC, NULL)->text = spec->argv[0];
 }
 
-/* Absolute, not "/" itself, no "..", "." or empty component: links are resolved by the kernel, dots by nobody. */
+/* Absolute, not "/" itself, no "..", "." or empty component: links are resolved by the kernel, dots
+ * by nobody. */
 static bool valid_target(const char *path)
 {
 	if (!path || path[0] != '/' || !path[1] || strlen(path) >= PATH_MAX)
@@ -356,7 +361,8 @@ static int check_spec(const struct sandbox_spec *s, struct sandbox_failure *f)
 	if (s->cwd && s->cwd[0] != '/')
 		return refuse(f, SANDBOX_STAGE_SESSION, s->cwd);
 	if (s->tmp_size == 0)
-		return refuse(f, SANDBOX_STAGE_ROOT, "tmp_size"); /* size=0 is "no limit" to tmpfs */
+		return refuse(
+			f, SANDBOX_STAGE_ROOT, "tmp_size"); /* size=0 is "no limit" to tmpfs */
 	for (size_t i = 0; i < s->n_mounts; i++)
 		if (!valid_mount(&s->mounts[i]))
 			return refuse(f, SANDBOX_STAGE_MOUNT, s->mounts[i].target);
@@ -369,8 +375,8 @@ static int check_spec(const struct sandbox_spec *s, struct sandbox_failure *f)
 	return 0;
 }
 
-int plan_make(const struct sandbox_spec *spec, const struct plan_root_entry *entries, size_t n_entries,
-	struct plan *ret, struct sandbox_failure *ret_failure)
+int plan_make(const struct sandbox_spec *spec, const struct plan_root_entry *entries,
+	size_t n_entries, struct plan *ret, struct sandbox_failure *ret_failure)
 {
 	struct maker m = {0};
 	int r = check_spec(spec, ret_failure);

@@ -4,13 +4,14 @@
  * Knows nothing of profiles, services or routes. sandbox_spawn() runs in the daemon:
  *
  *   daemon                                   child (clone3: user, mount, pid, net, ipc, uts namespaces)
- *   sandbox_plan_make()  (pure)
+ *   plan_make() (pure), clones the host's
+ *   trees as detached mounts (inherited)
  *   clone3 ------------------------------->  waits on the sync socket
  *   writes uid_map and gid_map, puts the
- *   child into its cgroups, makes the
- *   idmapped detached mounts, sends them -->  runs the plan's steps in order; the first error is
+ *   child into its cgroups, raises limits,
+ *   maps the mounts' ids, gives the word -->  runs the plan's steps in order; the first error is
  *   returns                                  reported (stage, step, errno) on the status pipe: _exit
- *                                            last steps: landlock, no_new_privs, seccomp, execveat
+ *                                            last steps: landlock, rlimits, seccomp, execveat
  *   status pipe: EOF = the program runs
  *
  * Nothing in here waits for the child: the caller watches status_fd and pidfd in its event loop. */
@@ -84,7 +85,7 @@ struct sandbox_spec {
 	const char *const *envp;
 	int exec_fd;             /* O_RDONLY|O_CLOEXEC descriptor of the (static) program; execveat(AT_EMPTY_PATH) */
 	const char *cwd;         /* inside; NULL: / */
-	const struct sandbox_fd *fds; /* all others are closed; to must ascend from 0 */
+	const struct sandbox_fd *fds; /* all others are closed; to must ascend from 0; at most 64 */
 	size_t n_fds;
 
 	const struct sandbox_rlimit *rlimits;
@@ -100,7 +101,7 @@ struct sandbox_spec {
 struct sandbox {
 	pid_t pid;     /* on the host */
 	int pidfd;     /* readable when it ended; waitid(P_PIDFD) by the caller */
-	int status_fd; /* read end: EOF = program runs; else one struct sandbox_failure */
+	int status_fd; /* read end, non-blocking: EOF = program runs; else one struct sandbox_failure */
 };
 
 /* What the child writes on the status pipe before it exits. */

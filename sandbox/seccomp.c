@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: ISC */
-/* seccomp.c: words -> BPF. Runs in the daemon (libseccomp allocates and is slow: 2.7 ms); the result is loaded by
- * one system call in the child.
+/* seccomp.c: words -> BPF. Runs in the daemon (libseccomp allocates and is slow: 2.7 ms); the
+ * result is loaded by one system call in the child.
  *
- * Arguments are compared on their low 32 bits where the kernel looks at no more of them: a comparison of all
- * 64 would let a program pass by setting a bit that the kernel drops. */
+ * Arguments are compared on their low 32 bits where the kernel looks at no more of them: a
+ * comparison of all 64 would let a program pass by setting a bit that the kernel drops. */
 #include "sandbox/seccomp_policy.h"
 
 #include "base/io.h"
@@ -32,27 +32,28 @@
 	(CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER |             \
 		CLONE_NEWPID | CLONE_NEWNET)
 
-/* Terminals of the program's own (there are none but what it inherits), descriptors, sockets without their
- * interfaces, files. Not TIOCSTI, TIOCLINUX, TIOCSETD, nothing of 0x8910-0x89ff. */
+/* Terminals of the program's own (there are none but what it inherits), descriptors, sockets
+ * without their interfaces, files. Not TIOCSTI, TIOCLINUX, TIOCSETD, nothing of 0x8910-0x89ff. */
 /* of newer C libraries; the header that has them cannot be included beside termios.h */
 #define TCGETS2_  _IOC(_IOC_READ, 'T', 0x2a, 44)
 #define TCSETS2_  _IOC(_IOC_WRITE, 'T', 0x2b, 44)
 #define TCSETSW2_ _IOC(_IOC_WRITE, 'T', 0x2c, 44)
 #define TCSETSF2_ _IOC(_IOC_WRITE, 'T', 0x2d, 44)
 
-static const unsigned ioctl_requests[] = {TCGETS2_, TCSETS2_, TCSETSW2_, TCSETSF2_, TCGETS, TCSETS, TCSETSW, TCSETSF, TCSBRK, TCXONC, TCFLSH,
-	TIOCGWINSZ, TIOCSWINSZ, TIOCGPGRP, TIOCSPGRP, TIOCGSID, TIOCSCTTY, TIOCNOTTY, TIOCGPTN,
-	TIOCSPTLCK, TIOCOUTQ, FIONREAD, FIONBIO, FIOASYNC, FIOCLEX, FIONCLEX, FIOQSIZE, SIOCATMARK,
-	FIOSETOWN, FIOGETOWN, SIOCSPGRP, SIOCGPGRP, FS_IOC_GETFLAGS, FS_IOC_GETVERSION,
-	FS_IOC_FSGETXATTR, FICLONE, FICLONERANGE, FIDEDUPERANGE, FIGETBSZ};
+static const unsigned ioctl_requests[] = {TCGETS2_, TCSETS2_, TCSETSW2_, TCSETSF2_, TCGETS, TCSETS,
+	TCSETSW, TCSETSF, TCSBRK, TCXONC, TCFLSH, TIOCGWINSZ, TIOCSWINSZ, TIOCGPGRP, TIOCSPGRP,
+	TIOCGSID, TIOCSCTTY, TIOCNOTTY, TIOCGPTN, TIOCSPTLCK, TIOCOUTQ, FIONREAD, FIONBIO, FIOASYNC,
+	FIOCLEX, FIONCLEX, FIOQSIZE, SIOCATMARK, FIOSETOWN, FIOGETOWN, SIOCSPGRP, SIOCGPGRP,
+	FS_IOC_GETFLAGS, FS_IOC_GETVERSION, FS_IOC_FSGETXATTR, FICLONE, FICLONERANGE, FIDEDUPERANGE,
+	FIGETBSZ};
 
 struct socket_rule {
 	unsigned family;
 	int protocol; /* -1: any */
 };
 
-/* Protocols are named because asking for one can load its kernel module (SCTP, DCCP, L2TP). Not MPTCP: what
- * programs fall back to is TCP, which the adapters know. */
+/* Protocols are named because asking for one can load its kernel module (SCTP, DCCP, L2TP). Not
+ * MPTCP: what programs fall back to is TCP, which the adapters know. */
 static const struct socket_rule socket_rules[] = {
 	{AF_UNIX, -1},
 	{AF_INET, 0},
@@ -77,8 +78,7 @@ static int add_socket(scmp_filter_ctx ctx, int nr)
 
 	for (size_t i = 0; i < TRP_ARRAY_SIZE(socket_rules) && r == 0; i++) {
 		const struct socket_rule *s = &socket_rules[i];
-		struct scmp_arg_cmp args[] = {
-			LOW32(0, s->family), LOW32(2, (unsigned)s->protocol)};
+		struct scmp_arg_cmp args[] = {LOW32(0, s->family), LOW32(2, (unsigned)s->protocol)};
 		r = add(ctx, nr, s->protocol < 0 ? 1 : 2, args);
 	}
 	return r;
@@ -212,7 +212,8 @@ static int fill(scmp_filter_ctx ctx, struct chosen *c)
 	int r = seccomp_attr_set(ctx, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
 
 	if (r == 0)
-		r = seccomp_attr_set(ctx, SCMP_FLTATR_CTL_OPTIMIZE, 2); /* binary tree: 80 us less per exec */
+		r = seccomp_attr_set(
+			ctx, SCMP_FLTATR_CTL_OPTIMIZE, 2); /* binary tree: 80 us less per exec */
 	choose(c, seccomp_always, true);
 	for (int nr = 0; nr < NR_MAX && r == 0; nr++)
 		if (c->on[nr])
@@ -220,9 +221,10 @@ static int fill(scmp_filter_ctx ctx, struct chosen *c)
 	return r;
 }
 
-/* Socket options that are refused although setsockopt() is allowed: a passed socket belongs to the host's network and must
- * not be tied to one of its devices. libseccomp has no "all but these" for an allowed call on 32 bits of an argument, so
- * this stands in front of its program, which does the rest (also the check of the architecture). */
+/* Socket options that are refused although setsockopt() is allowed: a passed socket belongs to the
+ * host's network and must not be tied to one of its devices. libseccomp has no "all but these" for
+ * an allowed call on 32 bits of an argument, so this stands in front of its program, which does the
+ * rest (also the check of the architecture). */
 static const struct sock_filter prologue[] = {
 	BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
 	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_setsockopt, 0, 6),

@@ -1,33 +1,36 @@
 /* SPDX-License-Identifier: ISC */
-/* seccomp_groups.c: the policy, as data. What is in no group can still be named alone in a profile. Never in a default
- * group: whatever makes namespaces or mounts, looks into other processes, programs the kernel (bpf, io_uring,
- * userfaultfd, perf), holds keys, loads code into the kernel or sets the machine's time. clone3 hides
- * its flags from the filter: it is in no group, libc falls back to clone. */
+/* seccomp_groups.c: the policy, as data. What is in no group can still be named alone in a profile.
+ * Never in a default group: whatever makes namespaces or mounts, looks into other processes,
+ * programs the kernel (bpf, io_uring, userfaultfd, perf), holds keys, loads code into the kernel or
+ * sets the machine's time. clone3 hides its flags from the filter: it is in no group, libc falls
+ * back to clone. */
 #include "sandbox/seccomp_policy.h"
 
 #define CALLS(...) ((const char *const[]){__VA_ARGS__, NULL})
 
 static const struct seccomp_group groups[] = {
 	{"@basic-io", "read, write, seek, close and duplicate descriptors",
-		CALLS("read", "write", "readv", "writev", "pread64", "pwrite64", "preadv", "pwritev",
-			"preadv2", "pwritev2", "lseek", "_llseek", "close", "close_range", "dup",
-			"dup2", "dup3", "pipe", "pipe2", "fcntl", "fcntl64", "ioctl", "sendfile",
-			"sendfile64", "splice", "tee", "vmsplice", "copy_file_range"),
+		CALLS("read", "write", "readv", "writev", "pread64", "pwrite64", "preadv",
+			"pwritev", "preadv2", "pwritev2", "lseek", "_llseek", "close",
+			"close_range", "dup", "dup2", "dup3", "pipe", "pipe2", "fcntl", "fcntl64",
+			"ioctl", "sendfile", "sendfile64", "splice", "tee", "vmsplice",
+			"copy_file_range"),
 		true},
 	{"@file-system", "open, look at and change files and directories",
 		CALLS("open", "openat", "openat2", "creat", "stat", "stat64", "fstat", "fstat64",
-			"lstat", "lstat64", "newfstatat", "fstatat64", "statx", "statfs", "statfs64",
-			"fstatfs", "fstatfs64", "access", "faccessat", "faccessat2", "readlink",
-			"readlinkat", "getcwd", "chdir", "fchdir", "getdents", "getdents64", "mkdir",
-			"mkdirat", "rmdir", "rename", "renameat", "renameat2", "link", "linkat",
-			"symlink", "symlinkat", "unlink", "unlinkat", "mknod", "mknodat", "chmod",
-			"fchmod", "fchmodat", "fchmodat2", "chown", "fchown", "lchown", "fchownat",
-			"umask", "utime", "utimes", "futimesat", "utimensat", "truncate",
-			"truncate64", "ftruncate", "ftruncate64", "fallocate", "flock",
-			"name_to_handle_at", "getxattr", "lgetxattr", "fgetxattr", "setxattr",
-			"lsetxattr", "fsetxattr", "listxattr", "llistxattr", "flistxattr",
-			"removexattr", "lremovexattr", "fremovexattr", "inotify_init",
-			"inotify_init1", "inotify_add_watch", "inotify_rm_watch", "memfd_create"),
+			"lstat", "lstat64", "newfstatat", "fstatat64", "statx", "statfs",
+			"statfs64", "fstatfs", "fstatfs64", "access", "faccessat", "faccessat2",
+			"readlink", "readlinkat", "getcwd", "chdir", "fchdir", "getdents",
+			"getdents64", "mkdir", "mkdirat", "rmdir", "rename", "renameat",
+			"renameat2", "link", "linkat", "symlink", "symlinkat", "unlink", "unlinkat",
+			"mknod", "mknodat", "chmod", "fchmod", "fchmodat", "fchmodat2", "chown",
+			"fchown", "lchown", "fchownat", "umask", "utime", "utimes", "futimesat",
+			"utimensat", "truncate", "truncate64", "ftruncate", "ftruncate64",
+			"fallocate", "flock", "name_to_handle_at", "getxattr", "lgetxattr",
+			"fgetxattr", "setxattr", "lsetxattr", "fsetxattr", "listxattr",
+			"llistxattr", "flistxattr", "removexattr", "lremovexattr", "fremovexattr",
+			"inotify_init", "inotify_init1", "inotify_add_watch", "inotify_rm_watch",
+			"memfd_create"),
 		true},
 	{"@sync", "write files back, tell the kernel how they will be read",
 		CALLS("sync", "syncfs", "fsync", "fdatasync", "sync_file_range", "msync",
@@ -49,9 +52,10 @@ static const struct seccomp_group groups[] = {
 			"capset"),
 		true},
 	{"@thread", "threads and locks between them",
-		CALLS("set_tid_address", "set_robust_list", "get_robust_list", "futex", "futex_waitv",
-			"futex_wake", "futex_wait", "futex_requeue", "rseq", "membarrier",
-			"set_thread_area", "get_thread_area", "restart_syscall", "getcpu"),
+		CALLS("set_tid_address", "set_robust_list", "get_robust_list", "futex",
+			"futex_waitv", "futex_wake", "futex_wait", "futex_requeue", "rseq",
+			"membarrier", "set_thread_area", "get_thread_area", "restart_syscall",
+			"getcpu"),
 		true},
 	{"@signal", "send and handle signals",
 		CALLS("kill", "tkill", "tgkill", "rt_sigaction", "rt_sigprocmask", "rt_sigpending",
@@ -82,27 +86,31 @@ static const struct seccomp_group groups[] = {
 			"sendmsg", "sendmmsg", "recv", "recvfrom", "recvmsg", "recvmmsg",
 			"shutdown"),
 		true},
-	{"@ipc", "System V and POSIX message queues, semaphores, shared memory, in an own namespace",
-		CALLS("shmget", "shmat", "shmdt", "shmctl", "semget", "semop", "semtimedop", "semctl",
-			"msgget", "msgsnd", "msgrcv", "msgctl", "mq_open", "mq_unlink",
+	{"@ipc",
+		"System V and POSIX message queues, semaphores, shared memory, in an own namespace",
+		CALLS("shmget", "shmat", "shmdt", "shmctl", "semget", "semop", "semtimedop",
+			"semctl", "msgget", "msgsnd", "msgrcv", "msgctl", "mq_open", "mq_unlink",
 			"mq_timedsend", "mq_timedreceive", "mq_notify", "mq_getsetattr"),
 		true},
 	{"@aio", "the older asynchronous file I/O (io_setup), which databases use; not io_uring",
 		CALLS("io_setup", "io_destroy", "io_submit", "io_cancel", "io_getevents",
 			"io_pgetevents"),
 		true},
-	{"@setuid", "ask for and change user and group ids; without capabilities only among one's own",
-		CALLS("getuid", "geteuid", "getgid", "getegid", "getresuid", "getresgid", "getgroups",
-			"setuid", "setgid", "setreuid", "setregid", "setresuid", "setresgid",
-			"setfsuid", "setfsgid", "setgroups"),
+	{"@setuid",
+		"ask for and change user and group ids; without capabilities only among one's own",
+		CALLS("getuid", "geteuid", "getgid", "getegid", "getresuid", "getresgid",
+			"getgroups", "setuid", "setgid", "setreuid", "setregid", "setresuid",
+			"setresgid", "setfsuid", "setfsgid", "setgroups"),
 		true},
 	{"@landlock", "let a program restrict itself further",
-		CALLS("landlock_create_ruleset", "landlock_add_rule", "landlock_restrict_self"), true},
+		CALLS("landlock_create_ruleset", "landlock_add_rule", "landlock_restrict_self"),
+		true},
 	{"@debug", "look into and stop processes of the same sandbox",
-		CALLS("ptrace", "process_vm_readv", "process_vm_writev", "kcmp", "pidfd_getfd"), false},
+		CALLS("ptrace", "process_vm_readv", "process_vm_writev", "kcmp", "pidfd_getfd"),
+		false},
 	{"@keyring", "the kernel's key store", CALLS("add_key", "request_key", "keyctl"), false},
-	{"@self-filter", "let a program load further seccomp filters for itself",
-		CALLS("seccomp"), false},
+	{"@self-filter", "let a program load further seccomp filters for itself", CALLS("seccomp"),
+		false},
 };
 
 const struct seccomp_group *seccomp_groups(size_t *ret_n)
@@ -111,13 +119,14 @@ const struct seccomp_group *seccomp_groups(size_t *ret_n)
 	return groups;
 }
 
-/* trp-init starts the program, waits for it and talks to the daemon and the adapters; no word of a profile can take
- * that away. The last ones are what libc needs to start and end any program. */
+/* trp-init starts the program, waits for it and talks to the daemon and the adapters; no word of a
+ * profile can take that away. The last ones are what libc needs to start and end any program. */
 const char *const seccomp_always[] = {"execve", "execveat", "clone", "fork", "vfork", "wait4",
 	"waitid", "poll", "ppoll", "signalfd4", "rt_sigaction", "rt_sigprocmask", "rt_sigreturn",
 	"rt_sigtimedwait", "kill", "socket", "bind", "listen", "accept4", "recvmsg", "sendmsg",
-	"getsockname", "getsockopt", "setsockopt", "read", "write", "writev", "close", "close_range",
-	"dup2", "dup3", "fcntl", "prctl", "setsid", "setpgid", "getpid", "getppid", "gettid", "exit",
-	"exit_group", "tgkill", "openat", "fstat", "newfstatat", "readlink", "readlinkat", "brk",
-	"mmap", "munmap", "mprotect", "arch_prctl", "set_tid_address", "set_robust_list", "rseq",
-	"prlimit64", "getrandom", "futex", "clock_gettime", "restart_syscall", NULL};
+	"getsockname", "getsockopt", "setsockopt", "read", "write", "writev", "close",
+	"close_range", "dup2", "dup3", "fcntl", "prctl", "setsid", "setpgid", "getpid", "getppid",
+	"gettid", "exit", "exit_group", "tgkill", "openat", "fstat", "newfstatat", "readlink",
+	"readlinkat", "brk", "mmap", "munmap", "mprotect", "arch_prctl", "set_tid_address",
+	"set_robust_list", "rseq", "prlimit64", "getrandom", "futex", "clock_gettime",
+	"restart_syscall", NULL};

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
-/* sources.c: see sources.h. Runs in the daemon, as root of the host: a path of the host may lead through
- * directories that a tenant writes to, so links are followed only where none but root can have made them. */
+/* sources.c: see sources.h. Runs in the daemon, as root of the host: a path of the host may lead
+ * through directories that a tenant writes to, so links are followed only where none but root can
+ * have made them. */
 #include "sandbox/sources.h"
 
 #include "sandbox/openat2.h"
@@ -50,7 +51,8 @@ static bool only_root_writes(const struct stat *st)
 	return st->st_uid == 0 && (st->st_mode & 022) == 0;
 }
 
-/* A link in dir, both root's: its text is put before what is left to walk. Anything else is -ELOOP. */
+/* A link in dir, both root's: its text is put before what is left to walk. Anything else is -ELOOP.
+ */
 static int splice_link(int dir, int link, char walk[PATH_MAX], size_t rest_at)
 {
 	struct stat dir_st, link_st;
@@ -106,8 +108,9 @@ static int open_following(const char *path)
 			p += skip + len;
 			continue;
 		}
-		int r = ++links > MAX_LINKS ? -ELOOP
-					    : splice_link(cur, next, walk, (size_t)(p + skip + len - walk));
+		int r = ++links > MAX_LINKS
+				? -ELOOP
+				: splice_link(cur, next, walk, (size_t)(p + skip + len - walk));
 		if (r < 0)
 			return r;
 		p = walk;
@@ -145,7 +148,8 @@ static int open_source(const struct plan_source *s, int root_fd)
 		return path;
 	tree = open_tree(
 		path, "", AT_EMPTY_PATH | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
-	if (tree < 0 || mount_setattr(tree, "", AT_EMPTY_PATH | AT_RECURSIVE, &attr, sizeof(attr)) < 0)
+	if (tree < 0 ||
+		mount_setattr(tree, "", AT_EMPTY_PATH | AT_RECURSIVE, &attr, sizeof(attr)) < 0)
 		return -errno;
 	return trp_steal_fd(&tree);
 }
@@ -176,15 +180,16 @@ void sources_close(int *trees, size_t n)
 		trp_close(&trees[i]);
 }
 
-int sources_idmap(
-	const struct plan *plan, const int *trees, int userns_fd, struct sandbox_failure *ret_failure)
+int sources_idmap(const struct plan *plan, const int *trees, int userns_fd,
+	struct sandbox_failure *ret_failure)
 {
 	struct mount_attr attr = {.attr_set = MOUNT_ATTR_IDMAP, .userns_fd = (uint64_t)userns_fd};
 
 	for (size_t i = 0; i < plan->n_sources; i++) {
 		if (!plan->sources[i].idmap || trees[i] < 0)
 			continue;
-		if (mount_setattr(trees[i], "", AT_EMPTY_PATH | AT_RECURSIVE, &attr, sizeof(attr)) == 0)
+		if (mount_setattr(
+			    trees[i], "", AT_EMPTY_PATH | AT_RECURSIVE, &attr, sizeof(attr)) == 0)
 			continue;
 		int r = -errno;
 		sandbox_failure_set(ret_failure, plan->sources[i].stage, -r, plan->sources[i].path);

@@ -122,7 +122,8 @@ static int clone_child(struct spawn *sp)
 	return 0;
 }
 
-static int write_proc(struct spawn *sp, enum sandbox_stage stage, const char *file, const char *text)
+static int write_proc(
+	struct spawn *sp, enum sandbox_stage stage, const char *file, const char *text)
 {
 	char path[64];
 	int r;
@@ -150,8 +151,9 @@ static int attach_cgroup(struct spawn *sp)
 	return r < 0 ? fail(sp, SANDBOX_STAGE_CGROUP, r, cg->name) : 0;
 }
 
-/* Raising a hard limit, or lowering the score, takes the host's CAP_SYS_RESOURCE, which only the daemon can have. The
- * child sets the exact values itself, late: they must not hinder its own steps. */
+/* Raising a hard limit, or lowering the score, takes the host's CAP_SYS_RESOURCE, which only the
+ * daemon can have. The child sets the exact values itself, late: they must not hinder its own
+ * steps. */
 static int raise_limits(struct spawn *sp)
 {
 	char score[16];
@@ -228,7 +230,8 @@ static void release(struct spawn *sp)
 	trp_close(&sp->pidfd);
 }
 
-int sandbox_spawn(const struct sandbox_spec *spec, struct sandbox *ret, struct sandbox_failure *ret_failure)
+int sandbox_spawn(
+	const struct sandbox_spec *spec, struct sandbox *ret, struct sandbox_failure *ret_failure)
 {
 	struct spawn sp = {
 		.spec = spec,

@@ -38,41 +38,57 @@ static const struct {
 	const char *advice;
 } advices[] = {
 	{SANDBOX_STAGE_CLONE, EPERM,
-		"trpsupd must be root and not in a chroot; a kernel that forbids user namespaces says so in "
+		"trpsupd must be root and not in a chroot; a kernel that forbids user namespaces "
+		"says so in "
 		"sysctl kernel.unprivileged_userns_clone (want 1), "
 		"kernel.apparmor_restrict_unprivileged_userns (want 0)"},
 	{SANDBOX_STAGE_CLONE, ENOSPC,
-		"a limit on namespaces is reached: raise sysctl user.max_user_namespaces, user.max_net_namespaces, "
+		"a limit on namespaces is reached: raise sysctl user.max_user_namespaces, "
+		"user.max_net_namespaces, "
 		"user.max_mnt_namespaces, user.max_pid_namespaces"},
 	{SANDBOX_STAGE_CLONE, EUSERS, "user namespaces are nested more than 32 deep"},
 	{SANDBOX_STAGE_CLONE, EAGAIN,
-		"the number of processes is limited: see pids.max of the control group and RLIMIT_NPROC"},
+		"the number of processes is limited: see pids.max of the control group and "
+		"RLIMIT_NPROC"},
 	{SANDBOX_STAGE_CLONE, EINVAL,
-		"this kernel lacks a namespace: CONFIG_USER_NS, CONFIG_PID_NS, CONFIG_NET_NS, CONFIG_IPC_NS and "
+		"this kernel lacks a namespace: CONFIG_USER_NS, CONFIG_PID_NS, CONFIG_NET_NS, "
+		"CONFIG_IPC_NS and "
 		"CONFIG_UTS_NS are needed"},
 	{SANDBOX_STAGE_CLONE, ENOSYS, "Linux 5.7 or newer is needed (clone3)"},
-	{SANDBOX_STAGE_CLONE, EBUSY, "the control group has controllers enabled for groups below it"},
-	{SANDBOX_STAGE_CLONE, EOPNOTSUPP, "the control group is in an invalid state: see its cgroup.type"},
+	{SANDBOX_STAGE_CLONE, EBUSY,
+		"the control group has controllers enabled for groups below it"},
+	{SANDBOX_STAGE_CLONE, EOPNOTSUPP,
+		"the control group is in an invalid state: see its cgroup.type"},
 	{SANDBOX_STAGE_USERNS, EPERM,
-		"trpsupd needs CAP_SETUID and CAP_SETGID, and the range must be mapped in its own user namespace"},
-	{SANDBOX_STAGE_USERNS, EINVAL, "the range must lie within 1 to 4294967294 and not be empty"},
-	{SANDBOX_STAGE_CGROUP, EBUSY, "the control group has controllers enabled for groups below it"},
+		"trpsupd needs CAP_SETUID and CAP_SETGID, and the range must be mapped in its own "
+		"user namespace"},
+	{SANDBOX_STAGE_USERNS, EINVAL,
+		"the range must lie within 1 to 4294967294 and not be empty"},
+	{SANDBOX_STAGE_CGROUP, EBUSY,
+		"the control group has controllers enabled for groups below it"},
 	{SANDBOX_STAGE_CGROUP, ENOENT, "somebody removed the control group"},
-	{SANDBOX_STAGE_NETNS, EACCES, "/proc/sys is read-only here: trpsupd itself runs in a container that masks it"},
-	{SANDBOX_STAGE_NETNS, EROFS, "/proc/sys is read-only here: trpsupd itself runs in a container that masks it"},
+	{SANDBOX_STAGE_NETNS, EACCES,
+		"/proc/sys is read-only here: trpsupd itself runs in a container that masks it"},
+	{SANDBOX_STAGE_NETNS, EROFS,
+		"/proc/sys is read-only here: trpsupd itself runs in a container that masks it"},
 	{SANDBOX_STAGE_NETNS, ENOENT, "is /proc mounted, and does the kernel have IPv4?"},
 	{SANDBOX_STAGE_HOSTNAME, EINVAL, "at most 64 bytes"},
 	{SANDBOX_STAGE_MOUNT, ENOENT,
-		"it does not exist; make it, or mark the mount as optional. A target in a read-only directory "
+		"it does not exist; make it, or mark the mount as optional. A target in a "
+		"read-only directory "
 		"must exist there already"},
 	{SANDBOX_STAGE_MOUNT, EROFS, "a target in a read-only directory must exist there already"},
 	{SANDBOX_STAGE_MOUNT, ELOOP,
-		"its path leads through a symbolic link that others than root can change, or the mount is writable: "
+		"its path leads through a symbolic link that others than root can change, or the "
+		"mount is writable: "
 		"give the path without links"},
 	{SANDBOX_STAGE_MOUNT, EINVAL,
-		"the target must be an absolute path without \"..\"; and the file system of an idmapped mount must "
-		"support that (ext4, xfs, btrfs, tmpfs from Linux 6.3; not NFS), with every mount below it"},
-	{SANDBOX_STAGE_MOUNT, ENOTDIR, "source and target must both be directories, or both be files"},
+		"the target must be an absolute path without \"..\"; and the file system of an "
+		"idmapped mount must "
+		"support that (ext4, xfs, btrfs, tmpfs from Linux 6.3; not NFS), with every mount "
+		"below it"},
+	{SANDBOX_STAGE_MOUNT, ENOTDIR,
+		"source and target must both be directories, or both be files"},
 	{SANDBOX_STAGE_MOUNT, EEXIST, "something else is there already"},
 	{SANDBOX_STAGE_MOUNT, ENOSPC,
 		"the sandbox's tmpfs is full, or sysctl fs.mount-max is reached"},
@@ -80,29 +96,38 @@ static const struct {
 	{SANDBOX_STAGE_ROOT, ENOENT, "the root directory does not exist"},
 	{SANDBOX_STAGE_ROOT, EINVAL, "the size of the private directories must not be 0"},
 	{SANDBOX_STAGE_PROC, EPERM,
-		"the kernel allows it only where the host's own /proc is not masked: trpsupd itself runs in a container "
+		"the kernel allows it only where the host's own /proc is not masked: trpsupd "
+		"itself runs in a container "
 		"that hides parts of it"},
 	{SANDBOX_STAGE_PROC, EINVAL, "Linux 5.8 or newer is needed (hidepid=invisible)"},
-	{SANDBOX_STAGE_PIVOT, EINVAL, "the host runs from an initramfs; its root must be a mounted file system"},
+	{SANDBOX_STAGE_PIVOT, EINVAL,
+		"the host runs from an initramfs; its root must be a mounted file system"},
 	{SANDBOX_STAGE_FDS, EMFILE, "too many open files: raise RLIMIT_NOFILE of trpsupd"},
 	{SANDBOX_STAGE_RLIMIT, EPERM,
-		"it is above trpsupd's own hard limit and trpsupd lacks CAP_SYS_RESOURCE: raise its limit or lower the "
+		"it is above trpsupd's own hard limit and trpsupd lacks CAP_SYS_RESOURCE: raise "
+		"its limit or lower the "
 		"service's"},
 	{SANDBOX_STAGE_RLIMIT, EACCES, "a score below trpsupd's own needs CAP_SYS_RESOURCE"},
 	{SANDBOX_STAGE_IDS, EINVAL, "user and group must lie within the service's range of ids"},
 	{SANDBOX_STAGE_SESSION, ENOENT, "the working directory does not exist in the sandbox"},
 	{SANDBOX_STAGE_SESSION, EACCES, "the service's user may not enter the working directory"},
-	{SANDBOX_STAGE_SESSION, EDQUOT, "the user's keys are used up: raise sysctl kernel.keys.maxkeys"},
+	{SANDBOX_STAGE_SESSION, EDQUOT,
+		"the user's keys are used up: raise sysctl kernel.keys.maxkeys"},
 	{SANDBOX_STAGE_LANDLOCK, ENOSYS,
-		"this kernel has no Landlock (Linux 5.13, CONFIG_SECURITY_LANDLOCK); allow_missing = landlock in the "
+		"this kernel has no Landlock (Linux 5.13, CONFIG_SECURITY_LANDLOCK); allow_missing "
+		"= landlock in the "
 		"profile starts it without"},
 	{SANDBOX_STAGE_LANDLOCK, EOPNOTSUPP,
-		"Landlock is off at boot: add it to the kernel's lsm= parameter; allow_missing = landlock in the profile "
+		"Landlock is off at boot: add it to the kernel's lsm= parameter; allow_missing = "
+		"landlock in the profile "
 		"starts the service without"},
-	{SANDBOX_STAGE_SECCOMP, EINVAL, "the filter is missing, or this kernel lacks CONFIG_SECCOMP_FILTER"},
+	{SANDBOX_STAGE_SECCOMP, EINVAL,
+		"the filter is missing, or this kernel lacks CONFIG_SECCOMP_FILTER"},
 	{SANDBOX_STAGE_EXEC, EACCES,
-		"the file must be executable for everybody and not lie on a file system mounted noexec"},
-	{SANDBOX_STAGE_EXEC, ENOENT, "its dynamic loader is not in the sandbox: link it statically"},
+		"the file must be executable for everybody and not lie on a file system mounted "
+		"noexec"},
+	{SANDBOX_STAGE_EXEC, ENOENT,
+		"its dynamic loader is not in the sandbox: link it statically"},
 	{SANDBOX_STAGE_EXEC, ENOEXEC, "it is not a program for this machine"},
 	{SANDBOX_STAGE_EXEC, EAGAIN, "the limit on processes (RLIMIT_NPROC) is reached"},
 	{SANDBOX_STAGE_EXEC, E2BIG, "arguments and environment are too long"},
@@ -116,7 +141,8 @@ const char *sandbox_stage_name(enum sandbox_stage stage)
 	return (unsigned)stage < SANDBOX_STAGE_COUNT ? stages[stage].name : "unknown";
 }
 
-void sandbox_failure_set(struct sandbox_failure *f, enum sandbox_stage stage, int error, const char *detail)
+void sandbox_failure_set(
+	struct sandbox_failure *f, enum sandbox_stage stage, int error, const char *detail)
 {
 	size_t len = detail ? strlen(detail) : 0;
 	size_t keep = len < sizeof(f->detail) ? len : sizeof(f->detail) - 1;
@@ -140,14 +166,17 @@ static const char *advice_for(enum sandbox_stage stage, int error)
 
 void sandbox_failure_text(const struct sandbox_failure *f, char *out, size_t size)
 {
-	/* it came through a pipe from a process that was to become a tenant's: nothing in it is trusted */
+	/* it came through a pipe from a process that was to become a tenant's: nothing in it is
+	 * trusted */
 	enum sandbox_stage stage = f->stage < SANDBOX_STAGE_COUNT ? f->stage : SANDBOX_STAGE_NONE;
 	int detail_len = (int)strnlen(f->detail, sizeof(f->detail));
 	const char *advice = advice_for(stage, f->error);
 	bool is_path = f->detail[0] == '/' || strncmp(f->detail, "...", 3) == 0;
 
 	snprintf(out, size, "cannot %s%s%.*s%s: %s%s%s", stages[stage].text,
-		detail_len == 0 ? "" : is_path ? " " : " (", detail_len, f->detail,
-		detail_len == 0 || is_path ? "" : ")", strerror(f->error), advice ? "; " : "",
-		advice ? advice : "");
+		detail_len == 0 ? ""
+		: is_path       ? " "
+				: " (",
+		detail_len, f->detail, detail_len == 0 || is_path ? "" : ")", strerror(f->error),
+		advice ? "; " : "", advice ? advice : "");
 }

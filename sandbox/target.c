@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
-/* target.c: paths of the new root. Runs IN THE CHILD, before pivot_root. A bind mount may show a directory that
- * a tenant filled with links earlier: each lookup is one openat2(RESOLVE_IN_ROOT) from the new root. */
+/* target.c: paths of the new root. Runs IN THE CHILD, before pivot_root. A bind mount may show a
+ * directory that a tenant filled with links earlier: each lookup is one openat2(RESOLVE_IN_ROOT)
+ * from the new root. */
 #include "sandbox/child.h"
 #include "sandbox/openat2.h"
 
@@ -34,7 +35,8 @@ int target_open_existing(const struct child *c, const char *path)
 	return trp_openat2(c->root_fd, path, O_PATH, RESOLVE);
 }
 
-/* The directory prefix, made if it is not there and its parent (an open directory) is on a tmpfs of ours. */
+/* The directory prefix, made if it is not there and its parent (an open directory) is on a tmpfs of
+ * ours. */
 static int open_or_make_dir(const struct child *c, int parent, const char *prefix)
 {
 	int fd = trp_openat2(c->root_fd, prefix, O_PATH | O_DIRECTORY, RESOLVE);
