@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: ISC */
-/* caps.c: ids and capabilities. Runs IN THE CHILD.
+/* caps.c: ids and capabilities. Runs IN THE CHILD, a forked copy with one thread.
  *
- * Raw system calls: libc's setresuid() would signal threads that a forked copy of the daemon does
- * not have, libcap allocates. Order: securebits and bounding set while CAP_SETPCAP is there, then
- * the ids (capabilities survive that because of NO_SETUID_FIXUP), then every set is emptied and
- * looked at. */
+ * The ids by raw system calls: libc's setresuid() would signal threads that the copy does not have. Order: securebits and
+ * bounding set while CAP_SETPCAP is there, then the ids (capabilities survive that because of NO_SETUID_FIXUP), then
+ * every set is emptied and looked at. */
 #include "sandbox/child.h"
 
-#include <linux/capability.h>
 #include <linux/securebits.h>
+#include <sys/capability.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 
@@ -36,10 +35,11 @@ int child_ns_root(struct child *c, const struct plan_step *s)
 int child_bounding(struct child *c, const struct plan_step *s)
 {
 	(void)c, (void)s;
-	if (prctl(PR_SET_SECUREBITS, SECUREBITS, 0, 0, 0) < 0)
+	if (cap_set_secbits(SECUREBITS) < 0)
 		return -errno;
-	for (unsigned long cap = 0; prctl(PR_CAPBSET_READ, cap, 0, 0, 0) >= 0; cap++)
-		if (prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) < 0)
+	/* also those of a newer kernel that libcap has no name for: the kernel says where they end */
+	for (cap_value_t cap = 0; CAP_IS_SUPPORTED(cap); cap++)
+		if (cap_drop_bound(cap) < 0)
 			return -errno;
 	return 0;
 }
@@ -50,25 +50,29 @@ int child_ids(struct child *c, const struct plan_step *s)
 	return set_ids(c->spec->uid, c->spec->gid);
 }
 
-static bool any(const struct __user_cap_data_struct d[2])
+static int empty_sets(void)
 {
-	return d[0].effective | d[0].permitted | d[0].inheritable | d[1].effective |
-	       d[1].permitted | d[1].inheritable;
+	cap_t none = cap_init(), now = NULL;
+	int r = none && cap_reset_ambient() == 0 && cap_set_proc(none) == 0 ? 0 : -errno;
+
+	if (r == 0) {
+		now = cap_get_proc();
+		/* the kernel said yes: did it? */
+		r = !now ? -errno : cap_compare(now, none) == 0 ? 0 : -ENOTRECOVERABLE;
+	}
+	cap_free(now);
+	cap_free(none);
+	return r;
 }
 
 int child_drop_caps(struct child *c, const struct plan_step *s)
 {
-	struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
-	struct __user_cap_data_struct none[2] = {0}, now[2];
+	int r = empty_sets();
 
 	(void)c, (void)s;
-	if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0 ||
-		syscall(SYS_capset, &head, none) < 0 || syscall(SYS_capget, &head, now) < 0)
-		return -errno;
-	if (any(now) || prctl(PR_CAPBSET_READ, CAP_SYS_ADMIN, 0, 0, 0) != 0 ||
-		prctl(PR_GET_SECUREBITS, 0, 0, 0, 0) != SECUREBITS)
-		return -ENOTRECOVERABLE; /* the kernel said yes and did not */
-	return 0;
+	if (r == 0 && (cap_get_bound(CAP_SYS_ADMIN) != 0 || cap_get_secbits() != SECUREBITS))
+		r = -ENOTRECOVERABLE;
+	return r;
 }
 
 int child_no_new_privs(struct child *c, const struct plan_step *s)

@@ -149,15 +149,15 @@ static int step_rlimit(struct child *c, const struct plan_step *s)
 	return setrlimit((unsigned)s->resource, &limit) < 0 ? -errno : 0;
 }
 
-/* A handler of the daemon's is gone with clone3's CLEAR_SIGHAND; what it ignores (SIGPIPE) would
- * stay ignored. */
+/* A handler of the daemon's is gone with clone3's CLEAR_SIGHAND; what it ignores (SIGPIPE) would stay ignored. By the
+ * system call, whose struct is all zero for "default": libc does not let its own two signals be set. */
 static int default_signals(void)
 {
-	struct sigaction sa = {.sa_handler = SIG_DFL};
+	static const char by_default[32];
 	uint64_t none = 0;
 
-	for (int sig = 1; sig <= SIGRTMAX; sig++)
-		sigaction(sig, &sa, NULL); /* KILL, STOP and libc's own two cannot be set */
+	for (int sig = 1; sig <= 64; sig++)
+		syscall(SYS_rt_sigaction, sig, by_default, NULL, sizeof(none)); /* KILL and STOP cannot be set */
 	return syscall(SYS_rt_sigprocmask, SIG_SETMASK, &none, NULL, sizeof(none)) < 0 ? -errno : 0;
 }
 

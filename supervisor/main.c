@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #define SWEEP_SECONDS 0.05
+#define LISTENERS_MAX 256 /* the router's own bound */
 
 /* sd_notify(3): tells who started us that all is up. */
 static void tell_ready(void)
@@ -142,6 +143,10 @@ static int open_listeners(struct daemon *d)
 	const struct config *c = d->config;
 	char err[300];
 
+	if (c->n_listeners > LISTENERS_MAX) {
+		log_error("%s: %zu listeners, at most %d", c->file, c->n_listeners, LISTENERS_MAX);
+		return -E2BIG;
+	}
 	d->listeners = calloc(c->n_listeners + 1, sizeof(*d->listeners));
 	if (!d->listeners)
 		return -ENOMEM;
