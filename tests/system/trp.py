@@ -56,7 +56,13 @@ def read(path):
 
 
 def processes():
-    return [int(name) for name in os.listdir("/proc") if name.isdigit()]
+    """All that run. One that has ended waits for its parent, which may be the machine's init: none of ours then."""
+    def runs(pid):
+        try:
+            return read("/proc/%d/stat" % pid).rsplit(b")", 1)[1].split()[0] not in (b"Z", b"X")
+        except OSError:
+            return False
+    return [int(name) for name in os.listdir("/proc") if name.isdigit() and runs(int(name))]
 
 
 def namespace(pid, kind):
@@ -96,6 +102,10 @@ class Daemon:
         self.process = self.lock = None
         os.chmod(self.dir, 0o755)  # as /run is
         os.mkdir(self.profile_dir)
+        # the daemon takes profiles from root only, and this tree may be somebody else's
+        self.shipped_dir = os.path.join(self.dir, "shipped")
+        subprocess.run(["cp", "-r", os.path.join(TOP, "profiles"), self.shipped_dir], check=True)
+        subprocess.run(["chmod", "-R", "go-w", self.shipped_dir], check=True)
         for name, text in (profiles or {}).items():
             self.profile(name, text)
 
@@ -121,7 +131,7 @@ protocols = http
 [listener tls]
 port = %d
 protocols = tls
-""" % (self.run_dir, self.state_dir, self.log_dir, self.name, self.profile_dir, os.path.join(TOP, "profiles"),
+""" % (self.run_dir, self.state_dir, self.log_dir, self.name, self.profile_dir, self.shipped_dir,
                 UID_BASE, self.extra_config, HTTP_PORT, TLS_PORT))
 
     # life
@@ -130,8 +140,7 @@ protocols = tls
         os.makedirs(self.state_dir, mode=0o700, exist_ok=True)
         self.lock = open(os.path.join(self.state_dir, "test.lock"), "w")
         fcntl.flock(self.lock, fcntl.LOCK_EX)  # one test at a time
-        for kept in ("state", "secrets"):  # of an earlier run; images and uid ranges stay
-            shutil.rmtree(os.path.join(self.state_dir, kept), ignore_errors=True)
+        self.forget_services()
         self.write_conf()
         try:
             self.run()
@@ -139,6 +148,11 @@ protocols = tls
             self.clean_up()
             raise
         return self
+
+    def forget_services(self):
+        """Images and uid ranges stay."""
+        for kept in ("state", "secrets"):
+            shutil.rmtree(os.path.join(self.state_dir, kept), ignore_errors=True)
 
     def run(self):
         """Starts the process; state stays as it is."""
@@ -196,6 +210,7 @@ protocols = tls
                 pass
         shutil.rmtree(self.dir, ignore_errors=True)
         if self.lock:
+            self.forget_services()
             self.lock.close()
 
     def left(self):
@@ -347,8 +362,11 @@ class Machine:
         return program.startswith(BUILD + "/") or "trpsup-test" in cgroups_of(pid)
 
     def left_since(self, before):
-        found = ["process %d: %s" % (p, read("/proc/%d/cmdline" % p).replace(b"\0", b" ").decode()[:100])
-                 for p in self.ours - before.ours if os.path.exists("/proc/%d" % p)]
+        found = []
+        for p in self.ours - before.ours:
+            status = process_status(p)
+            if status:
+                found.append("process %d: %s, %s, child of %s" % (p, status["Name"], status["State"], status["PPid"]))
         found += ["mount " + m for m in self.mounts - before.mounts]
         found += ["control group " + g for g in self.groups - before.groups]
         found += ["network interface " + i for i in self.links - before.links]
