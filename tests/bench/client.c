@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: ISC */
-/* client: the load of the measurements. Makes a number of HTTP requests, each on a connection of its own, a fixed number of
- * them at a time, and wants every one answered whole: status 200, the length that was announced and expected, then the
- * server's FIN. Anything else ends it with 1 and a sentence, for a measurement with errors in it is none.
+/* client: the load of the measurements. Makes a number of HTTP requests, each on a connection of
+ * its own, a fixed number of them at a time, and wants every one answered whole: status 200, the
+ * length that was announced and expected, then the server's FIN. Anything else ends it with 1 and a
+ * sentence, for a measurement with errors in it is none.
  *
  *   client ADDRESS PORT HOST PATH REQUESTS CONCURRENT BODY_BYTES
  *
- * Prints "requests=N seconds=S bytes=N slowest_ms=M". The server closes first (Connection: close), so that the client's end
- * never resets a connection and its ports are free again at once. */
+ * Prints "requests=N seconds=S bytes=N slowest_ms=M". The server closes first (Connection: close),
+ * so that the client's end never resets a connection and its ports are free again at once. */
 #include "base/parse.h"
 #include "base/util.h"
 
@@ -64,7 +65,8 @@ static void open_next(struct conn *c)
 	c->fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (c->fd < 0)
 		err(1, "socket");
-	if (connect(c->fd, (struct sockaddr *)&load.addr, sizeof(load.addr)) < 0 && errno != EINPROGRESS)
+	if (connect(c->fd, (struct sockaddr *)&load.addr, sizeof(load.addr)) < 0 &&
+		errno != EINPROGRESS)
 		err(1, "connect, request %" PRIu64, load.opened);
 	if (epoll_ctl(load.epoll_fd, EPOLL_CTL_ADD, c->fd, &ev) < 0)
 		err(1, "epoll_ctl");
@@ -92,7 +94,8 @@ static void check_head(struct conn *c)
 	char *end;
 
 	if (strncmp(c->head, "HTTP/1.1 200 ", 13) != 0)
-		errx(1, "answer %" PRIu64 ": %.*s", load.done, (int)strcspn(c->head, "\r\n"), c->head);
+		errx(1, "answer %" PRIu64 ": %.*s", load.done, (int)strcspn(c->head, "\r\n"),
+			c->head);
 	if (!field)
 		errx(1, "answer %" PRIu64 ": no Content-Length", load.done);
 	field += 18;
@@ -111,7 +114,8 @@ static void take_head(struct conn *c, size_t n)
 	end = strstr(c->head, "\r\n\r\n");
 	if (!end) {
 		if (c->head_len == HEAD_MAX)
-			errx(1, "answer %" PRIu64 ": a head of more than %d bytes", load.done, HEAD_MAX);
+			errx(1, "answer %" PRIu64 ": a head of more than %d bytes", load.done,
+				HEAD_MAX);
 		return;
 	}
 	c->body = c->head_len - (size_t)(end + 4 - c->head);
@@ -119,8 +123,8 @@ static void take_head(struct conn *c, size_t n)
 	check_head(c);
 }
 
-/* False: the answer is whole and the server has closed. The body is counted and thrown away inside of the kernel
- * (tcp(7), MSG_TRUNC), so that it is the servers that limit a bulk transfer. */
+/* False: the answer is whole and the server has closed. The body is counted and thrown away inside
+ * of the kernel (tcp(7), MSG_TRUNC), so that it is the servers that limit a bulk transfer. */
 static bool take(struct conn *c)
 {
 	ssize_t n;
@@ -143,7 +147,8 @@ static bool take(struct conn *c)
 			take_head(c, (size_t)n);
 	}
 	if (!c->in_body || c->body != load.body_bytes)
-		errx(1, "answer %" PRIu64 ": closed after %" PRIu64 " bytes of the body", load.done, c->body);
+		errx(1, "answer %" PRIu64 ": closed after %" PRIu64 " bytes of the body", load.done,
+			c->body);
 	return false;
 }
 
@@ -166,7 +171,8 @@ static void handle(const struct epoll_event *ev)
 	if (!c->sent) {
 		if (ev->events & (EPOLLERR | EPOLLHUP)) {
 			int error = 0;
-			getsockopt(c->fd, SOL_SOCKET, SO_ERROR, &error, &(socklen_t){sizeof(error)});
+			getsockopt(
+				c->fd, SOL_SOCKET, SO_ERROR, &error, &(socklen_t){sizeof(error)});
 			errx(1, "connect, request %" PRIu64 ": %s", load.done, strerror(error));
 		}
 		send_request(c);
@@ -190,8 +196,8 @@ static void run(uint64_t concurrent)
 		if (n < 0)
 			err(1, "epoll_wait");
 		if (n == 0)
-			errx(1, "nothing came for %d s, %" PRIu64 " of %" PRIu64 " done", STALL_MS / 1000,
-				load.done, load.requests);
+			errx(1, "nothing came for %d s, %" PRIu64 " of %" PRIu64 " done",
+				STALL_MS / 1000, load.done, load.requests);
 		for (int i = 0; i < n; i++)
 			handle(&events[i]);
 	}
@@ -220,7 +226,8 @@ int main(int argc, char **argv)
 	if (inet_pton(AF_INET, argv[1], &load.addr.sin_addr) != 1)
 		errx(2, "ADDRESS: '%s' is not an IPv4 address", argv[1]);
 	n = snprintf(load.request, sizeof(load.request),
-		"GET %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: bench\r\nAccept: */*\r\nConnection: close\r\n\r\n",
+		"GET %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: bench\r\nAccept: */*\r\nConnection: "
+		"close\r\n\r\n",
 		argv[4], argv[3]);
 	if (n < 0 || (size_t)n >= sizeof(load.request))
 		errx(2, "HOST, PATH: too long");

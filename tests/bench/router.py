@@ -22,6 +22,7 @@ def new_connections(client, server):
     with measure.cpu_used(server, cpu):
         took = measure.requests(client, server, "1k", NEW_CONNECTIONS, CONCURRENT)
     return {"new_us": cpu["server_us"] / NEW_CONNECTIONS, "front_us": cpu["front_us"] / NEW_CONNECTIONS,
+            "front_sleeps": cpu["front_sleeps"] / NEW_CONNECTIONS,
             "new_rate": NEW_CONNECTIONS / took["seconds"], "slowest_ms": took["slowest_ms"]}
 
 
@@ -70,6 +71,7 @@ def calls_per_connection(client, server, directory):
 ROWS = (
     ("new_us", "new connection: CPU of all server processes, us", "%.1f", True),
     ("front_us", "new connection: CPU of the router or proxy alone, us", "%.1f", False),
+    ("front_sleeps", "new connection: times that it ran out of work", "%.2f", False),
     ("new_rate", "new connections/s (one client process)", "%.0f", False),
     ("slowest_ms", "new connection: slowest, ms", "%.1f", False),
     ("kept_rate", "kept connections (%d): requests/s" % measure.WRK_CONNECTIONS, "%.0f", True),
@@ -84,7 +86,7 @@ def print_tables(results, calls):
     for name, r in results.items():
         rows = []
         for quantity, text, form, compare in ROWS:
-            if name == "direct" and quantity == "front_us":
+            if name == "direct" and quantity.startswith("front_"):
                 continue
             rows.append((text, r[quantity], form))
             if name != "direct" and compare:

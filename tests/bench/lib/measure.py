@@ -35,17 +35,28 @@ def cpu_us(pids):
     return total / 1000
 
 
+def sleeps(pids):
+    """How often they have run out of work so far (proc_pid_status(5))."""
+    total = 0
+    for pid in pids:
+        with open("/proc/%d/status" % pid) as f:
+            total += int(re.search(r"\nvoluntary_ctxt_switches:\t([0-9]+)", f.read()).group(1))
+    return total
+
+
 @contextlib.contextmanager
 def cpu_used(server, out):
-    """Puts what the block costs into out: "server_us" of all processes, "front_us" of those before nginx."""
+    """Puts what the block costs into out: "server_us" of all processes; of those before nginx "front_us" and how
+    often they slept, "front_sleeps"."""
     front, everything = server.front(), server.processes()
-    before = cpu_us(everything), cpu_us(front)
+    before = cpu_us(everything), cpu_us(front), sleeps(front)
     yield
     time.sleep(SETTLE_SECONDS)  # what the servers do after the client has its last byte
     if set(server.processes()) != set(everything):
         raise arena.Failure("%s: a process came or ended while it was measured" % server.name)
     out["server_us"] = cpu_us(everything) - before[0]
     out["front_us"] = cpu_us(front) - before[1]
+    out["front_sleeps"] = sleeps(front) - before[2]
 
 
 def machine():
