@@ -18,6 +18,7 @@ import threading
 import time
 import unittest
 
+TOP = os.path.join(os.path.dirname(__file__), "../..")
 BUILD = os.environ.get("TRP_BUILD", os.path.join(os.path.dirname(__file__), "../../build"))
 ROUTER = os.path.abspath(os.path.join(BUILD, "trp-router"))
 
@@ -373,6 +374,15 @@ class Incomplete(RouterCase):
     def test_large_hello_cut_here_and_there(self):
         data = tls("a.test", 1800)
         self.run_cuts([(data[:i], data[i:]) for i in range(1, len(data), 13)])
+
+    def test_post_quantum_hello_cut_at_every_byte(self):
+        """What Chromium sent for www.example.org: a key share of X25519MLKEM768 (0x11ec), two TCP segments long."""
+        with open(os.path.join(TOP, "tests/fuzz/seeds/fuzz_tls/chromium-post-quantum.bin"), "rb") as f:
+            data = f.read()
+        self.assertIn(b"\x11\xec\x04\xc0", data)  # group and the length of its share, 1216
+        self.router.route(TLS, "www.example.org", self.web)
+        self.router.sync()
+        self.run_cuts([(data[:i], data[i:]) for i in range(1, len(data))])
 
     def test_two_records_at_every_byte(self):
         message = client_hello("a.test")

@@ -399,7 +399,7 @@ static void read_captured(const char *file)
 static void test_captured(void **state)
 {
 	static const char *const files[] = {"openssl.bin", "openssl-tls12.bin", "openssl-large.bin", "curl.bin",
-		"node.bin", "python.bin"};
+		"node.bin", "python.bin", "chromium-post-quantum.bin"};
 	struct parse_result r;
 
 	(void)state;
