@@ -83,7 +83,7 @@ class OtherHost:
 
 
 def chromium(url, *flags):
-    with tempfile.TemporaryDirectory(prefix="trpsup-test-chromium-") as profile:
+    with tempfile.TemporaryDirectory(prefix=trp.TAG + "-chromium-") as profile:
         return subprocess.run(
             ["chromium", "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
              "--disable-background-networking", "--disable-component-update", "--disable-sync",

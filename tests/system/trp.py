@@ -32,6 +32,9 @@ def free_port(first):
 
 
 HTTP_PORT, TLS_PORT = free_port(18080), free_port(18443)
+# begins the names of all that a run makes on the machine (run directory, control groups), so that two runs at a time
+# do not take each other's for leftovers
+TAG = os.environ.setdefault("TRP_TEST_TAG", "trpsup-test-%07d" % os.getpid())
 # a part of the uid pool that the daemon of a real installation does not use
 UID_BASE = 0x70000000 + 4096 * 65536
 
@@ -92,7 +95,7 @@ class Daemon:
     def __init__(self, profiles=None, config="", state=STATE):
         self.state_dir = state
         self.extra_config = config
-        self.dir = tempfile.mkdtemp(prefix="trpsup-test-", dir="/run")
+        self.dir = tempfile.mkdtemp(prefix=TAG + "-", dir="/run")
         self.name = os.path.basename(self.dir)
         self.run_dir = os.path.join(self.dir, "run")
         self.log_dir = os.path.join(self.dir, "log")
@@ -340,33 +343,39 @@ def listening(ports):
     return [line for line in out.splitlines() if int(line.split()[3].rsplit(":", 1)[1]) in ports]
 
 
+def descendants(pid):
+    """Of this process, however deep."""
+    parents = {}
+    for p in processes():
+        status = process_status(p)
+        if status:
+            parents[p] = int(status["PPid"])
+    found, more = set(), {pid}
+    while more:
+        more = {p for p, parent in parents.items() if parent in more} - found
+        found |= more
+    return found
+
+
 class Machine:
     """What must be as before after each test file. (A namespace lives by a process or a mount, so those tell.)"""
 
     def __init__(self):
-        pids = processes()
-        self.mounts = set(mounts())
-        self.groups = set(control_groups("trpsup-test"))
-        self.links = set(os.listdir("/sys/class/net"))
-        self.ours = {p for p in pids if self._ours(p)}
-        self.run = {f for f in os.listdir("/run") if f.startswith("trpsup-test")}
+        # the runner is a subreaper: whatever its tests leave behind is its child in the end
+        self.processes = descendants(os.getpid())
+        self.mounts = {m for m in read("/proc/self/mountinfo").decode().splitlines() if TAG in m}
+        self.groups = set(control_groups(TAG))
+        self.links = {link for link in os.listdir("/sys/class/net") if link.startswith("trpt")}
+        self.run = {f for f in os.listdir("/run") if f.startswith(TAG)}
         self.sockets = {line for line in read("/proc/net/unix").decode("utf-8", "replace").splitlines()
-                        if "trpsup-test" in line}
-
-    @staticmethod
-    def _ours(pid):
-        try:
-            program = os.readlink("/proc/%d/exe" % pid)
-        except OSError:
-            program = ""
-        return program.startswith(BUILD + "/") or "trpsup-test" in cgroups_of(pid)
+                        if TAG in line}
 
     def left_since(self, before):
         found = []
-        for p in self.ours - before.ours:
+        for p in self.processes - before.processes:
             status = process_status(p)
             if status:
-                found.append("process %d: %s, %s, child of %s" % (p, status["Name"], status["State"], status["PPid"]))
+                found.append("process %d: %s, %s" % (p, status["Name"], status["State"]))
         found += ["mount " + m for m in self.mounts - before.mounts]
         found += ["control group " + g for g in self.groups - before.groups]
         found += ["network interface " + i for i in self.links - before.links]
