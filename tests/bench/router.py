@@ -12,7 +12,7 @@ ROUNDS = 11
 NEW_CONNECTIONS, CONCURRENT = 10000, 32
 TRACED_CONNECTIONS = 2000
 KEEPALIVE_SECONDS = 1
-BULK_TRANSFERS = 4
+BULK_TRANSFERS, BULK_TRIES = 2, 3
 MB = 1e6
 
 
@@ -34,10 +34,15 @@ def kept_connections(_, server):
 
 
 def bulk(client, server):
-    cpu = {}
-    with measure.cpu_used(server, cpu):
-        took = measure.requests(client, server, "100m", BULK_TRANSFERS, 1)
-    return {"bulk_us": cpu["server_us"] / (took["bytes"] / MB), "bulk_rate": took["bytes"] / took["seconds"] / MB}
+    """The best of some tries: on which processors the two ends happen to run matters more than what is measured."""
+    tries = []
+    for _ in range(BULK_TRIES):
+        cpu = {}
+        with measure.cpu_used(server, cpu):
+            took = measure.requests(client, server, "100m", BULK_TRANSFERS, 1)
+        mb = took["bytes"] / MB
+        tries.append({"bulk_us": cpu["server_us"] / mb, "bulk_rate": mb / took["seconds"]})
+    return max(tries, key=lambda t: t["bulk_rate"])
 
 
 def all_rounds(client, compared):
