@@ -53,6 +53,11 @@ static const char *locate(const struct profile_loading *l, const char *path, con
 		*ret_rest = rest;
 		return p->files_dir;
 	}
+	/* before those: a build tree may lie below /tmp, and is shown there all the same */
+	if (l->paths->libexec && below(path, l->paths->libexec)) {
+		*ret_rest = path;
+		return "/";
+	}
 	for (size_t i = 0; i < TRP_ARRAY_SIZE(made_at_start); i++)
 		if (below(path, made_at_start[i]))
 			return NULL;
@@ -60,8 +65,6 @@ static const char *locate(const struct profile_loading *l, const char *path, con
 		if (below(path, strchr(p->state_at.v[i], ':') + 1))
 			return NULL;
 	*ret_rest = path;
-	if (l->paths->libexec && below(path, l->paths->libexec))
-		return "/";
 	return p->root == ROOT_HOST ? "/" : p->root == ROOT_DIRECTORY ? p->root_directory : NULL;
 }
 
