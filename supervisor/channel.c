@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "supervisor/channel.h"
+#include "base/fdpass.h"
+#include "base/handoff.h"
 #include "sandbox/initmsg.h"
 
 #include <poll.h>
@@ -37,9 +39,11 @@ int channel_open(uint16_t port, uint16_t family, struct channel *ret)
 		return -errno;
 	router_end = pair[0];
 	service_end = pair[1];
-	/* Nobody may push descriptors at the router: kernels before 6.16 have no such option, there the router never reads from a
-	 * channel and what a service sends stays in its own send buffer. */
-	setsockopt(router_end, SOL_SOCKET, SO_PASSRIGHTS, &off, sizeof(off));
+	/* One way only: what a service pushed at the router would lie there until the router's or our close(2) of it, and the
+	 * close of a TCP socket with SO_LINGER blocks for as long as its owner likes. */
+	if (shutdown(router_end, SHUT_RD) < 0)
+		return -errno;
+	setsockopt(router_end, SOL_SOCKET, SO_PASSRIGHTS, &off, sizeof(off)); /* a second lock, where the kernel has it */
 	r = bind_name(service_end, port, family);
 	if (r < 0)
 		return r;
@@ -51,15 +55,36 @@ int channel_open(uint16_t port, uint16_t family, struct channel *ret)
 	return 0;
 }
 
+/* Lets the clients go that still wait. A service can get at them without taking them out (MSG_PEEK) and set SO_LINGER: the
+ * close would then block us for as long as it likes. Nobody but us has them any more: its sandbox has ended. */
+static void let_go(int service_end)
+{
+	const struct linger off = {0};
+	char header[sizeof(struct trp_handoff)];
+	ssize_t n;
+
+	shutdown(service_end, SHUT_RD); /* no more of them */
+	do {
+		int client = -1;
+		n = trp_fd_recv(service_end, header, sizeof(header), &client, 1, MSG_DONTWAIT);
+		if (client >= 0)
+			setsockopt(client, SOL_SOCKET, SO_LINGER, &off, sizeof(off));
+		trp_close(&client);
+	} while (n > 0);
+}
+
 void channel_close(struct channel *c)
 {
+	if (c->service_end >= 0)
+		let_go(c->service_end);
 	trp_close(&c->router_end);
 	trp_close(&c->service_end);
 }
 
 bool channel_is_usable(const struct channel *c)
 {
-	struct pollfd p[2] = {{.fd = c->router_end, .events = POLLRDHUP}, {.fd = c->service_end, .events = POLLRDHUP}};
+	/* only this direction is in use; SHUT_RD on the service's end is what a hostile one can do to it */
+	struct pollfd p = {.fd = c->service_end, .events = POLLRDHUP};
 
-	return poll(p, 2, 0) >= 0 && !((p[0].revents | p[1].revents) & (POLLRDHUP | POLLHUP | POLLERR));
+	return poll(&p, 1, 0) >= 0 && !(p.revents & (POLLRDHUP | POLLHUP | POLLERR));
 }

@@ -7,13 +7,21 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 
+#ifndef SO_PASSRIGHTS
+#define SO_PASSRIGHTS 83 /* Linux 6.16 */
+#endif
+
 int notify_open(const char *path, uid_t uid, gid_t gid, int *ret_fd)
 {
 	struct sockaddr_un addr = {.sun_family = AF_UNIX};
 	cleanup_close int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	int off = 0;
 
 	if (fd < 0)
 		return -errno;
+	/* A descriptor that is sent along is closed by our recv(2), and the close of a TCP socket with SO_LINGER blocks for as long
+	 * as its owner likes. An older kernel has no such option: doc/security.md. */
+	setsockopt(fd, SOL_SOCKET, SO_PASSRIGHTS, &off, sizeof(off));
 	if ((size_t)snprintf(addr.sun_path, sizeof(addr.sun_path), "%s", path) >= sizeof(addr.sun_path))
 		return -ENAMETOOLONG;
 	if (unlink(path) < 0 && errno != ENOENT)

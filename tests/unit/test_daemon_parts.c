@@ -1,21 +1,29 @@
 /* SPDX-License-Identifier: ISC */
-/* Parts of the daemon that need no privilege: uid ranges, secrets, sd_notify datagrams, user look-up. */
+/* Parts of the daemon that need no privilege: uid ranges, secrets, sd_notify datagrams, user look-up,
+ * channels. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "base/fdpass.h"
+#include "base/handoff.h"
 #include "base/io.h"
+#include "supervisor/channel.h"
 #include "supervisor/ids.h"
 #include "supervisor/notify.h"
 #include "supervisor/secrets.h"
 #include "supervisor/users.h"
 
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
+#include <time.h>
 
 #define BASE 0x70000000u
 
@@ -170,6 +178,97 @@ static void test_users_no_link_out(void **state)
 	assert_int_equal(users_resolve(dir, "daemon", NULL, &uid, &gid), -ELOOP);
 }
 
+/* A connected pair whose close(2) of [0] waits for a peer that does not read, as long as linger says. */
+static void make_sticky(int pair[2], int seconds)
+{
+	const struct linger linger = {.l_onoff = 1, .l_linger = seconds};
+	struct sockaddr_in addr = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	socklen_t len = sizeof(addr);
+	int small = 4096, l = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	static const char text[65536];
+
+	setsockopt(l, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small));
+	assert_int_equal(bind(l, (struct sockaddr *)&addr, len), 0);
+	assert_int_equal(listen(l, 1), 0);
+	assert_int_equal(getsockname(l, (struct sockaddr *)&addr, &len), 0);
+	pair[0] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_int_equal(connect(pair[0], (struct sockaddr *)&addr, len), 0);
+	pair[1] = accept4(l, NULL, NULL, SOCK_CLOEXEC);
+	assert_true(pair[1] >= 0);
+	close(l);
+	assert_int_equal(setsockopt(pair[0], SOL_SOCKET, SO_LINGER, &linger, sizeof(linger)), 0);
+	for (int idle = 0; idle < 20; idle++) {
+		if (send(pair[0], text, sizeof(text), MSG_DONTWAIT) > 0)
+			idle = 0;
+		nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
+	}
+}
+
+static double now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
+}
+
+/* A service can peek at a client that waits, set SO_LINGER on it and leave it where it is. */
+static void test_channel_close_does_not_linger(void **state)
+{
+	struct trp_handoff h = {0};
+	struct channel c;
+	int pair[2];
+	double start;
+
+	(void)state;
+	make_sticky(pair, 3);
+	assert_int_equal(channel_open(80, AF_INET, &c), 0);
+	assert_int_equal(trp_fd_send(c.router_end, &h, trp_handoff_seal(&h, "a", 1), &pair[0], 1, 0), 0);
+	close(pair[0]);
+	start = now();
+	channel_close(&c);
+	assert_true(now() - start < 1);
+	close(pair[1]);
+}
+
+/* Nothing can be sent to the router's end: it is never read, so it would wait there for its close. */
+static void test_channel_is_one_way(void **state)
+{
+	struct channel c;
+
+	(void)state;
+	assert_int_equal(channel_open(80, AF_INET6, &c), 0);
+	assert_int_equal(send(c.service_end, "x", 1, MSG_NOSIGNAL | MSG_DONTWAIT), -1);
+	assert_int_equal(errno, EPIPE);
+	assert_int_equal(trp_fd_send(c.service_end, "x", 1, &c.service_end, 1, MSG_DONTWAIT), -EPIPE);
+	assert_true(channel_is_usable(&c));
+	assert_int_equal(trp_fd_send(c.router_end, "x", 1, NULL, 0, MSG_DONTWAIT), 0);
+	shutdown(c.service_end, SHUT_WR);
+	assert_true(channel_is_usable(&c));
+	shutdown(c.service_end, SHUT_RD);
+	assert_false(channel_is_usable(&c));
+	channel_close(&c);
+}
+
+/* A descriptor that came with a datagram would be closed by who reads it, and that can take for ever. */
+static void test_notify_takes_no_descriptors(void **state)
+{
+	struct sockaddr_un addr = {.sun_family = AF_UNIX};
+	int s = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0), fd, on;
+	socklen_t len = sizeof(on);
+
+	(void)state;
+	snprintf(addr.sun_path, sizeof(addr.sun_path), "%s/notify", dir);
+	assert_int_equal(notify_open(addr.sun_path, getuid(), getgid(), &fd), 0);
+	assert_int_equal(connect(s, (struct sockaddr *)&addr, sizeof(addr)), 0);
+	assert_int_equal(send(s, "READY=1", 7, 0), 7);
+	if (getsockopt(fd, SOL_SOCKET, 83 /* SO_PASSRIGHTS */, &on, &len) < 0)
+		skip(); /* before Linux 6.16 */
+	assert_int_equal(trp_fd_send(s, "READY=1", 7, &s, 1, 0), -EPERM);
+	close(s);
+	close(fd);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -178,6 +277,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_ids_outside_of_pool, make_dir, drop_dir),
 		cmocka_unit_test_setup_teardown(test_secret_is_made_once, make_dir, drop_dir),
 		cmocka_unit_test(test_notify),
+		cmocka_unit_test_setup_teardown(test_notify_takes_no_descriptors, make_dir, drop_dir),
+		cmocka_unit_test(test_channel_close_does_not_linger),
+		cmocka_unit_test(test_channel_is_one_way),
 		cmocka_unit_test_setup_teardown(test_users, make_dir, drop_dir),
 		cmocka_unit_test_setup_teardown(test_users_no_link_out, make_dir, drop_dir),
 	};
