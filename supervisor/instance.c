@@ -220,8 +220,10 @@ static enum service_event judge(struct service *s, int init_status)
 	else
 		service_say(s, clean || run->stop_asked ? "note" : "failed", "%s %s%s", p->command.v[0], text,
 			s->state == STATE_STARTING && !run->stop_asked && p->ready != READY_EXIT ? " before it was ready" : "");
-	if (p->ready == READY_EXIT && clean && s->state == STATE_STARTING)
+	if (p->ready == READY_EXIT && clean && s->state == STATE_STARTING) {
+		s->worked = ev_time();
 		service_event(s, EVENT_READY);
+	}
 	if (p->restart == RESTART_ALWAYS || (p->restart == RESTART_ON_FAILURE && !clean))
 		return EVENT_GONE_AGAIN;
 	return clean ? EVENT_GONE_DONE : EVENT_GONE_FAILED;

@@ -105,9 +105,13 @@ static void settle(const struct job *j, struct target *t)
 		t->ok = j->kind == JOB_DOWN;
 		return;
 	}
+	/* a stop that waits for nobody and yet is not on its way: somebody has started it again */
+	bool superseded = j->kind == JOB_DOWN && !s->stop_after_dependents;
+
 	switch (s->state) {
 	case STATE_READY:
-		t->done = t->ok = j->kind == JOB_UP;
+		t->ok = j->kind == JOB_UP;
+		t->done = t->ok || superseded;
 		break;
 	case STATE_FAILED:
 		t->done = true;
@@ -118,13 +122,13 @@ static void settle(const struct job *j, struct target *t)
 		t->ok = j->kind == JOB_DOWN;
 		break;
 	case STATE_BACKOFF: /* it will be tried again, but this start has failed */
-		t->done = j->kind == JOB_UP;
+		t->done = j->kind == JOB_UP || superseded;
 		break;
 	default:
 		break;
 	}
 	if (t->done)
-		strcpy(t->text, s->message);
+		strcpy(t->text, j->kind == JOB_DOWN && !t->ok ? "was started again meanwhile" : s->message);
 }
 
 static void answer(struct job *j)

@@ -87,6 +87,12 @@ static void set_timer(struct service *s, uint64_t ms)
 	ev_timer_start(s->d->loop, &s->timer);
 }
 
+/* Has r, which runs once and ends, done its work for s since s began to wait? */
+static bool has_done_its_work(const struct service *r, const struct service *s)
+{
+	return r->profile->ready == READY_EXIT && r->worked >= s->since;
+}
+
 /* What it requires, and what it only wants to come after: all ready? Starts what is not. */
 static void action_require(struct service *s)
 {
@@ -100,7 +106,10 @@ static void action_require(struct service *s)
 			service_event(s, EVENT_REQUIRED_DOWN);
 			return;
 		}
-		if (r->state == STATE_STOPPED || r->state == STATE_FAILED)
+		r->stop_after_dependents = false; /* s was started after that was asked for */
+		if (has_done_its_work(r, s))
+			continue;
+		if (r->state == STATE_STOPPED || r->state == STATE_FAILED || r->state == STATE_STOPPING)
 			service_event(r, EVENT_START);
 		if (s->state != STATE_WAITING)
 			return; /* the requirement failed at once */
@@ -236,15 +245,33 @@ static void action_down(struct service *s)
 	}
 }
 
+/* Can o never get what it waits for from s? */
+static bool waits_in_vain(const struct service *o, const struct service *s)
+{
+	return requires_directly(o, s->name) &&
+		(s->state == STATE_FAILED || (s->state == STATE_STOPPED && !has_done_its_work(s, o)));
+}
+
+/* Is there something new for o, which waits, in the state of s? */
+static bool may_go_on(const struct service *o, const struct service *s)
+{
+	bool comes_after = strv_has(&o->profile->after, s->name);
+
+	if (s->state == STATE_READY)
+		return comes_after || service_requires(o, s->name);
+	return comes_after && !service_is_active(s);
+}
+
 /* After the state of one service has changed, those that it concerns. */
 static void tell_others(struct service *s)
 {
 	for (struct service *o = s->d->services, *next; o; o = next) {
 		next = o->next;
-		if (o->state == STATE_WAITING && s->state == STATE_FAILED && requires_directly(o, s->name)) {
-			service_say(o, "failed", "requires %s, which failed: %s", s->name, s->message);
+		if (o->state == STATE_WAITING && waits_in_vain(o, s)) {
+			service_say(o, "failed", "requires %s, which %s: %s", s->name,
+				s->state == STATE_FAILED ? "failed" : "has ended", s->message);
 			service_event(o, EVENT_REQUIRED_DOWN);
-		} else if (o->state == STATE_WAITING && s->state == STATE_READY && service_requires(o, s->name)) {
+		} else if (o->state == STATE_WAITING && may_go_on(o, s)) {
 			action_require(o);
 		}
 		if (!service_is_active(s) && o->stop_after_dependents && !active_dependent(o)) {
@@ -370,6 +397,7 @@ void service_free(struct service *s)
 		}
 	ev_timer_stop(d->loop, &s->timer);
 	service_sweep(s);
+	prepare_undo(s); /* one that has failed still has its directories, and what is mounted there */
 	seccomp_filter_free(&s->seccomp);
 	if (s->logs)
 		logs_close(s->logs);

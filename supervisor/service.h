@@ -44,6 +44,7 @@ struct service {
 	bool stop_after_dependents; /* its stop waits until those that require it are down */
 	bool served;  /* was ready since it was last down: clients wait in its channels */
 	double since; /* ev_time() of the last change of state */
+	double worked; /* ev_time() at which it last ended well, if it runs once (ready = exit) */
 	char message[400];
 	unsigned restarts;          /* since it was last down */
 	unsigned failures_in_a_row; /* for the back-off */

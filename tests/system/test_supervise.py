@@ -6,6 +6,7 @@ import os
 import re
 import signal
 import subprocess
+import threading
 import time
 import unittest
 
@@ -104,6 +105,46 @@ class Supervise(unittest.TestCase):
         with open(os.path.join(directory, "program.py"), "w") as f:
             f.write(text)
         return directory
+
+    def test_start_while_the_requirement_stops(self):
+        # it takes a while to stop, so that the start comes in between
+        self.d.profile("store", script("trap '' TERM; echo deaf; while :; do sleep 0.1; done",
+                                       "ready = started\nstop-timeout = 1s"))
+        self.d.profile("front", script("exec sleep 1000", "ready = started\nrequires = store"))
+        self.d.ok("start", "front")
+        trp.wait_until(lambda: self.d.log_lines("store", "out deaf"), 10, "it ignores TERM")
+        stop = threading.Thread(target=self.d.trpsup, args=("stop", "store"), kwargs={"timeout": 30})
+        stop.start()
+        self.waits("store", "stopping")
+        self.d.ok("start", "front", timeout=30)
+        self.assertEqual((self.state("front"), self.state("store")), ("ready", "ready"))
+        stop.join(10)
+        self.assertFalse(stop.is_alive())  # a stop that was overtaken by a start has an answer
+
+    def test_requirement_that_ends_by_itself(self):
+        self.d.profile("brief", script("sleep 0.2", "ready = listen") + "[route]\nhost = brief.localhost\nhttp = 80\n")
+        self.d.profile("front", script("sleep 1000", "ready = started\nrequires = brief"))
+        done = self.d.trpsup("start", "front", timeout=30)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("requires brief, which has ended", done.stdout + done.stderr)
+
+    def test_requirements_that_run_once(self):
+        for name, seconds in (("one", 0.2), ("two", 0.5)):
+            self.d.profile(name, script("echo done; sleep %g" % seconds, "ready = exit"))
+        self.d.profile("front", script("sleep 1000", "ready = started\nrequires = one two"))
+        self.d.ok("start", "front", timeout=30)
+        self.assertEqual([len(self.d.log_lines(name, "out done")) for name in ("one", "two")], [1, 1])
+
+    def test_start_after_another(self):
+        self.d.profile("early", script("sleep 1000", "ready = started\nsetup = /bin/sleep 1"))
+        self.d.profile("late", script("sleep 1000", "ready = started\nafter = early"))
+        early = threading.Thread(target=self.d.trpsup, args=("start", "early"))
+        early.start()
+        trp.wait_until(lambda: "early" in [s["service"] for s in self.d.call("trpsup.List")["services"]] and
+                       self.state("early") == "starting", 10, "early is on its way")
+        self.d.ok("start", "late", timeout=30)
+        self.assertEqual(self.state("early"), "ready")
+        early.join()
 
     # failure
 
@@ -232,6 +273,18 @@ class Supervise(unittest.TestCase):
         self.assertIn("web.ini", done.stdout + done.stderr)
         self.d.profile("thief", script("true"))
 
+    def test_failed_service_keeps_its_name(self):
+        self.d.profile("dead", script("exit 3", "ready = listen\nrestart = no") +
+                       "[route]\nhost = web.localhost\nhttp = 80\n")
+        self.d.profile("web", SERVER % ("", "web"))
+        self.assertEqual(self.d.trpsup("start", "dead").returncode, 1)
+        done = self.d.trpsup("start", "web")
+        self.assertIn("dead.ini", done.stdout + done.stderr)
+        self.d.ok("stop", "dead")  # this takes the name from the router: nobody else may have it by now
+        self.d.ok("start", "web")
+        self.assertEqual(web.get(url("web")).status, 200)
+        self.d.profile("dead", script("exit 3"))
+
     def test_restart_takes_the_new_profile_whole(self):
         self.d.profile("web", SERVER % ("", "web"))
         self.d.ok("start", "web")
@@ -304,6 +357,24 @@ class Crash(unittest.TestCase):
                 self.assertIn(trp.process_status(pid).get("State", "Z")[0], "ZX", pid)
             d.ok("start", "web")
             self.assertEqual(web.get(url("web")).status, 200)
+
+    def test_failed_service_leaves_nothing(self):
+        # leaving the block looks for what is left
+        with trp.Daemon({"dead": script("exit 3", "ready = started\nrestart = no") + "publish = yes\n"}) as d:
+            d.trpsup("start", "dead")
+            trp.wait_until(lambda: d.status("dead")["state"] == "failed", 10, "it has failed")
+            self.assertEqual([m for m in trp.mounts() if d.name in m], [d.run_dir + "/services/dead/publish"])
+
+    def test_second_signal_stops_at_once(self):
+        deaf = script("trap '' TERM; echo deaf; while :; do sleep 0.1; done", "ready = started\nstop-timeout = 100s%s")
+        with trp.Daemon({"store": deaf % "", "front": deaf % "\nrequires = store"}) as d:
+            d.ok("start", "front")
+            trp.wait_until(lambda: d.log_lines("front", "out deaf"), 10, "it ignores TERM")
+            d.process.terminate()
+            trp.wait_until(lambda: "front: stopping" in d.daemon_log(), 10, "it stops")
+            d.process.terminate()
+            d.process.wait(20)
+            self.assertNotIn("defect", d.daemon_log())
 
     def test_second_daemon_is_refused(self):
         with trp.Daemon() as d:
