@@ -51,7 +51,8 @@ static int collect(struct load_set *set, const char *name, bool reload, struct p
 	return 0;
 }
 
-/* All that would be in force together: the fresh ones and every other service's that is active. */
+/* All that would be in force together: the fresh ones and every other service's that is active, or that has failed and keeps
+ * its names (with its own, it would take another's from the router when it is stopped). */
 static int check(const struct load_set *set, struct profile_errors *errors)
 {
 	struct profile **all;
@@ -67,7 +68,7 @@ static int check(const struct load_set *set, struct profile_errors *errors)
 	for (size_t i = 0; i < set->n; i++)
 		all[n++] = set->fresh[i];
 	for (struct service *s = set->d->services; s; s = s->next)
-		if (service_is_active(s) && !in_set(set, s->name))
+		if ((service_is_active(s) || s->routes_told) && !in_set(set, s->name))
 			all[n++] = s->pending ? s->pending : s->profile;
 	r = profile_check_set(all, n, errors);
 	free(all);
