@@ -15,6 +15,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/mount.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -78,10 +79,13 @@ static void stop_all(struct daemon *d)
 		next = s->next;
 		if (!service_is_active(s))
 			continue;
-		if (again)
-			service_event(s, s->run.running ? EVENT_TIMEOUT : EVENT_STOP);
-		else
+		if (!again) {
 			service_stop(s);
+			continue;
+		}
+		service_event(s, EVENT_STOP);
+		if (s->run.running)
+			service_event(s, EVENT_TIMEOUT);
 	}
 }
 
@@ -289,6 +293,18 @@ static int run(const char *config_path)
 	return r;
 }
 
+/* Each service takes some twenty descriptors: the usual soft limit of 1024 would do for fifty. */
+static void raise_descriptors(void)
+{
+	struct rlimit nofile;
+
+	if (getrlimit(RLIMIT_NOFILE, &nofile) < 0)
+		return;
+	nofile.rlim_cur = nofile.rlim_max;
+	if (setrlimit(RLIMIT_NOFILE, &nofile) < 0)
+		log_warn("RLIMIT_NOFILE: %m");
+}
+
 static int usage(FILE *to, int code)
 {
 	fprintf(to, "usage: trpsupd [-c FILE] [-v] [--version]\n"
@@ -328,5 +344,6 @@ int main(int argc, char **argv)
 		log_fatal("must be started by root");
 	umask(0022);
 	signal(SIGPIPE, SIG_IGN);
+	raise_descriptors();
 	return run(config) < 0 ? 1 : 0;
 }
