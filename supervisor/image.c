@@ -12,6 +12,7 @@
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <time.h>
 
 #define PROGRESS_SECONDS 5.0
@@ -362,6 +363,10 @@ static int start_build(struct images *i, char *path, char *list, struct image_re
 	if (error == 0) {
 		b->pidfd = reap_pidfd(b->pid);
 		error = b->pidfd < 0 ? b->pidfd : 0;
+		if (error < 0) { /* out of descriptors: nobody would ever hear of its end */
+			kill(b->pid, SIGKILL);
+			waitpid(b->pid, NULL, 0);
+		}
 	}
 	if (error < 0) {
 		build_free(b);

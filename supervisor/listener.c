@@ -127,7 +127,7 @@ static void maker_child(int cgroup_fd, uint16_t port, int sock)
 
 static int make_in_group(int cgroup_fd, uint16_t port, int *ret_fd, char *what, size_t what_size)
 {
-	struct maker_report report;
+	struct maker_report report = {0};
 	int pair[2], fd = -1, r;
 	size_t n = 0;
 	pid_t pid;
