@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 #include "supervisor/describe.h"
+#include "supervisor/adapter.h"
 #include "supervisor/controlmsg.h"
 
 #include <stdio.h>
@@ -104,21 +105,10 @@ static json_t *root_text(const struct profile *p)
 	return json_null();
 }
 
-static void describe_adapter(const struct profile *p, json_t *out)
+static void describe_adapter(const struct service *s, json_t *out)
 {
-	static const struct {
-		const char *name, *why;
-	} texts[] = {
-		[ADAPTER_AUTO] = {"preload", "chosen for a program of the root file system"},
-		[ADAPTER_PRELOAD] = {"preload", "set by the profile"},
-		[ADAPTER_NATIVE] = {"native", "set by the profile"},
-		[ADAPTER_NONE] = {"none", "set by the profile"},
-	};
-	bool native = p->adapter == ADAPTER_AUTO && p->root == ROOT_NONE;
-
-	json_object_set_new(out, "adapter", json_string(native ? "native" : texts[p->adapter].name));
-	json_object_set_new(out, "adapter_why",
-		json_string(native ? "no dynamic loader in an empty root" : texts[p->adapter].why));
+	json_object_set_new(out, "adapter", json_string(adapter_name(s->adapter)));
+	json_object_set_new(out, "adapter_why", controlmsg_string(s->adapter_why, strlen(s->adapter_why)));
 }
 
 json_t *describe_service(const struct service *s)
@@ -136,7 +126,7 @@ json_t *describe_service(const struct service *s)
 	json_object_set_new(o, "root", root_text(p));
 	describe_routes(s, o);
 	describe_use(s, o);
-	describe_adapter(p, o);
+	describe_adapter(s, o);
 	return o;
 }
 

@@ -2,6 +2,7 @@
 /* prepare.c: what a sandbox needs on the host before it can be spawned. Runs in the daemon, as root. */
 #include "base/io.h"
 #include "base/log.h"
+#include "supervisor/adapter.h"
 #include "supervisor/profile/keys.h"
 #include "supervisor/service.h"
 #include "supervisor/users.h"
@@ -130,6 +131,9 @@ int prepare_host(struct service *s)
 	r = prepare_root(s);
 	if (r < 0)
 		return fail(s, r, "root");
+	r = adapter_choose(s);
+	if (r < 0)
+		return r;
 	r = users_resolve(p->root == ROOT_HOST ? "/" : s->root, p->user, p->group, &uid, &gid);
 	if (r < 0) {
 		struct profile_where where = profile_where(p, "service", "user");

@@ -56,6 +56,8 @@ struct service {
 	char *root; /* directory, or NULL */
 	bool image_wanted;
 	struct image_request image;
+	unsigned adapter;     /* enum profile_adapter, never auto: how this run receives connections */
+	char adapter_why[200];
 	struct seccomp_filter seccomp;
 	struct cgroup cgroup;
 	bool has_cgroup;

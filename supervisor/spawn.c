@@ -198,16 +198,14 @@ static int add_trp(struct builder *b)
 	return add_secrets(b);
 }
 
+/* glibc reads the file, musl the variable; glibc loads a library that is named in both once. */
 static void add_adapter(struct builder *b)
 {
-	const struct profile *p = b->s->profile;
-
-	if (p->adapter != ADAPTER_PRELOAD && p->adapter != ADAPTER_AUTO)
-		return;
-	if (p->root == ROOT_NONE)
+	if (b->s->adapter != ADAPTER_PRELOAD)
 		return;
 	add_bind(b, keep(b, trp_asprintf("%s/preload.so", config_libexec())), "/trp/preload.so", false);
 	add_data(b, "/etc/ld.so.preload", "/trp/preload.so\n", 0644, false);
+	add_env(b, "LD_PRELOAD", "/trp/preload.so");
 }
 
 static void add_mounts(struct builder *b)

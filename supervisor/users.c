@@ -2,29 +2,27 @@
 #include "supervisor/users.h"
 #include "base/io.h"
 #include "base/parse.h"
+#include "sandbox/openat2.h"
 #include "supervisor/ids.h"
 
 #include <fcntl.h>
-#include <linux/openat2.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/syscall.h>
 
 #define TABLE_MAX (1u << 20)
 
 /* An image is not trusted to have no link to the host's files: resolved as if in a chroot. */
 static int read_in_root(const char *root, const char *path, char **ret)
 {
-	struct open_how how = {.flags = O_RDONLY | O_CLOEXEC, .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS};
 	cleanup_close int dir = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	cleanup_close int fd = -1;
 	char self[32];
 
 	if (dir < 0)
 		return -errno;
-	fd = (int)syscall(SYS_openat2, dir, path, &how, sizeof(how));
+	fd = trp_openat2(dir, path, O_RDONLY, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS);
 	if (fd < 0)
-		return -errno;
+		return fd;
 	snprintf(self, sizeof(self), "/proc/self/fd/%d", fd);
 	return trp_read_file(AT_FDCWD, self, TABLE_MAX, ret, NULL);
 }
