@@ -29,7 +29,7 @@ objs = $(patsubst %.c,$(O)/%.o,$(wildcard $(addsuffix /*.c,$(1))))
 LIBS_D := -lev -ljansson -linih -lseccomp -lcap
 
 PROGRAMS := trpsup trpsupd trp-init trp-router trp-hello
-all: $(addprefix $(O)/,$(PROGRAMS)) $(O)/preload.so $(O)/libtrp.a
+all: $(addprefix $(O)/,$(PROGRAMS)) $(O)/preload.so $(O)/libtrp.a $(O)/trp-self-signed
 
 # what is linked into what: the privilege of each program
 $(O)/libbase.a:    $(call objs,base)
@@ -59,6 +59,10 @@ $(PRELOAD_OBJ): $(O)/preload/%.o: %.c
 		-ffreestanding -fno-stack-protector -U_FORTIFY_SOURCE -fvisibility=hidden -c -o $@ $<
 $(O)/preload.so: $(PRELOAD_OBJ)
 	$(call say,LD,$@)$(CC) -shared -nostdlib -Wl,-z,relro,-z,now,-z,noexecstack -Wl,--no-undefined -Wl,-Bsymbolic -o $@ $^
+
+# scripts that profiles run inside
+$(O)/trp-%: sandbox/helpers/trp-%
+	$(Q)install -m 755 $< $@
 
 $(O)/%.o: %.c
 	@mkdir -p $(@D)
@@ -116,7 +120,7 @@ install: all
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(LIBEXECDIR) $(DESTDIR)$(DATADIR)/profiles
 	install -m 755 $(O)/trpsup $(DESTDIR)$(PREFIX)/bin/
 	install -m 755 $(O)/trpsupd $(DESTDIR)$(PREFIX)/sbin/
-	install -m 755 $(O)/trp-init $(O)/trp-router $(O)/trp-hello $(O)/preload.so $(DESTDIR)$(LIBEXECDIR)/
+	install -m 755 $(O)/trp-init $(O)/trp-router $(O)/trp-hello $(O)/preload.so $(O)/trp-self-signed $(DESTDIR)$(LIBEXECDIR)/
 	cp -r profiles/*.ini $(filter-out %.ini profiles/hello,$(wildcard profiles/*)) $(DESTDIR)$(DATADIR)/profiles/
 	install -d $(DESTDIR)/etc/trpsup/services $(DESTDIR)$(PREFIX)/lib/systemd/system $(DESTDIR)$(PREFIX)/include $(DESTDIR)$(PREFIX)/lib
 	test -e $(DESTDIR)/etc/trpsup/trpsup.conf || install -m 644 etc/trpsup.conf $(DESTDIR)/etc/trpsup/
