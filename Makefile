@@ -51,7 +51,7 @@ $(O)/trp-hello:  $(call objs,profiles/hello) $(O)/libtrp.a
 	$(call say,LD,$@)$(CC) $(STATIC) $(TRP_LDFLAGS) $(LDFLAGS) -o $@ $^
 
 # the preload adapter: freestanding (raw system calls, no libc), so that it loads into glibc and musl programs
-PRELOAD_SRC := $(wildcard sandbox/adapter/preload/*.c) sandbox/adapter/channel.c base/fdpass.c base/handoff.c
+PRELOAD_SRC := $(wildcard sandbox/adapter/preload/*.c) sandbox/adapter/channel.c sandbox/adapter/options.c base/fdpass.c base/handoff.c
 PRELOAD_OBJ := $(PRELOAD_SRC:%.c=$(O)/preload/%.o)
 $(PRELOAD_OBJ): $(O)/preload/%.o: %.c
 	@mkdir -p $(@D)

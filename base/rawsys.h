@@ -73,6 +73,11 @@ static inline int trp_raw_setsockopt(int fd, int level, int opt, const void *val
 	return (int)trp_syscall(SYS_setsockopt, fd, level, opt, (long)value, len, 0);
 }
 
+static inline int trp_raw_getsockopt(int fd, int level, int opt, void *value, socklen_t *len)
+{
+	return (int)trp_syscall(SYS_getsockopt, fd, level, opt, (long)value, (long)len, 0);
+}
+
 static inline int trp_raw_fcntl(int fd, int cmd, long arg)
 {
 	return (int)trp_syscall(SYS_fcntl, fd, cmd, arg, 0, 0, 0);
@@ -115,6 +120,11 @@ static inline int trp_raw_connect(int fd, const void *addr, socklen_t len)
 static inline int trp_raw_setsockopt(int fd, int level, int opt, const void *value, socklen_t len)
 {
 	return setsockopt(fd, level, opt, value, len) < 0 ? -errno : 0;
+}
+
+static inline int trp_raw_getsockopt(int fd, int level, int opt, void *value, socklen_t *len)
+{
+	return getsockopt(fd, level, opt, value, len) < 0 ? -errno : 0;
 }
 
 static inline int trp_raw_fcntl(int fd, int cmd, long arg)

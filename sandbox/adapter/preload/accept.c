@@ -65,7 +65,7 @@ static int accept_channel(
 	if (client < 0)
 		return client;
 	if (l)
-		options_replay(l, client);
+		options_replay(&l->options, client);
 	if (id->family != family)
 		foreign_note(client);
 	if (addr)

@@ -77,11 +77,11 @@ static void remember(const struct channel_id *id, int fd, const struct sockaddr_
 
 	if (!l)
 		return;
-	options_snapshot(l, fd, id->family);
+	options_snapshot(&l->options, fd, id->family);
 	l->bound = *bound;
 	l->bound_len = len;
-	l->backlog = backlog;
-	l->v6only = v6only;
+	l->options.backlog = backlog;
+	l->options.v6only = v6only;
 	__atomic_store_n(&l->stopped, 0, __ATOMIC_SEQ_CST);
 }
 
@@ -143,8 +143,8 @@ static int stopped_socket(const struct channel_id *id, const struct listener *l)
 	if (l && l->bound_len) {
 		if (id->family == AF_INET6)
 			trp_raw_setsockopt(
-				fd, IPPROTO_IPV6, IPV6_V6ONLY, &l->v6only, sizeof(l->v6only));
-		options_replay(l, fd);
+				fd, IPPROTO_IPV6, IPV6_V6ONLY, &l->options.v6only, sizeof(l->options.v6only));
+		options_replay(&l->options, fd);
 		sys_bind(fd, &l->bound, l->bound_len);
 	}
 	return fd;

@@ -13,6 +13,7 @@
 
 #include "base/rawsys.h"
 #include "sandbox/adapter/channel.h"
+#include "sandbox/adapter/options.h"
 
 #include <errno.h>
 #include <stdbool.h>
@@ -27,21 +28,12 @@ struct channel_id {
 	uint16_t family;
 };
 
-/* An option that accepted sockets inherit from their listener (socket(7), tcp(7), ip(7), ipv6(7)). */
-union option_value {
-	int number;
-	char bytes[16];
-};
-#define OPTIONS_MAX 32
-
 struct listener {
 	uint32_t key;     /* atomic: 0 = free, else family and port */
 	uint32_t stopped; /* atomic: shutdown(2) was called and listen(2) not again */
-	uint32_t set;     /* atomic: bit for each row of the option table that the program set */
-	int backlog, v6only;
 	socklen_t bound_len; /* 0: not known (after an exec) */
 	struct sockaddr_in6 bound;
-	union option_value values[OPTIONS_MAX];
+	struct options options;
 };
 
 /* id.c: is it a channel? Keeps no state but a hint for each descriptor number that saves a call. */
@@ -53,16 +45,6 @@ void channel_hint(int fd, bool is_channel);
 struct listener *listener_find(const struct channel_id *id);
 /* NULL when the table is full: nothing is remembered then */
 struct listener *listener_get(const struct channel_id *id);
-
-/* options.c */
-#define OPTION_NONE (-1)
-int option_find(int level, int name);
-/* Remembers what sock has that a fresh socket of its family has not. */
-void options_snapshot(struct listener *l, int sock, int family);
-void option_remember(struct listener *l, int option, const void *value, socklen_t len);
-/* Reads a remembered value as getsockopt(2) does; false: it was never set. */
-bool option_recall(const struct listener *l, int option, void *value, socklen_t *len);
-void options_replay(const struct listener *l, int sock);
 
 /* wait.c: threads that block in accept(2), so that shutdown(2) can wake them as the kernel does */
 int wait_enter(const struct channel_id *id); /* a slot for wait_leave(), -1: none free */

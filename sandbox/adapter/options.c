@@ -1,9 +1,16 @@
 /* SPDX-License-Identifier: ISC */
-#include "preload.h"
+#include "options.h"
+#include "base/rawsys.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <string.h>
+#include <netinet/in.h>
 #include <linux/tcp.h>
+
+#ifndef TCP_LISTEN
+#define TCP_LISTEN 10 /* the kernel's net/tcp_states.h, as in netinet/tcp.h */
+#endif
 
 /* What the kernel copies from a listener to the sockets that it accepts. Without it gunicorn had stalls
  * of 40 ms (TCP_NODELAY). */
@@ -34,7 +41,7 @@ static const struct {
 	{IPPROTO_IPV6, IPV6_UNICAST_HOPS, sizeof(int), false},
 };
 #define N_OPTIONS ((int)(sizeof(options) / sizeof(options[0])))
-_Static_assert(N_OPTIONS <= OPTIONS_MAX, "struct listener has a value and a bit for each");
+_Static_assert(N_OPTIONS <= OPTIONS_MAX, "struct options has a value and a bit for each");
 
 int option_find(int level, int name)
 {
@@ -44,24 +51,24 @@ int option_find(int level, int name)
 	return OPTION_NONE;
 }
 
-void option_remember(struct listener *l, int option, const void *value, socklen_t len)
+void option_remember(struct options *o, int option, const void *value, socklen_t len)
 {
 	if (len < options[option].size && options[option].name != TCP_CONGESTION)
 		return;
 	if (len > options[option].size)
 		len = options[option].size;
-	memset(&l->values[option], 0, sizeof(l->values[option]));
-	memcpy(&l->values[option], value, len);
-	__atomic_fetch_or(&l->set, 1u << option, __ATOMIC_RELEASE);
+	memset(&o->values[option], 0, sizeof(o->values[option]));
+	memcpy(&o->values[option], value, len);
+	__atomic_fetch_or(&o->set, 1u << option, __ATOMIC_RELEASE);
 }
 
-bool option_recall(const struct listener *l, int option, void *value, socklen_t *len)
+bool option_recall(const struct options *o, int option, void *value, socklen_t *len)
 {
 	union option_value v;
 
-	if (!(__atomic_load_n(&l->set, __ATOMIC_ACQUIRE) & (1u << option)))
+	if (!(__atomic_load_n(&o->set, __ATOMIC_ACQUIRE) & (1u << option)))
 		return false;
-	v = l->values[option];
+	v = o->values[option];
 	if (options[option].doubled)
 		v.number *= 2;
 	if (*len > options[option].size)
@@ -75,36 +82,88 @@ static bool read_option(int sock, int option, union option_value *ret)
 	socklen_t len = options[option].size;
 
 	memset(ret, 0, sizeof(*ret));
-	if (sys_getsockopt(sock, options[option].level, options[option].name, ret, &len) < 0)
+	if (trp_raw_getsockopt(sock, options[option].level, options[option].name, ret, &len) < 0)
 		return false;
 	if (options[option].doubled)
 		ret->number /= 2;
 	return true;
 }
 
-void options_snapshot(struct listener *l, int sock, int family)
+void options_snapshot(struct options *o, int sock, int family)
 {
 	int fresh = trp_raw_socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	union option_value here, there;
 
-	__atomic_store_n(&l->set, 0, __ATOMIC_RELEASE);
+	__atomic_store_n(&o->set, 0, __ATOMIC_RELEASE);
 	if (fresh < 0)
 		return;
 	for (int i = 0; i < N_OPTIONS; i++)
 		if (read_option(sock, i, &here) && read_option(fresh, i, &there) &&
 			memcmp(&here, &there, sizeof(here)) != 0)
-			option_remember(l, i, &here, options[i].size);
+			option_remember(o, i, &here, options[i].size);
 	trp_raw_close(fresh);
 }
 
 /* Errors do not matter: the client is served with what the kernel would take. */
-void options_replay(const struct listener *l, int sock)
+void options_replay(const struct options *o, int sock)
 {
-	uint32_t set = __atomic_load_n(&l->set, __ATOMIC_ACQUIRE);
+	uint32_t set = __atomic_load_n(&o->set, __ATOMIC_ACQUIRE);
 
 	for (; set; set &= set - 1) {
 		int i = __builtin_ctz(set);
-		trp_raw_setsockopt(sock, options[i].level, options[i].name, &l->values[i],
+		trp_raw_setsockopt(sock, options[i].level, options[i].name, &o->values[i],
 			options[i].size);
 	}
+}
+
+static void give_int(int value, void *to, socklen_t *len)
+{
+	if (*len > sizeof(value))
+		*len = sizeof(value);
+	memcpy(to, &value, *len);
+}
+
+bool option_identity(int name, int family, void *value, socklen_t *len)
+{
+	switch (name) {
+	case SO_TYPE:
+		give_int(SOCK_STREAM, value, len);
+		return true;
+	case SO_DOMAIN:
+		give_int(family, value, len);
+		return true;
+	case SO_PROTOCOL:
+		give_int(IPPROTO_TCP, value, len);
+		return true;
+	case SO_ACCEPTCONN:
+		give_int(1, value, len);
+		return true;
+	default:
+		return false;
+	}
+}
+
+void option_read_inet(int level, int name, const struct options *o, void *value, socklen_t *len)
+{
+	int option = option_find(level, name);
+
+	if (o && option != OPTION_NONE && option_recall(o, option, value, len))
+		return;
+	if (level == IPPROTO_TCP && name == TCP_INFO) {
+		struct tcp_info info;
+		memset(&info, 0, sizeof(info));
+		info.tcpi_state = TCP_LISTEN;
+		info.tcpi_sacked = o ? (uint32_t)o->backlog : 0; /* of a listener: its backlog */
+		if (*len > sizeof(info))
+			*len = sizeof(info);
+		memcpy(value, &info, *len);
+		return;
+	}
+	give_int(level == IPPROTO_IPV6 && name == IPV6_V6ONLY && o ? o->v6only : 0, value, len);
+}
+
+bool option_is_filter(int level, int name)
+{
+	return level == SOL_SOCKET &&
+		(name == SO_ATTACH_FILTER || name == SO_ATTACH_BPF || name == SO_LOCK_FILTER);
 }
