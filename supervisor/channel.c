@@ -8,8 +8,13 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+
+#define CHANNEL_QUEUE_MIN     256
+#define CHANNEL_QUEUE_MAX     4096
+#define CHANNEL_MESSAGE_BYTES 768 /* what a message with a descriptor takes of the send buffer */
 
 #ifndef SO_PASSRIGHTS
 #define SO_PASSRIGHTS 83 /* Linux 6.16 */
@@ -29,11 +34,28 @@ static int bind_name(int fd, uint16_t port, uint16_t family)
 	return 0;
 }
 
+/* Clients that wait in one channel, as a listen backlog. All descriptors in flight of one user count against its
+ * RLIMIT_NOFILE (unix(7), ETOOMANYREFS): with a 24th of it for each, a few services that accept nobody leave the others
+ * room. */
+static int queue_bytes(void)
+{
+	struct rlimit nofile = {.rlim_max = 0};
+	rlim_t queue;
+
+	getrlimit(RLIMIT_NOFILE, &nofile);
+	queue = nofile.rlim_max / 24;
+	if (queue > CHANNEL_QUEUE_MAX)
+		queue = CHANNEL_QUEUE_MAX;
+	if (queue < CHANNEL_QUEUE_MIN)
+		queue = CHANNEL_QUEUE_MIN;
+	return (int)queue * CHANNEL_MESSAGE_BYTES / 2; /* socket(7): the kernel doubles what it is told */
+}
+
 int channel_open(uint16_t port, uint16_t family, struct channel *ret)
 {
 	static uint32_t last_id;
 	cleanup_close int router_end = -1, service_end = -1;
-	int pair[2], off = 0, r;
+	int pair[2], off = 0, bytes = queue_bytes(), r;
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
 		return -errno;
@@ -44,6 +66,10 @@ int channel_open(uint16_t port, uint16_t family, struct channel *ret)
 	if (shutdown(router_end, SHUT_RD) < 0)
 		return -errno;
 	setsockopt(router_end, SOL_SOCKET, SO_PASSRIGHTS, &off, sizeof(off)); /* a second lock, where the kernel has it */
+	/* without the privilege: as much as net.core.wmem_max allows */
+	if (setsockopt(router_end, SOL_SOCKET, SO_SNDBUFFORCE, &bytes, sizeof(bytes)) < 0 &&
+		setsockopt(router_end, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof(bytes)) < 0)
+		return -errno;
 	r = bind_name(service_end, port, family);
 	if (r < 0)
 		return r;

@@ -4,6 +4,7 @@
 nothing. The services are unmodified programs of the host's /usr."""
 import os
 import re
+import resource
 import signal
 import subprocess
 import threading
@@ -219,6 +220,15 @@ class Supervise(unittest.TestCase):
         # python's server may have taken one from the queue before it was stopped
         self.assertGreaterEqual(len([a for a in answers if b" 200 " in a[:20]]), 19)
         self.assertNotEqual(self.d.main_pid("web"), pid)
+
+    def test_a_burst_waits(self):
+        """A queue as long as a listen backlog: a 24th of the descriptors, from 256 to 4096."""
+        self.d.profile("web", SERVER % ("", "web"))
+        self.d.ok("start", "web")
+        n = min(4096, max(256, resource.getrlimit(resource.RLIMIT_NOFILE)[1] // 24)) - 16
+        socks = self.queue("web", min(n, 800))
+        os.kill(self.d.main_pid("web"), signal.SIGCONT)
+        self.assertEqual(len([a for a in map(answer, socks) if b" 200 " in a[:20]]), len(socks))
 
     def test_queued_clients_survive_the_router(self):
         self.d.profile("web", SERVER % ("", "web"))
