@@ -136,14 +136,17 @@ int load_service(struct daemon *d, const char *name, bool reload, struct service
 
 void load_apply_pending(struct service *s)
 {
+	struct profile *old = s->profile;
+
 	if (!s->pending)
 		return;
-	/* names of the old profile go; a service that waits for its restart keeps its clients under the new names */
-	if (s->profile)
+	/* names of the old profile go; a service that waits for its restart keeps its clients under the new names, and
+	 * without a moment in which a name that both have is unknown to the router */
+	if (old && !s->served)
 		route_forget(s);
-	profile_free(s->profile);
 	s->profile = trp_steal_ptr(&s->pending);
 	logs_set_limits(s->logs, s->profile->log_size, (unsigned)s->profile->log_files);
-	if (s->served)
-		route_update(s);
+	if (old && s->served)
+		route_replace(s, old);
+	profile_free(old);
 }

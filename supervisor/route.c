@@ -105,27 +105,38 @@ static void pick_channels(const struct service *s, uint16_t port, uint32_t *c4, 
 		*c6 = v4->id;
 }
 
-/* Calls the router for each (listener, kind, name) of the profile. */
-static void each_route(struct service *s, bool set)
+static bool has_route(
+	const struct daemon *d, const struct profile *p, size_t l, enum profile_route_kind kind, const char *host)
 {
-	const struct profile *p = s->profile;
+	if (!p->port[kind] || !daemon_listener_carries(d, l, p, kind))
+		return false;
+	return host[0] ? strv_has(&p->hosts, host) : p->default_route;
+}
 
-	for (int kind = 0; kind < ROUTE_KINDS; kind++) {
-		uint32_t c4, c6;
+static void tell_route(struct service *s, size_t l, enum profile_route_kind kind, const char *host)
+{
+	uint32_t c4, c6;
+
+	pick_channels(s, s->profile->port[kind], &c4, &c6);
+	routerproc_route_set(s->d->router, (uint32_t)l + 1, route_protocol(kind), host, c4, c6);
+}
+
+/* Calls the router for each (listener, kind, name) of p: sets it; or, if not set, deletes it unless kept has it too. */
+static void each_route(struct service *s, const struct profile *p, bool set, const struct profile *kept)
+{
+	for (int k = 0; k < ROUTE_KINDS; k++) {
+		enum profile_route_kind kind = (enum profile_route_kind)k;
 		if (!p->port[kind])
 			continue;
-		pick_channels(s, p->port[kind], &c4, &c6);
 		for (size_t l = 0; l < s->d->n_listeners; l++) {
-			if (!daemon_listener_carries(s->d, l, p, (enum profile_route_kind)kind))
+			if (!daemon_listener_carries(s->d, l, p, kind))
 				continue;
 			for (size_t h = 0; h < p->hosts.n + p->default_route; h++) {
 				const char *host = h < p->hosts.n ? p->hosts.v[h] : "";
 				if (set)
-					routerproc_route_set(s->d->router, (uint32_t)l + 1,
-						route_protocol((enum profile_route_kind)kind), host, c4, c6);
-				else
-					routerproc_route_del(s->d->router, (uint32_t)l + 1,
-						route_protocol((enum profile_route_kind)kind), host);
+					tell_route(s, l, kind, host);
+				else if (!kept || !has_route(s->d, kept, l, kind, host))
+					routerproc_route_del(s->d->router, (uint32_t)l + 1, route_protocol(kind), host);
 			}
 		}
 	}
@@ -133,15 +144,24 @@ static void each_route(struct service *s, bool set)
 
 void route_update(struct service *s)
 {
-	each_route(s, true);
+	each_route(s, s->profile, true, NULL);
 	s->routes_told = true;
 }
 
 void route_forget(struct service *s)
 {
 	if (s->routes_told)
-		each_route(s, false);
+		each_route(s, s->profile, false, NULL);
 	s->routes_told = false;
+}
+
+void route_replace(struct service *s, const struct profile *old)
+{
+	bool told = s->routes_told;
+
+	route_update(s);
+	if (told)
+		each_route(s, old, false, s->profile);
 }
 
 void route_close(struct service *s)

@@ -110,6 +110,8 @@ char *prepare_publish_dir(const struct daemon *d, const char *service);
 int route_channels(struct service *s);   /* makes the channels that the profile needs */
 void route_update(struct service *s);    /* tells the router what is up */
 void route_forget(struct service *s);    /* takes its names back; the channels stay */
+/* Instead of the names of old, its profile before, those of the one that it has now. */
+void route_replace(struct service *s, const struct profile *old);
 void route_close(struct service *s);     /* closes its channels: who waits in them is let go */
 void route_listened(struct service *s, const struct trp_init_msg *msg);
 bool route_all_listened(const struct service *s);
