@@ -2,6 +2,8 @@
 #include "router/channel.h"
 #include "base/util.h"
 
+#include <string.h>
+
 #define ROOM_MIN 64
 
 static size_t home(const struct channel_table *t, uint32_t id)
@@ -34,18 +36,59 @@ static int grow(struct channel_table *t)
 	return 0;
 }
 
-int channel_add(struct channel_table *t, uint32_t id, int fd)
+static void release(struct channel *slot)
+{
+	trp_close(&slot->fd);
+	free(slot->group);
+	slot->group = NULL;
+}
+
+/* The slot for id, emptied; NULL: out of memory */
+static struct channel *take_slot(struct channel_table *t, uint32_t id)
 {
 	struct channel *slot;
 
 	if (t->used + 1 > t->room / 4 * 3 && grow(t) < 0)
-		return -ENOMEM;
+		return NULL;
 	slot = slot_of(t, id);
 	if (slot->id == 0)
 		t->used++;
 	else
-		close(slot->fd);
-	*slot = (struct channel){id, fd};
+		release(slot);
+	*slot = (struct channel){.id = id, .fd = -1};
+	return slot;
+}
+
+int channel_add(struct channel_table *t, uint32_t id, int fd)
+{
+	struct channel *slot = take_slot(t, id);
+
+	if (!slot)
+		return -ENOMEM;
+	slot->fd = fd;
+	return 0;
+}
+
+int channel_group(struct channel_table *t, uint32_t id, const uint32_t *members, uint32_t n)
+{
+	struct channel_group *group;
+	struct channel *slot;
+
+	if (n > CHANNEL_GROUP_MAX)
+		return -EINVAL;
+	if (n == 0) {
+		channel_del(t, id);
+		return 0;
+	}
+	group = calloc(1, sizeof(*group));
+	slot = group ? take_slot(t, id) : NULL;
+	if (!slot) {
+		free(group);
+		return -ENOMEM;
+	}
+	group->n = n;
+	memcpy(group->members, members, n * sizeof(*members));
+	slot->group = group;
 	return 0;
 }
 
@@ -56,7 +99,7 @@ void channel_del(struct channel_table *t, uint32_t id)
 
 	if (!hole || hole->id == 0)
 		return;
-	close(hole->fd);
+	release(hole);
 	hole->id = 0;
 	t->used--;
 	/* close the gap: what lies behind it and could not be put at its home moves up */
@@ -70,12 +113,34 @@ void channel_del(struct channel_table *t, uint32_t id)
 	}
 }
 
-int channel_find(const struct channel_table *t, uint32_t id)
+static struct channel *find(const struct channel_table *t, uint32_t id)
 {
-	const struct channel *slot;
+	struct channel *slot;
 
 	if (id == 0 || t->room == 0)
-		return -1;
+		return NULL;
 	slot = slot_of(t, id);
-	return slot->id ? slot->fd : -1;
+	return slot->id ? slot : NULL;
+}
+
+uint32_t channel_attempts(const struct channel_table *t, uint32_t id)
+{
+	const struct channel *slot = find(t, id);
+
+	return !slot ? 0 : slot->group ? slot->group->n : 1;
+}
+
+int channel_find(const struct channel_table *t, uint32_t id, uint32_t attempt)
+{
+	const struct channel *slot = find(t, id);
+	struct channel_group *g = slot ? slot->group : NULL;
+
+	if (!slot || !g)
+		return slot && attempt == 0 ? slot->fd : -1;
+	if (attempt >= g->n)
+		return -1;
+	if (attempt == 0)
+		g->next = (g->next + 1) % g->n;
+	slot = find(t, g->members[(g->next + attempt) % g->n]);
+	return slot ? slot->fd : -1; /* a group in a group has none */
 }

@@ -1,14 +1,23 @@
 /* SPDX-License-Identifier: ISC */
-/* channel.h: the router ends of the handoff channels by their numbers. Allocates only in
- * channel_add(). */
+/* channel.h: the router ends of the handoff channels by their numbers, and groups of them: one name that several
+ * services share. Allocates only in channel_add() and channel_group(). */
 #pragma once
 
 #include <stddef.h>
 #include <stdint.h>
 
+#define CHANNEL_GROUP_MAX 32
+
+struct channel_group {
+	uint32_t n;
+	uint32_t next; /* the member whose turn it is */
+	uint32_t members[CHANNEL_GROUP_MAX];
+};
+
 struct channel {
 	uint32_t id; /* 0: free */
-	int fd;
+	int fd;      /* -1: a group */
+	struct channel_group *group;
 };
 
 /* Open addressing; room is a power of two and at least a quarter of it is free. */
@@ -22,5 +31,11 @@ struct channel_table {
 int channel_add(struct channel_table *t, uint32_t id, int fd);
 /* Closes and forgets; nothing happens if there is none. */
 void channel_del(struct channel_table *t, uint32_t id);
-/* The descriptor, still the table's, or -1. */
-int channel_find(const struct channel_table *t, uint32_t id);
+/* Makes or replaces a group; n 0 is as channel_del(). id != 0 and not a channel's; n <= CHANNEL_GROUP_MAX. The members need not
+ * be there, or not yet. 0, -ENOMEM, -EINVAL. */
+int channel_group(struct channel_table *t, uint32_t id, const uint32_t *members, uint32_t n);
+/* The descriptor, still the table's, or -1. Of a group: the member whose turn it is, and with attempt 1, 2, ... those
+ * behind it; -1 also for members that are not there. */
+int channel_find(const struct channel_table *t, uint32_t id, uint32_t attempt);
+/* How many attempts there are: 1 for a channel, 0 for nothing. */
+uint32_t channel_attempts(const struct channel_table *t, uint32_t id);

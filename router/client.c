@@ -182,21 +182,36 @@ static bool is_ipv4(const struct trp_addr *peer)
 	       IN6_IS_ADDR_V4MAPPED((const struct in6_addr *)(const void *)peer->ip);
 }
 
+/* To the channel, or to the first of a group that takes it. 0 or the error that the client is told of: a full queue
+ * rather than a missing service. */
+static int send_to(struct router *r, uint32_t id, size_t len, int fd)
+{
+	uint32_t attempts = channel_attempts(&r->channels, id);
+	int err = -ENOENT;
+
+	for (uint32_t i = 0; i < attempts; i++) {
+		int channel = channel_find(&r->channels, id, i);
+		int now = channel < 0 ? -ENOENT : trp_fd_send(channel, &r->handoff, len, &fd, 1, MSG_DONTWAIT);
+		if (now == 0 || now == -ETOOMANYREFS)
+			return now;
+		if (err != -EAGAIN)
+			err = now;
+	}
+	return err;
+}
+
 static void hand_on(struct router *r, struct client *c)
 {
-	int channel = channel_find(&r->channels, is_ipv4(&c->peer) ? decided.to.v4 : decided.to.v6);
 	struct trp_handoff *h = &r->handoff;
 	size_t len;
 	int err;
 
-	if (channel < 0)
-		return refuse(r, c, REFUSE_NO_SERVICE);
 	h->protocol = c->protocol;
 	h->listener = r->listeners[c->listener].id;
 	h->accepted_ns = c->accepted_ns;
 	h->peer = c->peer;
 	len = trp_handoff_seal(h, decided.name, decided.name_len);
-	err = trp_fd_send(channel, h, len, &c->fd, 1, MSG_DONTWAIT);
+	err = send_to(r, is_ipv4(&c->peer) ? decided.to.v4 : decided.to.v6, len, c->fd);
 	if (err == -EAGAIN || err == -ETOOMANYREFS)
 		return refuse(r, c, REFUSE_QUEUE_FULL);
 	if (err < 0)

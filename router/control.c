@@ -83,6 +83,8 @@ static int apply(struct router *r, const struct router_msg *m, int *fd)
 	case ROUTER_CHANNEL_ADD:
 		err = channel_add(&r->channels, m->id, *fd);
 		break;
+	case ROUTER_GROUP_SET:
+		return channel_group(&r->channels, m->id, m->members, m->n_members);
 	case ROUTER_CHANNEL_DEL:
 		channel_del(&r->channels, m->id);
 		break;

@@ -20,6 +20,7 @@ enum router_msg_type {
 	ROUTER_CHANNEL_DEL = 4,  /* id; routes that still name it answer 503 */
 	ROUTER_ROUTE_SET = 5,    /* (listener, protocol, name) -> channel4, channel6; replaces */
 	ROUTER_ROUTE_DEL = 6,    /* (listener, protocol, name) */
+	ROUTER_GROUP_SET = 9,    /* id: members[n_members] are channels; clients are spread over them. 0: no such group */
 	ROUTER_SYNC = 7,         /* answered by ROUTER_SYNCED with the same seq when all before it is done */
 	ROUTER_STATS = 8,        /* answered by ROUTER_STATS_REPLY */
 	/* router -> daemon */
@@ -29,6 +30,7 @@ enum router_msg_type {
 };
 
 #define ROUTER_ANY_LISTENER 0u
+#define ROUTER_GROUP_MAX    32
 
 struct router_stats {
 	uint64_t accepted, handed_on;
@@ -48,9 +50,11 @@ struct router_msg {
 	uint32_t channel6;  /* ROUTE_SET: for the others */
 	uint32_t protocols; /* LISTENER_ADD: bit (1 << enum trp_protocol) for each protocol accepted there */
 	uint32_t deadline_ms; /* LISTENER_ADD: from accept to a complete opening; absolute */
+	uint32_t n_members;   /* GROUP_SET */
 	union {
 		char name[TRP_HANDOFF_NAME_MAX + 3]; /* ROUTE_*: canonical; "*.example.org" is a wildcard for any
 							depth below; the longest wins */
+		uint32_t members[ROUTER_GROUP_MAX]; /* GROUP_SET */
 		struct router_stats stats;
 	};
 };

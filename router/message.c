@@ -47,6 +47,11 @@ static const char *check_channel(const struct router_msg *m)
 	return m->id == 0 ? "channel: number 0" : NULL;
 }
 
+static const char *check_group(const struct router_msg *m)
+{
+	return m->id == 0 ? "group: number 0" : m->n_members > ROUTER_GROUP_MAX ? "group: too many members" : NULL;
+}
+
 /* Which messages the daemon may send, and with how many descriptors */
 static const struct {
 	uint16_t type;
@@ -57,6 +62,7 @@ static const struct {
 	{ROUTER_LISTENER_DEL, 0, NULL},
 	{ROUTER_CHANNEL_ADD, 1, check_channel},
 	{ROUTER_CHANNEL_DEL, 0, check_channel},
+	{ROUTER_GROUP_SET, 0, check_group},
 	{ROUTER_ROUTE_SET, 0, check_route},
 	{ROUTER_ROUTE_DEL, 0, check_route},
 	{ROUTER_SYNC, 0, NULL},

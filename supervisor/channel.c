@@ -53,7 +53,6 @@ static int queue_bytes(void)
 
 int channel_open(uint16_t port, uint16_t family, struct channel *ret)
 {
-	static uint32_t last_id;
 	cleanup_close int router_end = -1, service_end = -1;
 	int pair[2], off = 0, bytes = queue_bytes(), r;
 
@@ -73,12 +72,33 @@ int channel_open(uint16_t port, uint16_t family, struct channel *ret)
 	r = bind_name(service_end, port, family);
 	if (r < 0)
 		return r;
-	*ret = (struct channel){.id = ++last_id,
+	*ret = (struct channel){.id = channel_next_id(),
 		.port = port,
 		.family = family,
 		.router_end = trp_steal_fd(&router_end),
 		.service_end = trp_steal_fd(&service_end)};
 	return 0;
+}
+
+uint32_t channel_next_id(void)
+{
+	static uint32_t last;
+
+	return ++last;
+}
+
+void channel_move(struct channel *from, const struct channel *to)
+{
+	char header[sizeof(struct trp_handoff)];
+	ssize_t n;
+
+	do {
+		int client = -1;
+		n = trp_fd_recv(from->service_end, header, sizeof(header), &client, 1, MSG_DONTWAIT);
+		if (n > 0 && trp_fd_send(to->router_end, header, (size_t)n, &client, 1, MSG_DONTWAIT) < 0)
+			n = 0;
+		trp_close(&client);
+	} while (n > 0);
 }
 
 /* Lets the clients go that still wait. A service can get at them without taking them out (MSG_PEEK) and set SO_LINGER: the

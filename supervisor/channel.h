@@ -17,5 +17,9 @@ struct channel {
 
 int channel_open(uint16_t port, uint16_t family, struct channel *ret);
 void channel_close(struct channel *c);
+/* Numbers for channels and groups of them. */
+uint32_t channel_next_id(void);
+/* Puts the clients that wait in from into to, as they are, until that is full. Nobody else takes them out of from any more. */
+void channel_move(struct channel *from, const struct channel *to);
 /* False once a service has shut its shared end down: it must be made anew then. */
 bool channel_is_usable(const struct channel *c);

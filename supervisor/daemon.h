@@ -32,6 +32,7 @@ struct daemon {
 	int init_exec_fd; /* trp-init */
 
 	struct service *services;
+	struct share_group *groups; /* of share.c */
 	struct job *jobs; /* start, stop, restart calls that are being answered */
 	bool stopping;
 	ev_timer sweep; /* what could not be released at once */

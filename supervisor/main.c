@@ -233,6 +233,7 @@ static void close_all(struct daemon *d)
 		control_close(d->control);
 	while (d->services)
 		service_free(d->services);
+	share_free(d);
 	routerproc_close(d->router);
 	images_close(d->images);
 	for (size_t i = 0; i < d->n_listeners; i++)

@@ -88,7 +88,7 @@ int route_channels(struct service *s)
 
 /* Where clients of each family go. A dual-stack listener gets both from its IPv6 channel; a program that only
  * listens on one family gets the others too: the family of the public socket is no reason to turn a client away. */
-static void pick_channels(const struct service *s, uint16_t port, uint32_t *c4, uint32_t *c6)
+void route_pick(const struct service *s, uint16_t port, uint32_t *c4, uint32_t *c6)
 {
 	const struct channel *v4 = find_channel(s, port, AF_INET), *v6 = find_channel(s, port, AF_INET6);
 
@@ -117,7 +117,10 @@ static void tell_route(struct service *s, size_t l, enum profile_route_kind kind
 {
 	uint32_t c4, c6;
 
-	pick_channels(s, s->profile->port[kind], &c4, &c6);
+	if (s->profile->share)
+		share_channels(s, kind, &c4, &c6);
+	else
+		route_pick(s, s->profile->port[kind], &c4, &c6);
 	routerproc_route_set(s->d->router, (uint32_t)l + 1, route_protocol(kind), host, c4, c6);
 }
 
@@ -150,9 +153,14 @@ void route_update(struct service *s)
 
 void route_forget(struct service *s)
 {
-	if (s->routes_told)
-		each_route(s, s->profile, false, NULL);
+	struct service *other = s->profile->share ? share_other(s) : NULL;
+	bool told = s->routes_told;
+
 	s->routes_told = false;
+	if (told && other)
+		route_update(other);
+	else if (told)
+		each_route(s, s->profile, false, NULL);
 }
 
 void route_replace(struct service *s, const struct profile *old)
@@ -166,6 +174,8 @@ void route_replace(struct service *s, const struct profile *old)
 
 void route_close(struct service *s)
 {
+	if (s->profile->share)
+		share_move(s);
 	for (size_t i = 0; i < s->n_channels; i++) {
 		routerproc_channel_del(s->d->router, s->channels[i].id);
 		channel_close(&s->channels[i]);
@@ -201,10 +211,10 @@ bool route_all_listened(const struct service *s)
 
 void route_resync(struct daemon *d)
 {
-	for (struct service *s = d->services; s; s = s->next) {
+	for (struct service *s = d->services; s; s = s->next)
 		for (size_t i = 0; i < s->n_channels; i++)
 			routerproc_channel_add(d->router, s->channels[i].id, s->channels[i].router_end);
+	for (struct service *s = d->services; s; s = s->next)
 		if (s->routes_told)
 			route_update(s);
-	}
 }

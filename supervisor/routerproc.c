@@ -333,6 +333,14 @@ void routerproc_channel_del(struct routerproc *r, uint32_t id)
 	send_msg(r, &msg, NULL);
 }
 
+void routerproc_group_set(struct routerproc *r, uint32_t id, const uint32_t *channels, uint32_t n)
+{
+	struct router_msg msg = {.type = ROUTER_GROUP_SET, .id = id, .n_members = n};
+
+	memcpy(msg.members, channels, n * sizeof(*channels));
+	send_msg(r, &msg, NULL);
+}
+
 static void route_msg(struct routerproc *r, struct router_msg *msg, const char *host)
 {
 	size_t len = strlen(host);

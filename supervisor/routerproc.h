@@ -16,6 +16,8 @@ void routerproc_close(struct routerproc *r);
 
 void routerproc_channel_add(struct routerproc *r, uint32_t id, int fd);
 void routerproc_channel_del(struct routerproc *r, uint32_t id);
+/* Clients of the group's number are spread over the channels; n 0: no such group. At most ROUTER_GROUP_MAX. */
+void routerproc_group_set(struct routerproc *r, uint32_t id, const uint32_t *channels, uint32_t n);
 /* listener 0 = any; host "" = the default route; channels 0 = answer 503. */
 void routerproc_route_set(struct routerproc *r, uint32_t listener, enum trp_protocol protocol, const char *host,
 	uint32_t channel4, uint32_t channel6);

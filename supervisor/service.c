@@ -220,6 +220,8 @@ static void action_delay(struct service *s)
 	if (ms > p->restart_delay_max_ms)
 		ms = p->restart_delay_max_ms;
 	s->restarts++;
+	if (p->share && s->routes_told)
+		route_update(s); /* the others take its share until it is back */
 	log_info("%s: next try in %llu ms", s->name, (unsigned long long)ms);
 	set_timer(s, ms ? ms : 1);
 }

@@ -109,6 +109,8 @@ char *prepare_publish_dir(const struct daemon *d, const char *service);
 /* route.c */
 int route_channels(struct service *s);   /* makes the channels that the profile needs */
 void route_update(struct service *s);    /* tells the router what is up */
+/* Its channels for clients of each family; 0: not up. */
+void route_pick(const struct service *s, uint16_t port, uint32_t *c4, uint32_t *c6);
 void route_forget(struct service *s);    /* takes its names back; the channels stay */
 /* Instead of the names of old, its profile before, those of the one that it has now. */
 void route_replace(struct service *s, const struct profile *old);
@@ -116,6 +118,16 @@ void route_close(struct service *s);     /* closes its channels: who waits in th
 void route_listened(struct service *s, const struct trp_init_msg *msg);
 bool route_all_listened(const struct service *s);
 void route_resync(struct daemon *d);     /* all of it, to a new router */
+
+/* share.c: instances of one profile under the same names (share = yes) */
+/* Tells the router over which instances the clients of this kind are to be spread, and gives the numbers of the groups; 0:
+ * none is up. */
+void share_channels(struct service *s, enum profile_route_kind kind, uint32_t *ret_c4, uint32_t *ret_c6);
+/* Another instance that keeps the names when s is stopped, or NULL. */
+struct service *share_other(const struct service *s);
+/* Clients that wait for s are given to one that is up, before its channels are closed. */
+void share_move(struct service *s);
+void share_free(struct daemon *d);
 
 /* job.c: calls of the control protocol that wait for services */
 enum job_kind { JOB_UP, JOB_DOWN };

@@ -126,6 +126,10 @@ const struct lang_key profile_keys[] = {
 	{"route", "default", LANG_SCALAR, value_bool, FIELD(default_route), .expects = "yes or no",
 		.fallback = "no", .example = "yes",
 		.help = "It also gets what no other service's name matches."},
+	{"route", "share", LANG_SCALAR, value_bool, FIELD(share), .expects = "yes or no",
+		.fallback = "no", .example = "yes",
+		.help = "Instances of this profile may run under the same names; clients are spread "
+			"over those that are ready."},
 	{"route", "listener", LANG_LIST, value_names, FIELD(listeners),
 		.expects = "names of listeners in trpsup.conf",
 		.unset = "all that carry the protocol", .example = "intranet",

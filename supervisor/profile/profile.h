@@ -84,6 +84,7 @@ struct profile {
 
 	/* [route] */
 	struct strv hosts; /* canonical names, wildcards as "*.example.org" */
+	bool share; /* instances of this profile may have the same names; clients are spread over them */
 	bool default_route; /* also gets what no other name matches */
 	uint16_t port[ROUTE_KINDS]; /* upstream port for that protocol, 0: not served */
 	struct strv listeners; /* names of listeners in trpsup.conf; empty: all that carry the protocol */

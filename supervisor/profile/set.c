@@ -28,12 +28,39 @@ static const char *share_protocol(const struct profile *a, const struct profile 
 	return NULL;
 }
 
+static bool same_words(const struct strv *a, const struct strv *b)
+{
+	for (size_t i = 0; i < a->n; i++)
+		if (!strv_has(b, a->v[i]))
+			return false;
+	return a->n == b->n;
+}
+
+/* Two instances of one profile, share = yes: one set of names, of which clients go to either. */
+static void check_shared(const struct profile *a, const struct profile *b, struct profile_errors *errors)
+{
+	struct profile_where w = profile_where(b, "route", "share");
+
+	for (size_t k = 0; k < ROUTE_KINDS; k++)
+		if (!a->port[k] != !b->port[k] || a->default_route != b->default_route ||
+			!same_words(&a->hosts, &b->hosts) || !same_words(&a->listeners, &b->listeners)) {
+			profile_error(errors, w.file, w.line, "share",
+				"%s and %s must have the same host, default, listener and protocols", a->service,
+				b->service);
+			return;
+		}
+}
+
 static void check_hosts(
 	const struct profile *a, const struct profile *b, struct profile_errors *errors)
 {
 	const char *protocol = share_protocol(a, b);
 	struct profile_where wa, wb;
 
+	if (a->share && b->share && strcmp(a->name, b->name) == 0) {
+		check_shared(a, b, errors);
+		return;
+	}
 	if (!protocol)
 		return;
 	for (size_t i = 0; i < b->hosts.n; i++)

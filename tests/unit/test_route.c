@@ -186,13 +186,59 @@ static bool is_open(int fd)
 	return fcntl(fd, F_GETFD) >= 0;
 }
 
+static void test_groups(void **state)
+{
+	const uint32_t members[] = {1, 2, 3}, nested[] = {100};
+	struct channel_table t = {0};
+	int fds[4], seen[4] = {0};
+
+	(void)state;
+	for (uint32_t i = 1; i <= 3; i++) {
+		fds[i] = open_one();
+		assert_int_equal(channel_add(&t, i, fds[i]), 0);
+	}
+	assert_int_equal(channel_attempts(&t, 100), 0);
+	assert_int_equal(channel_group(&t, 100, members, 3), 0);
+	assert_int_equal(channel_attempts(&t, 100), 3);
+	assert_int_equal(channel_attempts(&t, 1), 1);
+	/* each has its turn, and each is an attempt of every turn */
+	for (int turn = 0; turn < 300; turn++) {
+		int first = channel_find(&t, 100, 0), sum = first;
+		for (uint32_t a = 1; a < 3; a++)
+			sum += channel_find(&t, 100, a);
+		assert_int_equal(sum, fds[1] + fds[2] + fds[3]);
+		for (int i = 1; i <= 3; i++)
+			seen[i] += first == fds[i];
+	}
+	for (int i = 1; i <= 3; i++)
+		assert_int_equal(seen[i], 100);
+	assert_int_equal(channel_find(&t, 100, 3), -1);
+	/* a member that is gone is an attempt that fails */
+	channel_del(&t, 2);
+	int alive = 0;
+	channel_find(&t, 100, 0);
+	for (uint32_t a = 1; a < 3; a++)
+		alive += channel_find(&t, 100, a) >= 0;
+	assert_in_range(alive, 1, 2);
+	/* a group has no groups in it, and 0 members are none */
+	assert_int_equal(channel_group(&t, 101, nested, 1), 0);
+	assert_int_equal(channel_find(&t, 101, 0), -1);
+	assert_int_equal(channel_group(&t, 100, members, 0), 0);
+	assert_int_equal(channel_attempts(&t, 100), 0);
+	assert_int_equal(channel_group(&t, 100, members, CHANNEL_GROUP_MAX + 1), -EINVAL);
+	for (uint32_t id = 1; id <= 101; id++)
+		channel_del(&t, id);
+	assert_int_equal(t.used, 0);
+	free(t.slots);
+}
+
 static void test_channels(void **state)
 {
 	struct channel_table t = {0};
 	int fds[300];
 
 	(void)state;
-	assert_int_equal(channel_find(&t, 1), -1);
+	assert_int_equal(channel_find(&t, 1, 0), -1);
 	channel_del(&t, 1);
 	for (uint32_t i = 0; i < 300; i++) {
 		fds[i] = open_one();
@@ -204,13 +250,13 @@ static void test_channels(void **state)
 		assert_false(is_open(fds[i]));
 	}
 	for (uint32_t i = 0; i < 300; i++)
-		assert_int_equal(channel_find(&t, i * 64 + 1), i % 3 ? fds[i] : -1);
-	assert_int_equal(channel_find(&t, 0), -1);
+		assert_int_equal(channel_find(&t, i * 64 + 1, 0), i % 3 ? fds[i] : -1);
+	assert_int_equal(channel_find(&t, 0, 0), -1);
 	/* the same number again: the old one is closed */
 	int again = open_one();
 	assert_int_equal(channel_add(&t, 64 + 1, again), 0);
 	assert_false(is_open(fds[1]));
-	assert_int_equal(channel_find(&t, 64 + 1), again);
+	assert_int_equal(channel_find(&t, 64 + 1, 0), again);
 	for (uint32_t i = 0; i < 300; i++)
 		channel_del(&t, i * 64 + 1);
 	assert_int_equal(t.used, 0);
@@ -237,7 +283,7 @@ static void test_channel_gaps(void **state)
 		if (round % 50)
 			continue;
 		for (uint32_t i = 1; i < 200; i++)
-			assert_int_equal(channel_find(&t, i) >= 0, there[i]);
+			assert_int_equal(channel_find(&t, i, 0) >= 0, there[i]);
 	}
 	for (uint32_t i = 1; i < 200; i++)
 		channel_del(&t, i);
@@ -367,7 +413,7 @@ int main(void)
 		cmocka_unit_test_teardown(test_replace_and_delete, clear_table),
 		cmocka_unit_test_teardown(test_many, clear_table),
 		cmocka_unit_test_teardown(test_deepest_name, clear_table),
-		cmocka_unit_test(test_channels),
+		cmocka_unit_test(test_channels), cmocka_unit_test(test_groups),
 		cmocka_unit_test(test_channel_gaps),
 		cmocka_unit_test(test_refusals),
 		cmocka_unit_test(test_messages),

@@ -1,0 +1,172 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: ISC
+"""Load balancing by passing: several instances of one profile under one name. One is taken out, restarted or killed, and no
+client notices."""
+import collections
+import os
+import signal
+import threading
+import time
+import unittest
+
+import trp
+import web
+
+PROFILE = """[service]
+command = /usr/bin/python3 -u /opt/p/answer.py
+restart-delay = 20ms
+[route]
+host = ${name}.localhost
+http = 80
+share = yes
+%s
+[sandbox]
+root = host
+bind = %s /opt/p
+"""
+# says who it is; finishes what it has begun when it is told to stop
+PROGRAM = """
+import http.server, os, signal, socketserver, sys, threading
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        text = os.environ["TRP_SERVICE"].encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(text)))
+        self.end_headers()
+        self.wfile.write(text)
+    def log_message(self, *args):
+        pass
+class Server(socketserver.ThreadingMixIn, http.server.HTTPServer):
+    daemon_threads = False
+    request_queue_size = 128
+server = Server(("", 80), Handler)
+signal.signal(signal.SIGTERM, lambda *a: threading.Thread(target=server.shutdown).start())
+server.serve_forever(poll_interval=0.05)
+server.server_close()
+"""
+
+
+class Load:
+    """Clients that come all the time; every one must get an answer."""
+
+    def __init__(self, name, threads=8):
+        self.answers, self.errors = collections.Counter(), []
+        self.over = False
+        self.url = "http://%s.localhost:%d/" % (name, trp.HTTP_PORT)
+        self.threads = [threading.Thread(target=self.run) for _ in range(threads)]
+
+    def run(self):
+        while not self.over:
+            try:
+                answer = web.get(self.url, timeout=20)
+                self.answers[answer.text if answer.status == 200 else answer.status] += 1
+            except OSError as e:
+                self.errors.append(repr(e))
+
+    def __enter__(self):
+        for t in self.threads:
+            t.start()
+        return self
+
+    def __exit__(self, *_):
+        self.over = True
+        for t in self.threads:
+            t.join()
+
+
+class Balance(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.d = trp.Daemon()
+        cls.d.start()
+        directory = os.path.join(cls.d.dir, "programs")
+        os.mkdir(directory)
+        with open(os.path.join(directory, "answer.py"), "w") as f:
+            f.write(PROGRAM)
+        cls.d.profile("web", PROFILE % ("", directory))
+        cls.d.profile("other", (PROFILE % ("", directory)).replace("${name}", "web").replace("share = yes", ""))
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.d.stop()
+
+    def setUp(self):
+        self.d.ok("start", "web@1", "web@2", "web@3")
+
+    def tearDown(self):
+        for s in self.d.call("trpsup.List")["services"]:
+            if s["state"] != "stopped":
+                self.d.trpsup("stop", s["service"])
+
+    def ask(self, n):
+        return collections.Counter(web.get("http://web.localhost:%d/" % trp.HTTP_PORT).text for _ in range(n))
+
+    def test_clients_are_spread(self):
+        self.assertEqual(self.ask(60), {"web@1": 20, "web@2": 20, "web@3": 20})
+        self.d.ok("stop", "web@2")
+        self.assertEqual(self.ask(60), {"web@1": 30, "web@3": 30})
+        self.d.ok("stop", "web@1")
+        self.assertEqual(self.ask(10), {"web@3": 10})
+        self.d.ok("stop", "web@3")
+        self.assertEqual(web.get("http://web.localhost:%d/" % trp.HTTP_PORT).status, 404)
+
+    def test_one_is_taken_out_restarted_and_put_back_without_a_lost_client(self):
+        with Load("web") as load:
+            time.sleep(0.3)
+            for _ in range(3):
+                self.d.ok("stop", "web@2")
+                self.d.ok("restart", "web@1")
+                self.d.ok("start", "web@2")
+            time.sleep(0.3)
+        self.assertEqual(load.errors, [])
+        self.assertEqual(set(load.answers), {"web@1", "web@2", "web@3"})
+
+    def test_clients_that_wait_for_one_that_stops_go_to_another(self):
+        os.kill(self.d.main_pid("web@1"), signal.SIGSTOP)
+        socks = []
+        for _ in range(30):
+            sock = web.connect("127.0.0.1", trp.HTTP_PORT)
+            sock.sendall(b"GET / HTTP/1.0\r\nHost: web.localhost\r\n\r\n")
+            socks.append(sock)
+        answered = sum(1 for s in socks if self.comes(s))
+        self.assertLess(answered, 30)  # a third of them lie in the first one's channel
+        stopper = threading.Thread(target=self.d.ok, args=("stop", "web@1"))
+        stopper.start()
+        trp.wait_until(lambda: self.d.status("web@1")["state"] == "stopping", 10, "it is told to stop")
+        os.kill(self.d.main_pid("web@1"), signal.SIGKILL)
+        stopper.join()
+        for s in socks:
+            s.settimeout(10)
+            self.assertIn(b" 200 ", s.recv(1000))
+            s.close()
+
+    def comes(self, sock):
+        sock.settimeout(0.5)
+        try:
+            return bool(sock.recv(1, 2))  # MSG_PEEK
+        except OSError:
+            return False
+
+    def test_killed_instance_and_killed_router(self):
+        with Load("web", 4) as load:
+            time.sleep(0.3)
+            os.kill(self.d.main_pid("web@1"), signal.SIGKILL)
+            trp.wait_until(lambda: self.d.status("web@1")["state"] == "ready" and self.d.status("web@1")["restarts"] == 1, 10,
+                           "web@1 is back")
+            time.sleep(0.3)
+        # only what the killed process had accepted itself is lost
+        self.assertLessEqual(len(load.errors), 4, load.errors)
+        self.assertEqual(set(load.answers), {"web@1", "web@2", "web@3"})
+        router = self.d.router_pid()
+        os.kill(router, signal.SIGKILL)
+        trp.wait_until(lambda: self.d.router_pid() not in (None, 0, router), 10, "another router")
+        trp.wait_until(lambda: len(self.ask(6)) == 3, 10, "it knows the group")
+
+    def test_only_instances_of_one_profile_share(self):
+        done = self.d.trpsup("start", "other")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("a name has one owner", done.stdout + done.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main()
