@@ -47,6 +47,7 @@ class Row:
     # holds a copy of tests/system/upstreams/CONTENT/ and, besides, small.txt and large.bin.
     drop_in: str = ""
     content: typing.Optional[str] = None  # NAME without @...
+    section: typing.Optional[str] = None  # of doc/upstreams.md; NAME without @...
     # other services: profiles (name: text) and drop-ins (name: text); what the service requires starts by itself
     other_profiles: dict = dataclasses.field(default_factory=dict)
     other_drop_ins: dict = dataclasses.field(default_factory=dict)
@@ -66,6 +67,7 @@ class Row:
     client_log: typing.Optional[str] = None
     # How it is seen that a reload took place: other processes than before, or one more log line that matches this
     reloaded: typing.Optional[str] = None
+    also_reload: tuple = ()  # services that are reloaded with it
     # Does its stop signal let it finish what it is working on? If not, a restart may cut that off (never refuse).
     graceful_stop: bool = True
     # What "ask" does for a server that is not HTTP: (row, address, tls, source) -> the client's own (address, port)
@@ -377,7 +379,7 @@ def check_reload(t):
         for _ in range(3):
             time.sleep(0.3)
             before = _generation(t)
-            t.d.ok("reload", t.row.name)
+            t.d.ok("reload", t.row.name, *t.row.also_reload)
             trp.wait_until(lambda: _generation(t) != before, 20, "%s has reloaded" % t.row.name)
         time.sleep(0.5)
     t.assertEqual((load.failed[:5], load.cut[:5]), ([], []), "of %d" % load.done)
@@ -516,8 +518,9 @@ class Case(unittest.TestCase):
 
     def test_00_is_documented(self):
         """It has a section, and each thing that it cannot do is in there with the reason."""
-        text = section(self.row.name)
-        self.assertIsNotNone(text, "no section ## %s in doc/upstreams.md" % self.row.name)
+        name = self.row.section or self.row.name.partition("@")[0]
+        text = section(name)
+        self.assertIsNotNone(text, "no section ## %s in doc/upstreams.md" % name)
         for check, reason in self.row.cannot.items():
             self.assertIn(check, CHECKS)
             self.assertIn(reason, text)

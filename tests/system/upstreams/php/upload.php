@@ -1,0 +1,2 @@
+<?php
+echo hash_file('sha256', 'php://input'), "\n";
