@@ -226,6 +226,8 @@ static void builder_child(const struct build *b)
 	argv[n++] = "--aptopt=APT::Install-Recommends \"false\"";
 	argv[n++] = "--dpkgopt=path-exclude=/usr/share/doc/*";
 	argv[n++] = "--dpkgopt=path-exclude=/usr/share/man/*";
+	/* the directories stay: openjdk's alternatives have links to manual pages */
+	argv[n++] = "--dpkgopt=path-include=/usr/share/man/man[1-9]";
 	argv[n++] = hook;
 	argv[n++] = include;
 	argv[n++] = suite;
