@@ -52,8 +52,13 @@ int job_open(struct daemon *d, struct control_call *call, enum job_kind kind, co
 	j->d = d;
 	j->call = call;
 	j->kind = kind;
-	for (j->n = 0; j->n < n; j->n++)
+	for (; j->n < n; j->n++) {
 		j->targets[j->n].name = strdup(names[j->n]);
+		if (!j->targets[j->n].name) {
+			job_free(j);
+			return -ENOMEM;
+		}
+	}
 	j->next = d->jobs;
 	d->jobs = j;
 	control_on_gone(call, on_gone, j);
