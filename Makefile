@@ -28,7 +28,7 @@ say = $(if $(V),,@printf '  %-7s %s\n' $(1) $(2);)
 objs = $(patsubst %.c,$(O)/%.o,$(wildcard $(addsuffix /*.c,$(1))))
 LIBS_D := -lev -ljansson -linih -lseccomp -lcap
 
-PROGRAMS := trpsup trpsupd trp-init trp-router trp-hello
+PROGRAMS := trpsup trpsupd trp-init trp-router trp-notify trp-hello
 all: $(addprefix $(O)/,$(PROGRAMS)) $(O)/preload.so $(O)/libtrp.a $(O)/trp-self-signed
 
 # what is linked into what: the privilege of each program
@@ -46,6 +46,8 @@ $(O)/trpsup:     $(call objs,supervisor/cli) $(addprefix $(O)/lib,profile.a sand
 $(O)/trp-init:   $(call objs,sandbox/init) $(O)/libbase.a
 	$(call say,LD,$@)$(CC) $(STATIC) $(TRP_LDFLAGS) $(LDFLAGS) -o $@ $^
 $(O)/trp-router: $(O)/router/main.o $(O)/librouter.a $(O)/libbase.a
+	$(call say,LD,$@)$(CC) $(STATIC) $(TRP_LDFLAGS) $(LDFLAGS) -o $@ $^ -lseccomp
+$(O)/trp-notify: $(call objs,sandbox/adapter/notify) $(O)/sandbox/adapter/options.o $(O)/libbase.a
 	$(call say,LD,$@)$(CC) $(STATIC) $(TRP_LDFLAGS) $(LDFLAGS) -o $@ $^ -lseccomp
 $(O)/trp-hello:  $(call objs,profiles/hello) $(O)/libtrp.a
 	$(call say,LD,$@)$(CC) $(STATIC) $(TRP_LDFLAGS) $(LDFLAGS) -o $@ $^
@@ -86,7 +88,11 @@ check-unit: $(UNIT)
 TESTPROGS := $(patsubst tests/progs/%.c,$(O)/tests/progs/%,$(wildcard tests/progs/*.c))
 $(TESTPROGS): $(O)/tests/progs/%: $(O)/tests/progs/%.o $(O)/libbase.a
 	$(call say,LD,$@)$(CC) -pie $(TRP_LDFLAGS) -o $@ $^ -lpthread
-testprogs: $(TESTPROGS)
+# nothing can be preloaded into a static one: for the notify adapter
+STATICPROGS := $(O)/tests/progs/accept-modes-static $(O)/tests/progs/notify-attack-static
+$(STATICPROGS): %-static: %.o
+	$(call say,LD,$@)$(CC) -static-pie $(TRP_LDFLAGS) -o $@ $^ -lpthread
+testprogs: $(TESTPROGS) $(STATICPROGS)
 
 check-system: all testprogs
 	$(Q)tests/system/run $(if $(T),$(T))
@@ -120,7 +126,7 @@ install: all
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(LIBEXECDIR) $(DESTDIR)$(DATADIR)/profiles
 	install -m 755 $(O)/trpsup $(DESTDIR)$(PREFIX)/bin/
 	install -m 755 $(O)/trpsupd $(DESTDIR)$(PREFIX)/sbin/
-	install -m 755 $(O)/trp-init $(O)/trp-router $(O)/trp-hello $(O)/preload.so $(O)/trp-self-signed $(DESTDIR)$(LIBEXECDIR)/
+	install -m 755 $(O)/trp-init $(O)/trp-router $(O)/trp-notify $(O)/trp-hello $(O)/preload.so $(O)/trp-self-signed $(DESTDIR)$(LIBEXECDIR)/
 	cp -r profiles/*.ini $(filter-out %.ini profiles/hello,$(wildcard profiles/*)) $(DESTDIR)$(DATADIR)/profiles/
 	install -d $(DESTDIR)/etc/trpsup/services $(DESTDIR)$(PREFIX)/lib/systemd/system $(DESTDIR)$(PREFIX)/include $(DESTDIR)$(PREFIX)/lib
 	test -e $(DESTDIR)/etc/trpsup/trpsup.conf || install -m 644 etc/trpsup.conf $(DESTDIR)/etc/trpsup/

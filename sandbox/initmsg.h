@@ -11,6 +11,9 @@
 #include <stdint.h>
 
 #define TRP_INIT_CONTROL_FD 3
+/* Only with the notify adapter: a socket to trp-notify. One message goes over it, one byte with the descriptor of the upstream's
+ * filter (seccomp_unotify(2)). trp-notify has its own control socket, with CHANNEL from and LISTEN to the daemon. */
+#define TRP_INIT_NOTIFY_FD  4
 #define TRP_INIT_MAGIC      0x49505254u /* "TRPI" */
 
 enum trp_init_type {

@@ -205,6 +205,18 @@ static int add_call(scmp_filter_ctx ctx, int nr)
 	return add(ctx, nr, 0, NULL);
 }
 
+/* What trap.c of trp-init does. */
+static int add_listener(scmp_filter_ctx ctx, const struct chosen *c)
+{
+	int nr = resolve("seccomp");
+	struct scmp_arg_cmp args[] = {
+		LOW32(0, SECCOMP_SET_MODE_FILTER), LOW32(1, SECCOMP_FILTER_FLAG_NEW_LISTENER)};
+
+	if (nr < 0)
+		return -EOPNOTSUPP;
+	return c->on[nr] ? 0 : add(ctx, nr, 2, args);
+}
+
 static int fill(scmp_filter_ctx ctx, struct chosen *c)
 {
 	int socket_nr = resolve("socket");
@@ -265,7 +277,7 @@ static int export(scmp_filter_ctx ctx, struct seccomp_filter *ret)
 	return 0;
 }
 
-int seccomp_compile(const char *const *words, size_t n, struct seccomp_filter *ret)
+static int compile(const char *const *words, size_t n, bool notify, struct seccomp_filter *ret)
 {
 	struct chosen chosen = {0};
 	scmp_filter_ctx ctx;
@@ -279,10 +291,22 @@ int seccomp_compile(const char *const *words, size_t n, struct seccomp_filter *r
 	if (!ctx)
 		return -ENOMEM;
 	r = fill(ctx, &chosen);
+	if (r == 0 && notify)
+		r = add_listener(ctx, &chosen);
 	if (r == 0)
 		r = export(ctx, ret);
 	seccomp_release(ctx);
 	return r;
+}
+
+int seccomp_compile(const char *const *words, size_t n, struct seccomp_filter *ret)
+{
+	return compile(words, n, false, ret);
+}
+
+int seccomp_compile_notify(const char *const *words, size_t n, struct seccomp_filter *ret)
+{
+	return compile(words, n, true, ret);
 }
 
 void seccomp_filter_free(struct seccomp_filter *f)

@@ -28,4 +28,7 @@ bool seccomp_valid_name(const char *name);
 /* words: "@default", "@group", "syscall", "-syscall" or "-@group" (taken out again), applied in order. What trp-init
  * needs is always in. 0 or -errno (-EINVAL: unknown word). */
 int seccomp_compile(const char *const *words, size_t n, struct seccomp_filter *ret);
+/* The same, and it may ask once for a descriptor by which a further filter of its own is served (trp-init, for the notify
+ * adapter: SECCOMP_SET_MODE_FILTER with SECCOMP_FILTER_FLAG_NEW_LISTENER and no other flag). */
+int seccomp_compile_notify(const char *const *words, size_t n, struct seccomp_filter *ret);
 void seccomp_filter_free(struct seccomp_filter *f);

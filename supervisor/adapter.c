@@ -41,7 +41,7 @@ static int refuse(struct service *s, const struct program_finding *f)
 	struct profile_where where = profile_where(s->profile, "service", "command");
 
 	snprintf(s->message, sizeof(s->message),
-		"%s:%u: command: %s: the preload adapter cannot serve it, and it has a [route] (adapter = native if it is "
+		"%s:%u: command: %s: no adapter can serve it, and it has a [route] (adapter = native if it is "
 		"written for libtrp)",
 		where.file, where.line, f->why);
 	return -EINVAL;
@@ -55,6 +55,7 @@ static int choose_for(struct service *s, const struct program_finding *f)
 		return choose(s, ADAPTER_PRELOAD, f->why);
 	case PROGRAM_STATIC:
 	case PROGRAM_GO:
+		return choose(s, ADAPTER_NOTIFY, f->why);
 	case PROGRAM_OTHER:
 		return refuse(s, f);
 	}

@@ -33,14 +33,14 @@ int instance_send(struct service *s, enum trp_init_type type, int value)
 	return trp_fd_send(s->run.control, &msg, sizeof(msg), NULL, 0, MSG_DONTWAIT);
 }
 
-static int send_channels(struct service *s)
+int instance_send_channels(struct service *s, int sock)
 {
 	for (size_t i = 0; i < s->n_channels; i++) {
 		struct trp_init_msg msg = {.magic = TRP_INIT_MAGIC,
 			.type = TRP_INIT_CHANNEL,
 			.port = s->channels[i].port,
 			.family = s->channels[i].family};
-		int r = trp_fd_send(s->run.control, &msg, sizeof(msg), &s->channels[i].service_end, 1, MSG_DONTWAIT);
+		int r = trp_fd_send(sock, &msg, sizeof(msg), &s->channels[i].service_end, 1, MSG_DONTWAIT);
 		if (r < 0)
 			return r;
 	}
@@ -90,6 +90,18 @@ static void on_step(struct service *s, const struct trp_init_msg *msg)
 	check_ready(s);
 }
 
+void instance_listened(struct service *s, const struct trp_init_msg *msg)
+{
+	route_listened(s, msg);
+	check_ready(s);
+}
+
+void instance_lost(struct service *s, const char *what)
+{
+	snprintf(s->run.lost, sizeof(s->run.lost), "%s", what);
+	reap_kill(s->run.box.pidfd, SIGKILL); /* of its pid 1: all in it end; on_end() goes on */
+}
+
 static void take_message(struct service *s, const struct trp_init_msg *msg)
 {
 	switch (msg->type) {
@@ -97,8 +109,7 @@ static void take_message(struct service *s, const struct trp_init_msg *msg)
 		on_step(s, msg);
 		return;
 	case TRP_INIT_LISTEN:
-		route_listened(s, msg);
-		check_ready(s);
+		instance_listened(s, msg);
 		return;
 	case TRP_INIT_EXITED:
 		s->run.reported = true;
@@ -204,6 +215,10 @@ static enum service_event judge(struct service *s, int init_status)
 		service_say(s, "failed", "%s", text);
 		return instance_error_event(run->failure.error);
 	}
+	if (run->lost[0]) {
+		service_say(s, "failed", "%s", run->lost);
+		return p->restart == RESTART_NO ? EVENT_GONE_FAILED : EVENT_GONE_AGAIN;
+	}
 	if (run->exec_failed) {
 		bool setup = run->reported_step >= 0 && (size_t)run->reported_step < run->n_setup;
 		const char *key = setup ? "setup" : "command";
@@ -262,6 +277,7 @@ void instance_release(struct service *s)
 	trp_close(&run->box.status_fd);
 	trp_close(&run->control);
 	trp_close(&run->notify);
+	notifier_stop(s);
 	run->box.pid = 0;
 	run->running = false;
 }
@@ -302,6 +318,7 @@ static int open_notify(struct service *s)
 /* Pipes, control socket, channels, then the sandbox. */
 static int spawn(struct service *s, int out_err[2], int pair[2])
 {
+	cleanup_close int notify = -1;
 	int off = 0, r = 0;
 
 	if (s->profile->ready == READY_NOTIFY)
@@ -314,8 +331,22 @@ static int spawn(struct service *s, int out_err[2], int pair[2])
 		return r;
 	setsockopt(pair[0], SOL_SOCKET, SO_PASSRIGHTS, &off, sizeof(off));
 	s->run.control = trp_steal_fd(&pair[0]);
-	r = send_channels(s);
-	return r < 0 ? r : spawn_sandbox(s, out_err, pair[1]);
+	r = instance_send_channels(s, s->run.control);
+	if (r == 0 && s->adapter == ADAPTER_NOTIFY)
+		r = notifier_prepare(s, &notify);
+	return r < 0 ? r : spawn_sandbox(s, out_err, pair[1], notify);
+}
+
+/* The sandbox has been made: if this fails, it is ended as if its adapter had. */
+static void start_notifier(struct service *s, int err)
+{
+	int r = notifier_start(s, err);
+	char text[120];
+
+	if (r == 0)
+		return;
+	snprintf(text, sizeof(text), "trp-notify, its adapter, cannot be started: %s", strerror(-r));
+	instance_lost(s, text);
 }
 
 int instance_spawn(struct service *s)
@@ -323,13 +354,16 @@ int instance_spawn(struct service *s)
 	int out_err[2] = {-1, -1}, pair[2] = {-1, -1}, r;
 
 	s->run = (struct instance){
-		.control = -1, .notify = -1, .box = {.pidfd = -1, .status_fd = -1}, .n_setup = s->profile->n_setup, .last_step = -1};
+		.control = -1, .notify = -1, .box = {.pidfd = -1, .status_fd = -1}, .n_setup = s->profile->n_setup, .last_step = -1,
+		.notifier = NOTIFIER_NONE};
 	s->message[0] = '\0';
 	r = prepare_host(s);
 	if (r == 0)
 		r = route_channels(s);
 	if (r == 0)
 		r = spawn(s, out_err, pair);
+	if (r == 0 && s->adapter == ADAPTER_NOTIFY)
+		start_notifier(s, out_err[1]);
 	trp_close(&out_err[0]);
 	trp_close(&out_err[1]);
 	trp_close(&pair[0]);

@@ -158,7 +158,8 @@ int prepare_host(struct service *s)
 			return fail(s, r, "published directory");
 	}
 	seccomp_filter_free(&s->seccomp);
-	r = seccomp_compile((const char *const *)p->syscalls.v, p->syscalls.n, &s->seccomp);
+	r = (s->adapter == ADAPTER_NOTIFY ? seccomp_compile_notify : seccomp_compile)(
+		(const char *const *)p->syscalls.v, p->syscalls.n, &s->seccomp);
 	if (r < 0)
 		return fail(s, r, "seccomp filter");
 	return prepare_group(s);

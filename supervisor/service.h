@@ -8,6 +8,7 @@
 #include "supervisor/channel.h"
 #include "supervisor/daemon.h"
 #include "supervisor/logs.h"
+#include "supervisor/notifier.h"
 #include "supervisor/state.h"
 
 #define SERVICE_CHANNELS_MAX (ROUTE_KINDS * 2)
@@ -28,6 +29,8 @@ struct instance {
 	bool exec_failed;
 	int exec_errno;
 	bool stop_asked;
+	struct notifier notifier; /* with adapter = notify */
+	char lost[120];           /* what it cannot run without is gone; "": nothing is */
 	struct sandbox_failure failure; /* stage NONE: the sandbox was made */
 };
 
@@ -93,10 +96,14 @@ bool service_sweep(struct service *s);
 int instance_spawn(struct service *s); /* 0; or -errno with run.failure or message set */
 void instance_release(struct service *s);
 int instance_send(struct service *s, enum trp_init_type type, int value);
+int instance_send_channels(struct service *s, int sock);
+void instance_listened(struct service *s, const struct trp_init_msg *msg); /* an adapter took that channel */
+void instance_lost(struct service *s, const char *what); /* ends it; it failed, by what */
 bool instance_is_ready(const struct service *s);
 
-/* spawn.c: makes the sandbox from the profile. out_err: write ends for 1 and 2; control: init's end. */
-int spawn_sandbox(struct service *s, const int out_err[2], int control);
+/* spawn.c: makes the sandbox from the profile. out_err: write ends for 1 and 2; control: init's end; notify: its end of the
+ * socket to trp-notify, or -1. */
+int spawn_sandbox(struct service *s, const int out_err[2], int control, int notify);
 
 /* prepare.c: what a sandbox needs on the host: range, root, group, directories, filter. 0 or -errno with message set. */
 int prepare_host(struct service *s);

@@ -273,12 +273,13 @@ static int build(struct builder *b)
 	return b->overflow ? -E2BIG : 0;
 }
 
-static int run_spec(struct builder *b, const int out_err[2], int control)
+static int run_spec(struct builder *b, const int out_err[2], int control, int notify)
 {
 	struct service *s = b->s;
 	const struct profile *p = s->profile;
 	cleanup_close int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-	const struct sandbox_fd fds[] = {{null, 0}, {out_err[0], 1}, {out_err[1], 2}, {control, TRP_INIT_CONTROL_FD}};
+	const struct sandbox_fd fds[] = {{null, 0}, {out_err[0], 1}, {out_err[1], 2}, {control, TRP_INIT_CONTROL_FD},
+		{notify, TRP_INIT_NOTIFY_FD}};
 	struct sandbox_rlimit limits[4] = {{RLIMIT_CORE, 0}, {RLIMIT_NOFILE, p->limit_open_files}};
 	size_t n_limits = 2;
 
@@ -302,7 +303,7 @@ static int run_spec(struct builder *b, const int out_err[2], int control)
 		.exec_fd = s->d->init_exec_fd,
 		.cwd = p->working_directory,
 		.fds = fds,
-		.n_fds = TRP_ARRAY_SIZE(fds),
+		.n_fds = TRP_ARRAY_SIZE(fds) - (notify < 0),
 		.rlimits = limits,
 		.n_rlimits = n_limits,
 		.oom_score_adj = 200,
@@ -313,7 +314,7 @@ static int run_spec(struct builder *b, const int out_err[2], int control)
 	return sandbox_spawn(&spec, &s->run.box, &s->run.failure);
 }
 
-int spawn_sandbox(struct service *s, const int out_err[2], int control)
+int spawn_sandbox(struct service *s, const int out_err[2], int control, int notify)
 {
 	struct builder *b = calloc(1, sizeof(*b));
 	int r;
@@ -330,7 +331,7 @@ int spawn_sandbox(struct service *s, const int out_err[2], int control)
 	if (r == 0)
 		r = build(b);
 	if (r == 0)
-		r = run_spec(b, out_err, control);
+		r = run_spec(b, out_err, control, notify);
 	free_builder(b);
 	return r;
 }

@@ -62,6 +62,13 @@ void adapter_poll_done(const struct pollfd *p, size_t n);
 /* Milliseconds until the next asker is given up, -1: nobody asks. */
 int adapter_timeout(void);
 
+/* trap.c: the notify adapter's filter */
+
+/* Takes the socket to trp-notify over (close-on-exec), if there is one: else another adapter serves. */
+int trap_open(int fd);
+/* In the child that will be the upstream: its listener's calls go to trp-notify from now on. Nothing without a socket. */
+int trap_load(void);
+
 /* steps.c: the commands, one after the other */
 
 /* STEPS ARGC ARG... as in initmsg.h; argv is kept by reference and gets NULLs. -EINVAL */

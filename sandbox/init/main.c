@@ -99,6 +99,10 @@ int main(int argc, char **argv)
 	r = steps_parse(argc, argv);
 	if (r < 0)
 		log_fatal("usage: trp-init STEPS ARGC ARG... [ARGC ARG...]..., absolute paths");
+	/* before a descriptor of ours can have that number */
+	r = trap_open(TRP_INIT_NOTIFY_FD);
+	if (r < 0)
+		log_fatal("descriptor %d is not the socket to trp-notify: %s", TRP_INIT_NOTIFY_FD, strerror(-r));
 	signals = open_signals();
 	if (signals < 0)
 		log_fatal("cannot receive signals: %s", strerror(-signals));

@@ -41,7 +41,7 @@ int steps_parse(int argc, char **argv)
 }
 
 /* In the child, which is not dumpable until execve(2) has closed what it must not keep. */
-static void __attribute__((noreturn)) run_child(char **argv, int report)
+static void __attribute__((noreturn)) run_child(char **argv, bool is_main, int report)
 {
 	struct sigaction dfl = {.sa_handler = SIG_DFL};
 	sigset_t none;
@@ -52,8 +52,11 @@ static void __attribute__((noreturn)) run_child(char **argv, int report)
 		sigaction(s, &dfl, NULL); /* the two that cannot be set are default */
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
-	execve(argv[0], argv, environ);
-	error = errno;
+	error = is_main ? -trap_load() : 0; /* a setup step's listeners are its own */
+	if (!error) {
+		execve(argv[0], argv, environ);
+		error = errno;
+	}
 	while (write(report, &error, sizeof(error)) < 0 && errno == EINTR)
 		;
 	_exit(127);
@@ -71,7 +74,7 @@ static void start(int index)
 	}
 	pid = fork();
 	if (pid == 0)
-		run_child(step_argv[index], p[1]);
+		run_child(step_argv[index], index == n_steps - 1, p[1]);
 	close(p[1]);
 	if (pid < 0) {
 		control_report(TRP_INIT_EXEC_FAILED, index, errno);

@@ -28,7 +28,7 @@ const size_t profile_n_sections = TRP_ARRAY_SIZE(profile_sections);
 /* in the order of the enums of profile.h */
 const char *const profile_ready_words[] = {"auto", "started", "listen", "notify", "exit", NULL};
 const char *const profile_restart_words[] = {"on-failure", "always", "no", NULL};
-const char *const profile_adapter_words[] = {"auto", "preload", "native", "none", NULL};
+const char *const profile_adapter_words[] = {"auto", "preload", "notify", "native", "none", NULL};
 static const char *const root_words[] = {"host", "packages", "none", NULL};
 static const char *const missing_words[] = {"landlock", "cgroup", NULL};
 
@@ -65,7 +65,7 @@ const struct lang_key profile_keys[] = {
 		.help = "When it counts as ready: executed, listening on all its ports, "
 			"sd_notify(3), or exited with 0."},
 	{"service", "adapter", LANG_SCALAR, value_choice, FIELD(adapter),
-		.words = profile_adapter_words, .expects = "one of auto, preload, native, none",
+		.words = profile_adapter_words, .expects = "one of auto, preload, notify, native, none",
 		.fallback = "auto", .example = "native",
 		.help = "How the upstream receives its clients; status says what auto chose and "
 			"why."},

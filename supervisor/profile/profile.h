@@ -29,7 +29,7 @@ enum profile_ready {
 	READY_EXIT,   /* a one-shot: it exited 0 */
 };
 enum profile_restart { RESTART_ON_FAILURE, RESTART_ALWAYS, RESTART_NO };
-enum profile_adapter { ADAPTER_AUTO, ADAPTER_PRELOAD, ADAPTER_NATIVE, ADAPTER_NONE };
+enum profile_adapter { ADAPTER_AUTO, ADAPTER_PRELOAD, ADAPTER_NOTIFY, ADAPTER_NATIVE, ADAPTER_NONE };
 enum profile_root { ROOT_HOST, ROOT_PACKAGES, ROOT_DIRECTORY, ROOT_NONE };
 
 /* bind = SOURCE TARGET [rw] [noexec] [optional] */
