@@ -3,96 +3,50 @@
 #include "base/util.h"
 
 #include <fcntl.h>
-#include <seccomp.h>
 #include <signal.h>
-#include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
-#include <linux/capability.h>
 #include <net/if.h>
 
-#define DENIED_ERRNO ENOSYS
-#define LOW32        0xffffffffu /* the kernel reads the low half of an int only: so must the filter */
-
-static int fail(struct lockdown_failure *f, const char *what, int error)
-{
-	f->what = what;
-	f->error = error;
-	return -1;
-}
-
-/* All bits of argument n that are not in allowed must be clear. */
-#define ONLY_BITS(n, allowed) {n, SCMP_CMP_MASKED_EQ, LOW32 & ~(unsigned)(allowed), 0}
-#define EQUALS(n, value)      {n, SCMP_CMP_MASKED_EQ, LOW32, (unsigned)(value)}
-#define IS_NULL(n)            {n, SCMP_CMP_EQ, 0, 0}
-
-/* What a router does. Everything else gives DENIED_ERRNO. */
-static const struct rule {
-	int nr;
-	unsigned n_args;
-	struct scmp_arg_cmp args[3];
-} rules[] = {
+/* What a router does. Everything else gives CONFINE_ERRNO. */
+static const struct confine_rule rules[] = {
 	/* clients */
 	{SCMP_SYS(accept4), 0, {}},
-	{SCMP_SYS(recvfrom), 2, {ONLY_BITS(3, MSG_PEEK | MSG_DONTWAIT | MSG_TRUNC), IS_NULL(4)}},
+	{SCMP_SYS(recvfrom), 2, {CONFINE_BITS(3, MSG_PEEK | MSG_DONTWAIT | MSG_TRUNC), CONFINE_NULL(4)}},
 	/* no address and no MSG_FASTOPEN: that connects */
-	{SCMP_SYS(sendto), 2, {ONLY_BITS(3, MSG_DONTWAIT | MSG_NOSIGNAL), IS_NULL(4)}},
-	{SCMP_SYS(shutdown), 1, {EQUALS(1, SHUT_WR)}},
-	{SCMP_SYS(setsockopt), 2, {EQUALS(1, SOL_SOCKET), EQUALS(2, SO_RCVLOWAT)}},
+	{SCMP_SYS(sendto), 2, {CONFINE_BITS(3, MSG_DONTWAIT | MSG_NOSIGNAL), CONFINE_NULL(4)}},
+	{SCMP_SYS(shutdown), 1, {CONFINE_EQUALS(1, SHUT_WR)}},
+	{SCMP_SYS(setsockopt), 2, {CONFINE_EQUALS(1, SOL_SOCKET), CONFINE_EQUALS(2, SO_RCVLOWAT)}},
 	{SCMP_SYS(close), 0, {}},
 	/* listeners: O_NONBLOCK */
-	{SCMP_SYS(fcntl), 1, {EQUALS(1, F_GETFL)}},
-	{SCMP_SYS(fcntl), 1, {EQUALS(1, F_SETFL)}},
+	{SCMP_SYS(fcntl), 1, {CONFINE_EQUALS(1, F_GETFL)}},
+	{SCMP_SYS(fcntl), 1, {CONFINE_EQUALS(1, F_SETFL)}},
 	/* channels and control */
-	{SCMP_SYS(sendmsg), 1, {ONLY_BITS(2, MSG_DONTWAIT | MSG_NOSIGNAL)}},
+	{SCMP_SYS(sendmsg), 1, {CONFINE_BITS(2, MSG_DONTWAIT | MSG_NOSIGNAL)}},
 	/* the loop */
 	{SCMP_SYS(epoll_ctl), 0, {}},
 	{SCMP_SYS(epoll_wait), 0, {}},
 	{SCMP_SYS(epoll_pwait), 0, {}},
 	{SCMP_SYS(clock_gettime), 0, {}},
-	{SCMP_SYS(write), 1, {EQUALS(0, STDERR_FILENO)}},
+	{SCMP_SYS(write), 1, {CONFINE_EQUALS(0, STDERR_FILENO)}},
 	{SCMP_SYS(exit_group), 0, {}},
 	{SCMP_SYS(rt_sigreturn), 0, {}},
 	/* malloc() when a route or channel is added */
 	{SCMP_SYS(brk), 0, {}},
 	{SCMP_SYS(mmap), 2,
-		{ONLY_BITS(2, PROT_READ | PROT_WRITE), EQUALS(3, MAP_PRIVATE | MAP_ANONYMOUS)}},
+		{CONFINE_BITS(2, PROT_READ | PROT_WRITE), CONFINE_EQUALS(3, MAP_PRIVATE | MAP_ANONYMOUS)}},
 	{SCMP_SYS(mremap), 0, {}},
 	{SCMP_SYS(munmap), 0, {}},
 };
 
-static int install_filter(int control_fd, struct lockdown_failure *f)
-{
-	const struct scmp_arg_cmp control = EQUALS(0, control_fd);
-	scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_ERRNO(DENIED_ERRNO));
-	int r = 0;
-
-	if (!ctx)
-		return fail(f, "seccomp_init", ENOMEM);
-	for (size_t i = 0; r == 0 && i < TRP_ARRAY_SIZE(rules); i++)
-		r = seccomp_rule_add_array(
-			ctx, SCMP_ACT_ALLOW, rules[i].nr, rules[i].n_args, rules[i].args);
-	if (r == 0)
-		r = seccomp_rule_add_array(ctx, SCMP_ACT_ALLOW, SCMP_SYS(recvmsg), 1, &control);
-	if (r == 0)
-		r = seccomp_load(ctx); /* sets no_new_privs too */
-	seccomp_release(ctx);
-	return r < 0 ? fail(f, "cannot load the system call filter", -r) : 0;
-}
-
 /* Harmless if they should succeed after all. Nothing may be made of memory here: the arguments are
  * what the filter must refuse without looking at what they point to. */
-static const struct attempt {
-	const char *what;
-	long nr;
-	long args[6];
-} attempts[] = {
+static const struct confine_attempt attempts[] = {
 	{"openat() works", SYS_openat, {AT_FDCWD, (long)"/", O_RDONLY | O_CLOEXEC}},
 	{"socket() works", SYS_socket, {AF_INET, SOCK_STREAM}},
 	{"socketpair() works", SYS_socketpair, {AF_UNIX, SOCK_STREAM, 0, -1}},
@@ -136,66 +90,22 @@ static const struct attempt {
 	{"setuid() works", SYS_setuid, {-1}},
 };
 
-static int prove(struct lockdown_failure *f)
-{
-	for (size_t i = 0; i < TRP_ARRAY_SIZE(attempts); i++) {
-		const long *a = attempts[i].args;
-		long r = syscall(attempts[i].nr, a[0], a[1], a[2], a[3], a[4], a[5]);
-		if (r == 0 && attempts[i].nr == SYS_clone)
-			_exit(0); /* the child that should not be */
-		if (r != -1)
-			return fail(f, attempts[i].what, 0);
-		if (errno != DENIED_ERRNO)
-			return fail(f, attempts[i].what, errno);
-	}
-	return 0;
-}
-
-int lockdown_enter(int control_fd, struct lockdown_failure *f)
-{
-	const struct rlimit none = {0, 0};
-
-	if (setrlimit(RLIMIT_CORE, &none) < 0) /* a core has clients' bytes in it */
-		return fail(f, "setrlimit(RLIMIT_CORE)", errno);
-	if (prctl(PR_SET_DUMPABLE, 0) < 0)
-		return fail(f, "prctl(PR_SET_DUMPABLE)", errno);
-	if (install_filter(control_fd, f) < 0)
-		return -1;
-	return prove(f);
-}
-
-static int check_capabilities(struct lockdown_failure *f)
-{
-	struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
-	struct __user_cap_data_struct sets[2] = {0};
-
-	if (syscall(SYS_capget, &head, sets) < 0)
-		return fail(f, "capget", errno);
-	for (size_t i = 0; i < TRP_ARRAY_SIZE(sets); i++)
-		if (sets[i].effective || sets[i].permitted || sets[i].inheritable)
-			return fail(f, "there are capabilities", 0);
-	for (int cap = 0; prctl(PR_CAPBSET_READ, cap) >= 0; cap++)
-		if (prctl(PR_CAPBSET_READ, cap) != 0)
-			return fail(f, "the capability bounding set is not empty", 0);
-	return 0;
-}
-
 /* One answer of RTM_GETLINK. 1: the dump goes on, 0: it is done and clean. */
-static int check_links(const struct nlmsghdr *h, ssize_t left, struct lockdown_failure *f)
+static int check_links(const struct nlmsghdr *h, ssize_t left, struct confine_failure *f)
 {
 	for (; NLMSG_OK(h, left); h = NLMSG_NEXT(h, left)) {
 		const struct ifinfomsg *link = NLMSG_DATA(h);
 		if (h->nlmsg_type == NLMSG_DONE)
 			return 0;
 		if (h->nlmsg_type != RTM_NEWLINK)
-			return fail(f, "cannot list the network interfaces", 0);
+			return confine_fail(f, "cannot list the network interfaces", 0);
 		if ((link->ifi_flags & IFF_UP) && !(link->ifi_flags & IFF_LOOPBACK))
-			return fail(f, "the network namespace is not empty", 0);
+			return confine_fail(f, "the network namespace is not empty", 0);
 	}
 	return 1;
 }
 
-static int check_network(struct lockdown_failure *f)
+static int check_network(struct confine_failure *f)
 {
 	struct {
 		struct nlmsghdr head;
@@ -211,21 +121,32 @@ static int check_network(struct lockdown_failure *f)
 	int r = 1;
 
 	if (s < 0 || send(s, &ask, sizeof(ask), 0) < 0)
-		return fail(f, "cannot ask for the network interfaces", errno);
+		return confine_fail(f, "cannot ask for the network interfaces", errno);
 	while (r > 0) {
 		n = recv(s, &answer, sizeof(answer), 0);
 		if (n < 0)
-			return fail(f, "cannot list the network interfaces", errno);
+			return confine_fail(f, "cannot list the network interfaces", errno);
 		r = check_links(&answer.align, n, f);
 	}
 	return r;
 }
 
-int lockdown_check_sandbox(struct lockdown_failure *f)
+int lockdown_enter(int control_fd, struct confine_failure *f)
 {
-	if (prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) != 1)
-		return fail(f, "no_new_privs is not set", 0);
-	if (check_capabilities(f) < 0)
+	const struct confine_rule control = {SCMP_SYS(recvmsg), 1, {CONFINE_EQUALS(0, control_fd)}};
+	const struct confine policy = {.rules = rules,
+		.n_rules = TRP_ARRAY_SIZE(rules),
+		.more = &control,
+		.n_more = 1,
+		.attempts = attempts,
+		.n_attempts = TRP_ARRAY_SIZE(attempts)};
+
+	return confine_enter(&policy, f);
+}
+
+int lockdown_check_sandbox(struct confine_failure *f)
+{
+	if (confine_check(f) < 0)
 		return -1;
 	return check_network(f);
 }

@@ -3,20 +3,14 @@
  * things afterwards: no trust in return codes. Runs once, before the first client. */
 #pragma once
 
-#include <stdbool.h>
-#include <stddef.h>
-
-struct lockdown_failure {
-	const char *what; /* static text */
-	int error;        /* errno, 0 if it says nothing */
-};
+#include "router/confine.h"
 
 /* Was the process started inside a sandbox: no capability in any set, no_new_privs, a network
  * namespace with no interface up but loopback? To be called before lockdown_enter(). 0, or -1 and
  * *ret_failure. */
-int lockdown_check_sandbox(struct lockdown_failure *ret_failure);
+int lockdown_check_sandbox(struct confine_failure *ret_failure);
 
 /* Sets no_new_privs and the system call filter, then proves it. The filter stays for the life of
  * the process. control_fd: the only descriptor on which recvmsg() stays possible. 0, or -1 and
  * *ret_failure. */
-int lockdown_enter(int control_fd, struct lockdown_failure *ret_failure);
+int lockdown_enter(int control_fd, struct confine_failure *ret_failure);

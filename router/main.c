@@ -68,7 +68,7 @@ static void check_control_socket(void)
 
 static void lock_down(bool expect_sandbox)
 {
-	struct lockdown_failure f;
+	struct confine_failure f;
 
 	if ((expect_sandbox && lockdown_check_sandbox(&f) < 0) ||
 		lockdown_enter(ROUTER_CONTROL_FD, &f) < 0)
