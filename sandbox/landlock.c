@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /* landlock.c: a second fence behind the mounts (landlock(7)). Runs IN THE CHILD, after pivot_root,
  * without capabilities. What a kernel's ABI does not know is left out of the request; a kernel
- * without any Landlock refuses the start unless the spec allows it. Network rights are not handled:
- * the sandbox has a network namespace of its own, and passed sockets are fenced where their
- * listener was made. */
+ * without any Landlock refuses the start unless the spec allows it. Network rights are handled for
+ * a program in the host's network only: another sandbox has a network namespace of its own, and
+ * passed sockets are fenced where their listener was made. */
 #include "sandbox/child.h"
 
 #include <fcntl.h>
@@ -36,7 +36,8 @@ enum {
 	FS_OF_FILE = FS_EXECUTE | FS_WRITE_FILE | FS_READ_FILE | FS_TRUNCATE | FS_IOCTL_DEV,
 };
 enum { SCOPE_ABSTRACT_UNIX_SOCKET = 1 << 0, SCOPE_SIGNAL = 1 << 1 };
-enum { CREATE_RULESET_VERSION = 1 << 0, RULE_PATH_BENEATH = 1 };
+enum { NET_BIND_TCP = 1 << 0, NET_CONNECT_TCP = 1 << 1 };
+enum { CREATE_RULESET_VERSION = 1 << 0, RULE_PATH_BENEATH = 1, RULE_NET_PORT = 2 };
 
 struct ruleset_attr {
 	uint64_t handled_access_fs;
@@ -48,6 +49,11 @@ struct path_beneath_attr {
 	uint64_t allowed_access;
 	int32_t parent_fd;
 } __attribute__((packed));
+
+struct net_port_attr {
+	uint64_t allowed_access;
+	uint64_t port; /* host byte order */
+};
 
 static const uint64_t rights[] = {
 	[PLAN_ACCESS_READ] = FS_EXECUTE | FS_READ_FILE | FS_READ_DIR,
@@ -105,6 +111,20 @@ static int allow_all(struct child *c, int ruleset, uint64_t known)
 	return allow(ruleset, c->exec_fd, (FS_EXECUTE | FS_READ_FILE) & known);
 }
 
+static int allow_ports(struct child *c, int ruleset)
+{
+	for (size_t i = 0; i < c->spec->n_connect_ports; i++) {
+		struct net_port_attr attr = {
+			.allowed_access = NET_CONNECT_TCP, .port = c->spec->connect_ports[i]};
+		if (syscall(SYS_landlock_add_rule, ruleset, RULE_NET_PORT, &attr, 0) < 0) {
+			int r = -errno;
+			snprintf(c->detail, sizeof(c->detail), "port %u", c->spec->connect_ports[i]);
+			return r;
+		}
+	}
+	return 0;
+}
+
 int child_landlock(struct child *c, const struct plan_step *s)
 {
 	long abi = syscall(SYS_landlock_create_ruleset, NULL, 0, CREATE_RULESET_VERSION);
@@ -118,6 +138,8 @@ int child_landlock(struct child *c, const struct plan_step *s)
 	if (abi < 1)
 		return abi < 0 ? -errno : -ENOSYS;
 	attr.handled_access_fs = known_fs_rights(abi);
+	if (abi >= 4 && c->spec->host_network)
+		attr.handled_access_net = NET_BIND_TCP | NET_CONNECT_TCP;
 	if (abi >= 6)
 		attr.scoped = SCOPE_ABSTRACT_UNIX_SOCKET | SCOPE_SIGNAL;
 	/* an older kernel takes the longer struct as long as what it does not know is 0 */
@@ -125,6 +147,8 @@ int child_landlock(struct child *c, const struct plan_step *s)
 	if (ruleset < 0)
 		return -errno;
 	r = allow_all(c, ruleset, attr.handled_access_fs);
+	if (r == 0 && attr.handled_access_net)
+		r = allow_ports(c, ruleset);
 	if (r < 0)
 		return r;
 	return syscall(SYS_landlock_restrict_self, ruleset, 0) < 0 ? -errno : 0;

@@ -273,8 +273,10 @@ static void add_all(struct maker *m, const struct sandbox_spec *spec,
 	if (spec->cgroup)
 		add(m, PLAN_CGROUPNS, SANDBOX_STAGE_CGROUP, NULL);
 	add(m, PLAN_NS_ROOT, SANDBOX_STAGE_USERNS, NULL);
-	add(m, PLAN_LOOPBACK, SANDBOX_STAGE_NETNS, NULL);
-	add(m, PLAN_PORT_START, SANDBOX_STAGE_NETNS, NULL)->number = spec->first_unprivileged_port;
+	if (!spec->host_network) {
+		add(m, PLAN_LOOPBACK, SANDBOX_STAGE_NETNS, NULL);
+		add(m, PLAN_PORT_START, SANDBOX_STAGE_NETNS, NULL)->number = spec->first_unprivileged_port;
+	}
 	add(m, PLAN_HOSTNAME, SANDBOX_STAGE_HOSTNAME, NULL)->text = spec->hostname;
 	add_root(m, spec);
 	add_root_entries(m, spec, entries, n_entries);
@@ -366,6 +368,8 @@ static int check_spec(const struct sandbox_spec *s, struct sandbox_failure *f)
 	for (size_t i = 0; i < s->n_mounts; i++)
 		if (!valid_mount(&s->mounts[i]))
 			return refuse(f, SANDBOX_STAGE_MOUNT, s->mounts[i].target);
+	if (s->n_connect_ports > 0 && !s->host_network)
+		return refuse(f, SANDBOX_STAGE_LANDLOCK, "ports without the host's network");
 	if (s->n_fds > PLAN_FDS_MAX)
 		return refuse(f, SANDBOX_STAGE_FDS, "too many descriptors");
 	for (size_t i = 0; i < s->n_fds; i++)

@@ -91,6 +91,11 @@ struct sandbox_spec {
 	const struct sandbox_rlimit *rlimits;
 	size_t n_rlimits;
 	int oom_score_adj;
+	/* No network namespace of its own: for a program of ours that must connect to other machines (trp-relay). It
+	 * may bind nowhere and connect by TCP to these ports only, where Landlock knows of ports (ABI 4, Linux 6.7). */
+	bool host_network;
+	const uint16_t *connect_ports; /* host byte order */
+	size_t n_connect_ports;
 	uint16_t first_unprivileged_port; /* net.ipv4.ip_unprivileged_port_start inside; 0 lets it bind port 80 */
 
 	const struct cgroup *cgroup;          /* made by cgroup_create(); NULL: stays in the daemon's */

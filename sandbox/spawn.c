@@ -21,8 +21,7 @@
 #define CLONE_INTO_CGROUP 0x200000000ULL
 #endif
 
-#define NAMESPACES                                                                                 \
-	(CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS)
+#define NAMESPACES (CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS)
 
 /* All that one start holds until it is done. */
 struct spawn {
@@ -109,6 +108,8 @@ static int clone_child(struct spawn *sp)
 	};
 	long pid;
 
+	if (!sp->spec->host_network)
+		args.flags |= CLONE_NEWNET;
 	if (cg && cg->v2_fd >= 0) {
 		args.flags |= CLONE_INTO_CGROUP;
 		args.cgroup = (uint64_t)cg->v2_fd;

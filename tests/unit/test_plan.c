@@ -247,6 +247,7 @@ static void test_refused(void **state)
 	REFUSED(SANDBOX_STAGE_HOSTNAME, spec.hostname = NULL);
 	REFUSED(SANDBOX_STAGE_SESSION, spec.cwd = "tmp");
 	REFUSED(SANDBOX_STAGE_ROOT, spec.tmp_size = 0); /* to tmpfs 0 is no limit */
+	REFUSED(SANDBOX_STAGE_LANDLOCK, spec.n_connect_ports = 1); /* of a network that has nobody in it */
 	REFUSED(SANDBOX_STAGE_FDS, spec.fds = descending; spec.n_fds = 2);
 	for (size_t i = 0; i < TRP_ARRAY_SIZE(bad_targets); i++) {
 		m.target = bad_targets[i];
@@ -256,6 +257,25 @@ static void test_refused(void **state)
 	REFUSED(SANDBOX_STAGE_MOUNT, spec.mounts = &m; spec.n_mounts = 1);
 	m = (struct sandbox_mount){.kind = SANDBOX_TMPFS, .size = 0, .target = "/x"};
 	REFUSED(SANDBOX_STAGE_MOUNT, spec.mounts = &m; spec.n_mounts = 1);
+}
+
+/* Nothing is done to a network that is not the sandbox's own. */
+static void test_host_network(void **state)
+{
+	struct sandbox_spec spec = good;
+	struct plan plan;
+
+	(void)state;
+	plan = make(&good);
+	at(&plan, PLAN_LOOPBACK, NULL);
+	at(&plan, PLAN_PORT_START, NULL);
+	plan_free(&plan);
+	spec.host_network = true;
+	plan = make(&spec);
+	for (size_t i = 0; i < plan.n_steps; i++)
+		assert_int_not_equal(plan.steps[i].stage, SANDBOX_STAGE_NETNS);
+	at(&plan, PLAN_LANDLOCK, NULL);
+	plan_free(&plan);
 }
 
 static void test_failure_text(void **state)
@@ -298,6 +318,7 @@ int main(void)
 		cmocka_unit_test(test_print),
 		cmocka_unit_test(test_no_cgroup_no_root),
 		cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_host_network),
 		cmocka_unit_test(test_failure_text),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -17,7 +17,9 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <netinet/in.h>
 #include <sys/mount.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
@@ -543,6 +545,48 @@ static void test_landlock(void **state)
 }
 
 /* The program may lie where nothing of the sandbox can see it. */
+/* A program that shares the host's network reaches the ports it was given, and binds none. */
+static void test_host_network(void **state)
+{
+	static const char script[] =
+		"import os, socket, sys\n"
+		"print(os.readlink('/proc/self/ns/net') == sys.argv[1])\n"
+		"for port in sys.argv[2:4]:\n"
+		"    try: socket.create_connection(('127.0.0.1', int(port)), 5); print('connected')\n"
+		"    except OSError as e: print(e.strerror)\n"
+		"try: socket.socket().bind(('127.0.0.1', 0)); print('bound')\n"
+		"except OSError as e: print(e.strerror)\n";
+	uint16_t port[2];
+	int listener[2];
+	char command[2048], net[64];
+	ssize_t len = readlink("/proc/self/ns/net", net, sizeof(net) - 1);
+	struct box b;
+
+	(void)state;
+	NEED_ROOT();
+	assert_true(len > 0);
+	net[len] = '\0';
+	for (int i = 0; i < 2; i++) {
+		struct sockaddr_in in = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+		socklen_t size = sizeof(in);
+		listener[i] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+		assert_int_equal(bind(listener[i], (struct sockaddr *)&in, sizeof(in)), 0);
+		assert_int_equal(listen(listener[i], 5), 0);
+		assert_int_equal(getsockname(listener[i], (struct sockaddr *)&in, &size), 0);
+		port[i] = ntohs(in.sin_port);
+	}
+	snprintf(command, sizeof(command), "/usr/bin/python3 -c \"%s\" '%s' %u %u", script, net, port[0], port[1]);
+	box_init(&b, command);
+	b.spec.host_network = true;
+	b.spec.connect_ports = &port[0];
+	b.spec.n_connect_ports = 1;
+	box_run(&b);
+	close(listener[0]);
+	close(listener[1]);
+	assert_false(b.failed);
+	assert_string_equal(b.text, "True\nconnected\nPermission denied\nPermission denied\n");
+}
+
 static void test_exec_fd_is_not_visible(void **state)
 {
 	struct box b;
@@ -851,6 +895,7 @@ int main(void)
 		cmocka_unit_test(test_failures_name_the_place),
 		cmocka_unit_test(test_descriptors),
 		cmocka_unit_test(test_landlock),
+		cmocka_unit_test(test_host_network),
 		cmocka_unit_test(test_exec_fd_is_not_visible),
 		cmocka_unit_test(test_signals),
 		cmocka_unit_test(test_limits),
