@@ -19,7 +19,7 @@ CFLAGS   ?= -O2 -g
 TRP_CFLAGS := -std=gnu11 -D_GNU_SOURCE -I. $(WARN) $(HARDEN) $(SANFLAGS) -MMD -MP \
             -DTRP_VERSION='"$(VERSION)"' -DTRP_LIBEXECDIR='"$(LIBEXECDIR)"' -DTRP_DATADIR='"$(DATADIR)"'
 TRP_LDFLAGS := -Wl,-z,relro,-z,now,-z,noexecstack $(SANFLAGS)
-# trp-init, trp-router and hello run where no library is: static, unless a sanitizer needs its runtime
+# trp-init, trp-router, trp-relay and hello run where no library is: static, unless a sanitizer needs its runtime
 STATIC   := $(if $(SANITIZE),-pie,-static-pie)
 
 Q := $(if $(V),,@)
@@ -28,14 +28,14 @@ say = $(if $(V),,@printf '  %-7s %s\n' $(1) $(2);)
 objs = $(patsubst %.c,$(O)/%.o,$(wildcard $(addsuffix /*.c,$(1))))
 LIBS_D := -lev -ljansson -linih -lseccomp -lcap
 
-PROGRAMS := trpsup trpsupd trp-init trp-router trp-notify trp-hello
+PROGRAMS := trpsup trpsupd trp-init trp-router trp-relay trp-notify trp-hello
 all: $(addprefix $(O)/,$(PROGRAMS)) $(O)/preload.so $(O)/libtrp.a $(O)/trp-self-signed
 
 # what is linked into what: the privilege of each program
 $(O)/libbase.a:    $(call objs,base)
 $(O)/libsandbox.a: $(call objs,sandbox)
 $(O)/libprofile.a: $(call objs,supervisor/profile)
-$(O)/librouter.a:  $(filter-out $(O)/router/main.o,$(call objs,router))
+$(O)/librouter.a:  $(filter-out %/main.o,$(call objs,router router/relay))
 $(O)/libdaemon.a:  $(filter-out $(O)/supervisor/main.o,$(call objs,supervisor))
 $(O)/libtrp.a:     $(call objs,sandbox/adapter/native sandbox/adapter base)
 
@@ -48,6 +48,8 @@ $(O)/trp-init:   $(call objs,sandbox/init) $(O)/libbase.a
 $(O)/trp-router: $(O)/router/main.o $(O)/librouter.a $(O)/libbase.a
 	$(call say,LD,$@)$(CC) $(STATIC) $(TRP_LDFLAGS) $(LDFLAGS) -o $@ $^ -lseccomp
 $(O)/trp-notify: $(call objs,sandbox/adapter/notify) $(O)/sandbox/adapter/options.o $(O)/libbase.a
+	$(call say,LD,$@)$(CC) $(STATIC) $(TRP_LDFLAGS) $(LDFLAGS) -o $@ $^ -lseccomp
+$(O)/trp-relay:  $(O)/router/relay/main.o $(O)/librouter.a $(O)/libbase.a
 	$(call say,LD,$@)$(CC) $(STATIC) $(TRP_LDFLAGS) $(LDFLAGS) -o $@ $^ -lseccomp
 $(O)/trp-hello:  $(call objs,profiles/hello) $(O)/libtrp.a
 	$(call say,LD,$@)$(CC) $(STATIC) $(TRP_LDFLAGS) $(LDFLAGS) -o $@ $^
@@ -126,7 +128,7 @@ install: all
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(LIBEXECDIR) $(DESTDIR)$(DATADIR)/profiles
 	install -m 755 $(O)/trpsup $(DESTDIR)$(PREFIX)/bin/
 	install -m 755 $(O)/trpsupd $(DESTDIR)$(PREFIX)/sbin/
-	install -m 755 $(O)/trp-init $(O)/trp-router $(O)/trp-notify $(O)/trp-hello $(O)/preload.so $(O)/trp-self-signed $(DESTDIR)$(LIBEXECDIR)/
+	install -m 755 $(O)/trp-init $(O)/trp-router $(O)/trp-relay $(O)/trp-notify $(O)/trp-hello $(O)/preload.so $(O)/trp-self-signed $(DESTDIR)$(LIBEXECDIR)/
 	cp -r profiles/*.ini $(filter-out %.ini profiles/hello,$(wildcard profiles/*)) $(DESTDIR)$(DATADIR)/profiles/
 	install -d $(DESTDIR)/etc/trpsup/services $(DESTDIR)$(PREFIX)/lib/systemd/system $(DESTDIR)$(PREFIX)/include $(DESTDIR)$(PREFIX)/lib
 	test -e $(DESTDIR)/etc/trpsup/trpsup.conf || install -m 644 etc/trpsup.conf $(DESTDIR)/etc/trpsup/

@@ -62,6 +62,16 @@ static int choose_for(struct service *s, const struct program_finding *f)
 	return -EINVAL;
 }
 
+static int choose_relay(struct service *s)
+{
+	const struct profile *p = s->profile;
+	char why[200];
+
+	snprintf(why, sizeof(why), "set by the profile: to %.100s%s", p->targets.v[0],
+		p->targets.n > 1 ? " and others" : "");
+	return choose(s, ADAPTER_RELAY, why);
+}
+
 int adapter_choose(struct service *s)
 {
 	const struct profile *p = s->profile;
@@ -69,6 +79,8 @@ int adapter_choose(struct service *s)
 	struct program_finding f;
 	cleanup_close int fd = -1;
 
+	if (p->adapter == ADAPTER_RELAY)
+		return choose_relay(s);
 	if (p->adapter != ADAPTER_AUTO)
 		return choose(s, p->adapter, "set by the profile");
 	if (p->root == ROOT_NONE)

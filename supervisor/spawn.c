@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* spawn.c: a service's sandbox from its profile: what is seen inside, as whom, with which limits. Runs in the daemon. */
 #include "base/io.h"
+#include "supervisor/relay.h"
 #include "supervisor/secrets.h"
 #include "supervisor/service.h"
 #include "supervisor/users.h"
@@ -316,9 +317,12 @@ static int run_spec(struct builder *b, const int out_err[2], int control, int no
 
 int spawn_sandbox(struct service *s, const int out_err[2], int control, int notify)
 {
-	struct builder *b = calloc(1, sizeof(*b));
+	struct builder *b;
 	int r;
 
+	if (s->adapter == ADAPTER_RELAY)
+		return relay_spawn(s, out_err, control);
+	b = calloc(1, sizeof(*b));
 	if (!b)
 		return -ENOMEM;
 	b->s = s;

@@ -23,7 +23,9 @@ static void check_service(const struct profile_loading *l)
 	const struct profile *p = l->p;
 	bool routed = p->port[ROUTE_HTTP] || p->port[ROUTE_TLS];
 
-	if (p->command.n == 0 && !was_set(l, "service", "command") && !l->lang.lost)
+	if (p->adapter == ADAPTER_RELAY || p->targets.n > 0)
+		check_relay(l);
+	else if (p->command.n == 0 && !was_set(l, "service", "command") && !l->lang.lost)
 		profile_error(l->errors, p->file, 0, "command",
 			"missing in [service], expected a command line with an absolute "
 			"path first");

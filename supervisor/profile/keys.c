@@ -19,6 +19,7 @@
 const struct lang_section profile_sections[] = {
 	{.name = "service"},
 	{.name = "route"},
+	{.name = "relay"},
 	{.name = "sandbox"},
 	{.name = "limits"},
 	{.name = "environment", .free_names = value_env},
@@ -28,7 +29,10 @@ const size_t profile_n_sections = TRP_ARRAY_SIZE(profile_sections);
 /* in the order of the enums of profile.h */
 const char *const profile_ready_words[] = {"auto", "started", "listen", "notify", "exit", NULL};
 const char *const profile_restart_words[] = {"on-failure", "always", "no", NULL};
-const char *const profile_adapter_words[] = {"auto", "preload", "notify", "native", "none", NULL};
+const char *const profile_adapter_words[] = {"auto", "preload", "notify", "native", "relay", "none", NULL};
+/* as router/relay/options.c takes them */
+const char *const profile_balance_words[] = {"least-connections", "round-robin", "source", NULL};
+const char *const profile_proxy_words[] = {"no", "v1", "v2", NULL};
 static const char *const root_words[] = {"host", "packages", "none", NULL};
 static const char *const missing_words[] = {"landlock", "cgroup", NULL};
 
@@ -65,7 +69,7 @@ const struct lang_key profile_keys[] = {
 		.help = "When it counts as ready: executed, listening on all its ports, "
 			"sd_notify(3), or exited with 0."},
 	{"service", "adapter", LANG_SCALAR, value_choice, FIELD(adapter),
-		.words = profile_adapter_words, .expects = "one of auto, preload, notify, native, none",
+		.words = profile_adapter_words, .expects = "one of auto, preload, notify, native, relay, none",
 		.fallback = "auto", .example = "native",
 		.help = "How the upstream receives its clients; status says what auto chose and "
 			"why."},
@@ -134,6 +138,40 @@ const struct lang_key profile_keys[] = {
 		.expects = "names of listeners in trpsup.conf",
 		.unset = "all that carry the protocol", .example = "intranet",
 		.help = "Only clients of these listeners."},
+
+	{"relay", "target", LANG_LIST, value_target, FIELD(targets),
+		.expects = "ADDRESS:PORT, or ADDRESS for the port of the route", .unset = "none",
+		.example = "192.0.2.7:8080 [2001:db8::7]:8080",
+		.help = "Where the clients are connected to, with adapter = relay; no names, which "
+			"would have to be looked up. Several share the load."},
+	{"relay", "balance", LANG_SCALAR, value_choice, FIELD(balance),
+		.words = profile_balance_words,
+		.expects = "one of least-connections, round-robin, source",
+		.fallback = "least-connections", .example = "source",
+		.help = "Which target gets a client: the one with the fewest, each in turn, or by "
+			"the client's address always the same."},
+	{"relay", "proxy-protocol", LANG_SCALAR, value_choice, FIELD(proxy_protocol),
+		.words = profile_proxy_words, .expects = "no, v1 or v2", .fallback = "no",
+		.example = "v2",
+		.help = "Tells the target the client's address in a header of the PROXY protocol, "
+			"which it must be set up to expect."},
+	{"relay", "connect-timeout", LANG_SCALAR, value_duration, FIELD(connect_timeout_ms),
+		RANGE(10, 600 * SECOND), .expects = "a time such as 5s, from 10ms to 10m",
+		.fallback = "5s", .example = "1s",
+		.help = "A target that has not answered by then is passed over for the next one."},
+	{"relay", "idle-timeout", LANG_SCALAR, value_duration, FIELD(idle_timeout_ms),
+		RANGE(0, DAY), .expects = "a time such as 1h, up to 1d, or 0", .fallback = "1h",
+		.example = "10m",
+		.help = "A connection on which nothing moves for so long is closed; 0 = never."},
+	{"relay", "health-interval", LANG_SCALAR, value_duration, FIELD(health_interval_ms),
+		RANGE(0, DAY), .expects = "a time such as 10s, up to 1d, or 0", .fallback = "10s",
+		.example = "2s",
+		.help = "How often each target is connected to, to see whether it answers; 0 = "
+			"only clients tell."},
+	{"relay", "health-failures", LANG_SCALAR, value_number, FIELD(health_failures),
+		RANGE(1, 100), .expects = "a number from 1 to 100", .fallback = "3",
+		.example = "1",
+		.help = "Connections that fail in a row until a target is taken out."},
 
 	{"sandbox", "root", LANG_SCALAR, value_root, FIELD(root), .words = root_words,
 		.expects = "host, packages, none or an absolute path", .fallback = "host",

@@ -18,6 +18,8 @@ extern const size_t config_n_keys;
 extern const char *const profile_ready_words[];
 extern const char *const profile_adapter_words[];
 extern const char *const profile_restart_words[];
+extern const char *const profile_balance_words[];
+extern const char *const profile_proxy_words[];
 
 /* Where a key of p was set; line 0 of its main file if it was not. For late messages
  * (profile_error()). */

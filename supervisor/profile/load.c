@@ -14,7 +14,7 @@ static void free_strings(struct profile *p)
 	char *const strings[] = {p->service, p->name, p->instance, p->id, p->file, p->files_dir,
 		p->description, p->user, p->group, p->working_directory, p->root_directory,
 		p->suite};
-	struct strv *const lists[] = {&p->command, &p->requires, &p->after, &p->hosts,
+	struct strv *const lists[] = {&p->command, &p->targets, &p->requires, &p->after, &p->hosts,
 		&p->listeners, &p->packages, &p->host_files, &p->use, &p->state_at, &p->syscalls,
 		&p->allow_missing};
 
@@ -132,7 +132,10 @@ static int finish(struct profile_loading *l, int r, size_t before, struct profil
 		if (p->packages.n > 0)
 			qsort(p->packages.v, p->packages.n, sizeof(*p->packages.v), compare);
 		check_profile(l);
-		check_programs(l);
+		if (p->adapter == ADAPTER_RELAY && l->errors->n == before)
+			r = relay_complete(l);
+		if (p->adapter != ADAPTER_RELAY || l->errors->n == before)
+			check_programs(l);
 		if (l->errors->n > before)
 			r = -EINVAL;
 	}

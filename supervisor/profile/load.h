@@ -31,6 +31,10 @@ struct profile_where expand_used(const struct profile_loading *l, const char *na
 
 /* check.c: what can be seen only when all of it was read. Messages go to l->errors. */
 void check_profile(const struct profile_loading *l);
+/* relay.c: the keys of [relay] and those that contradict them */
+void check_relay(const struct profile_loading *l);
+/* Gives a checked profile with adapter = relay its program and its empty root. */
+int relay_complete(const struct profile_loading *l);
 /* check_exec.c: do the programs exist? */
 void check_programs(const struct profile_loading *l);
 

@@ -29,7 +29,7 @@ enum profile_ready {
 	READY_EXIT,   /* a one-shot: it exited 0 */
 };
 enum profile_restart { RESTART_ON_FAILURE, RESTART_ALWAYS, RESTART_NO };
-enum profile_adapter { ADAPTER_AUTO, ADAPTER_PRELOAD, ADAPTER_NOTIFY, ADAPTER_NATIVE, ADAPTER_NONE };
+enum profile_adapter { ADAPTER_AUTO, ADAPTER_PRELOAD, ADAPTER_NOTIFY, ADAPTER_NATIVE, ADAPTER_RELAY, ADAPTER_NONE };
 enum profile_root { ROOT_HOST, ROOT_PACKAGES, ROOT_DIRECTORY, ROOT_NONE };
 
 /* bind = SOURCE TARGET [rw] [noexec] [optional] */
@@ -53,6 +53,8 @@ struct profile_env {
 	char *name, *value;
 	struct profile_where where;
 };
+
+#define PROFILE_TARGETS_MAX 64 /* as many as trp-relay takes */
 
 struct profile {
 	char *service;  /* full name: "wordpress", "wordpress@blog" */
@@ -90,6 +92,13 @@ struct profile {
 	struct strv listeners; /* names of listeners in trpsup.conf; empty: all that carry the protocol */
 	struct profile_where hosts_where; /* the first of them */
 	struct profile_where *host_where; /* of each in hosts */
+
+	/* [relay]: adapter = relay */
+	struct strv targets; /* "ADDRESS:PORT" or "ADDRESS" (the route's port), as trp_parse_endpoint() reads them */
+	unsigned balance;        /* index in profile_balance_words */
+	unsigned proxy_protocol; /* in profile_proxy_words */
+	uint64_t connect_timeout_ms, idle_timeout_ms;    /* default 5 s, 1 h; idle 0 = for ever */
+	uint64_t health_interval_ms, health_failures; /* default 10 s, 3; interval 0 = no checks */
 
 	/* [sandbox] */
 	unsigned root; /* enum profile_root */

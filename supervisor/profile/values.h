@@ -32,6 +32,7 @@ int value_user(const struct lang_value *v, void *base);
 int value_root(const struct lang_value *v, void *base);
 int value_setup(const struct lang_value *v, void *base);
 int value_host(const struct lang_value *v, void *base);
+int value_target(const struct lang_value *v, void *base);
 int value_packages(const struct lang_value *v, void *base);
 int value_host_files(const struct lang_value *v, void *base);
 int value_bind(const struct lang_value *v, void *base);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* values_profile.c: parsers of values that only profiles have. */
 #include "values.h"
+#include "base/endpoint.h"
 #include "base/parse.h"
 #include "sandbox/seccomp.h"
 
@@ -130,6 +131,24 @@ int value_host(const struct lang_value *v, void *base)
 	wheres[p->hosts.n - 1] = v->where;
 	p->hosts_where = wheres[0];
 	return 0;
+}
+
+int value_target(const struct lang_value *v, void *base)
+{
+	struct profile *p = base;
+	struct sockaddr_storage sa;
+
+	if (!v->text) {
+		strv_free(&p->targets);
+		return 0;
+	}
+	if (trp_parse_endpoint(v->text, &sa) < 0)
+		return -EINVAL;
+	if (strv_has(&p->targets, v->text))
+		return lang_refuse(v, "'%s' is given twice", v->text);
+	if (p->targets.n == PROFILE_TARGETS_MAX)
+		return lang_refuse(v, "more than %d targets", PROFILE_TARGETS_MAX);
+	return strv_push(&p->targets, v->text);
 }
 
 /* Debian Policy 5.6.1: at least two characters of a-z 0-9 + - . */

@@ -642,6 +642,84 @@ static const struct {
 		"and _\n"
 		"bad.ini:5: 1A: not a name of an environment variable, expected letters, digits "
 		"and _\n"},
+	{"relay without a target", "web",
+		"[service]\n"
+		"adapter = relay\n"
+		"[route]\n"
+		"host = a.example\n"
+		"http = 80\n",
+		"bad.ini:2: adapter: 'relay' needs target = ADDRESS:PORT in [relay]\n"},
+	{"relay without a route", "web",
+		"[service]\n"
+		"adapter = relay\n"
+		"[relay]\n"
+		"target = 192.0.2.1:80\n",
+		"bad.ini:2: adapter: 'relay' needs http or tls in [route]\n"},
+	{"target without relay", "web",
+		"[service]\n"
+		"command = /bin/sh\n"
+		"[relay]\n"
+		"target = 192.0.2.1:80\n",
+		"bad.ini:4: target: needs adapter = relay in [service]\n"},
+	{"targets that are none", "web",
+		"[service]\n"
+		"adapter = relay\n"
+		"[route]\n"
+		"host = a.example\n"
+		"http = 80\n"
+		"[relay]\n"
+		"target = app.example.org:80\n"
+		"target = 2001:db8::1\n"
+		"target = 192.0.2.1:0\n"
+		"target = 0.0.0.0:80\n"
+		"target = 192.0.2.1:80 192.0.2.1:80\n",
+		"bad.ini:7: target: 'app.example.org:80' is not valid, expected ADDRESS:PORT, or ADDRESS for the port of the route\n"
+		"bad.ini:8: target: '2001:db8::1' is not valid, expected ADDRESS:PORT, or ADDRESS for the port of the route\n"
+		"bad.ini:9: target: '192.0.2.1:0' is not valid, expected ADDRESS:PORT, or ADDRESS for the port of the route\n"
+		"bad.ini:10: target: '0.0.0.0:80' is not valid, expected ADDRESS:PORT, or ADDRESS for the port of the route\n"
+		"bad.ini:11: target: '192.0.2.1:80' is given twice\n"},
+	{"relay with a program", "web",
+		"[service]\n"
+		"adapter = relay\n"
+		"command = /bin/sh\n"
+		"setup = /bin/sh\n"
+		"user = www\n"
+		"ready = notify\n"
+		"[route]\n"
+		"host = a.example\n"
+		"http = 80\n"
+		"[relay]\n"
+		"target = 192.0.2.1:80\n"
+		"[sandbox]\n"
+		"root = none\n"
+		"state = no\n"
+		"bind = /srv /srv\n"
+		"[environment]\n"
+		"A = 1\n",
+		"bad.ini:6: ready: 'notify' contradicts adapter = relay\n"
+		"bad.ini:3: command: has no effect with adapter = relay: it has no program of its own\n"
+		"bad.ini:4: setup: has no effect with adapter = relay: it has no program of its own\n"
+		"bad.ini:5: user: has no effect with adapter = relay: it has no program of its own\n"
+		"bad.ini:13: root: has no effect with adapter = relay: it has no program of its own\n"
+		"bad.ini:15: bind: has no effect with adapter = relay: it has no program of its own\n"
+		"bad.ini:14: state: has no effect with adapter = relay: it has no program of its own\n"
+		"bad.ini:17: A: has no effect with adapter = relay: it has no program of its own\n"},
+	{"relay's times and numbers", "web",
+		"[service]\n"
+		"adapter = relay\n"
+		"[route]\n"
+		"host = a.example\n"
+		"http = 80\n"
+		"[relay]\n"
+		"target = 192.0.2.1\n"
+		"balance = random\n"
+		"proxy-protocol = yes\n"
+		"connect-timeout = 0\n"
+		"health-failures = 0\n",
+		"bad.ini:8: balance: 'random' is not valid, expected one of least-connections, round-robin, source\n"
+		"bad.ini:9: proxy-protocol: 'yes' is not valid, expected no, v1 or v2\n"
+		"bad.ini:10: connect-timeout: '0' is out of range, expected a time such as 5s, from 10ms to 10m\n"
+		"bad.ini:11: health-failures: '0' is out of range, expected a number from 1 to 100\n"},
 	{"environment twice", "web",
 		"[service]\n"
 		"command = /bin/sh\n"

@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: ISC */
+/* lockdown.c: what a relay does. Unlike the router it must make sockets and connect them, in the host's network; that is
+ * all that it keeps: TCP only, no listening, no datagrams, no unix sockets, no files. Which ports it can reach is
+ * limited by Landlock, which was put on before it was executed. */
+#include "router/relay/relay.h"
+#include "base/util.h"
+
+#include <fcntl.h>
+#include <netinet/tcp.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/ptrace.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+
+#define TCP_SOCKET (SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC)
+
+static const struct confine_rule rules[] = {
+	/* targets */
+	{SCMP_SYS(socket), 3,
+		{CONFINE_EQUALS(0, AF_INET), CONFINE_EQUALS(1, TCP_SOCKET), CONFINE_EQUALS(2, 0)}},
+	{SCMP_SYS(socket), 3,
+		{CONFINE_EQUALS(0, AF_INET6), CONFINE_EQUALS(1, TCP_SOCKET), CONFINE_EQUALS(2, 0)}},
+	{SCMP_SYS(connect), 0, {}},
+	{SCMP_SYS(getsockopt), 2, {CONFINE_EQUALS(1, SOL_SOCKET), CONFINE_EQUALS(2, SO_ERROR)}},
+	{SCMP_SYS(setsockopt), 2, {CONFINE_EQUALS(1, IPPROTO_TCP), CONFINE_EQUALS(2, TCP_NODELAY)}},
+	{SCMP_SYS(setsockopt), 2, {CONFINE_EQUALS(1, SOL_SOCKET), CONFINE_EQUALS(2, SO_KEEPALIVE)}},
+	/* clients, and what is copied */
+	{SCMP_SYS(recvmsg), 1, {CONFINE_BITS(2, MSG_DONTWAIT | MSG_CMSG_CLOEXEC)}},
+	{SCMP_SYS(fcntl), 2,
+		{CONFINE_EQUALS(1, F_SETFL), CONFINE_EQUALS(2, O_RDWR | O_NONBLOCK)}},
+	{SCMP_SYS(getsockname), 0, {}},
+	{SCMP_SYS(pipe2), 1, {CONFINE_EQUALS(1, O_NONBLOCK | O_CLOEXEC)}},
+	{SCMP_SYS(splice), 3,
+		{CONFINE_NULL(1), CONFINE_NULL(3),
+			CONFINE_BITS(5, SPLICE_F_MOVE | SPLICE_F_NONBLOCK)}},
+	{SCMP_SYS(recvfrom), 2,
+		{CONFINE_BITS(3, MSG_PEEK | MSG_DONTWAIT | MSG_TRUNC), CONFINE_NULL(4)}},
+	{SCMP_SYS(sendto), 2, {CONFINE_BITS(3, MSG_DONTWAIT | MSG_NOSIGNAL), CONFINE_NULL(4)}},
+	{SCMP_SYS(shutdown), 1, {CONFINE_EQUALS(1, SHUT_WR)}},
+	{SCMP_SYS(close), 0, {}},
+	/* the loop */
+	{SCMP_SYS(epoll_ctl), 0, {}},
+	{SCMP_SYS(epoll_pwait), 0, {}},
+	{SCMP_SYS(clock_gettime), 0, {}},
+	{SCMP_SYS(write), 1, {CONFINE_EQUALS(0, STDERR_FILENO)}},
+	{SCMP_SYS(exit_group), 0, {}},
+	{SCMP_SYS(rt_sigreturn), 0, {}},
+	/* malloc() */
+	{SCMP_SYS(brk), 0, {}},
+	{SCMP_SYS(mmap), 2,
+		{CONFINE_BITS(2, PROT_READ | PROT_WRITE),
+			CONFINE_EQUALS(3, MAP_PRIVATE | MAP_ANONYMOUS)}},
+	{SCMP_SYS(mremap), 0, {}},
+	{SCMP_SYS(munmap), 0, {}},
+};
+
+static const struct confine_attempt attempts[] = {
+	{"openat() works", SYS_openat, {AT_FDCWD, (long)"/", O_RDONLY | O_CLOEXEC}},
+	{"socket() makes datagrams", SYS_socket, {AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC}},
+	{"socket() makes raw sockets", SYS_socket, {AF_INET6, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC}},
+	{"socket() makes other protocols", SYS_socket, {AF_INET, TCP_SOCKET, 132 /* SCTP */}},
+	{"socket() makes unix sockets", SYS_socket, {AF_UNIX, TCP_SOCKET}},
+	{"socket() makes netlink sockets", SYS_socket, {16, SOCK_RAW | SOCK_CLOEXEC}},
+	{"socketpair() works", SYS_socketpair, {AF_UNIX, SOCK_STREAM, 0, -1}},
+	{"bind() works", SYS_bind, {-1}},
+	{"listen() works", SYS_listen, {-1}},
+	{"accept4() works", SYS_accept4, {-1}},
+	{"sendto() with an address works", SYS_sendto, {-1, (long)"", 0, 0, (long)"", 1}},
+	{"sendto() with MSG_FASTOPEN works", SYS_sendto, {-1, (long)"", 0, MSG_FASTOPEN}},
+	{"sendmsg() works on any descriptor", SYS_sendmsg, {-1}},
+	{"recvmsg() looks without taking", SYS_recvmsg, {-1, 0, MSG_PEEK}},
+	{"read() works", SYS_read, {-1}},
+	{"write() works on any descriptor", SYS_write, {-1}},
+	{"splice() works with an offset", SYS_splice, {-1, (long)"", -1}},
+	{"vmsplice() works", SYS_vmsplice, {-1}},
+	{"sendfile() works", SYS_sendfile, {-1, -1}},
+	{"setsockopt() works for any option", SYS_setsockopt, {-1, SOL_SOCKET, SO_MARK}},
+	{"setsockopt() binds to devices", SYS_setsockopt, {-1, SOL_SOCKET, SO_BINDTODEVICE}},
+	{"setsockopt() works at any level", SYS_setsockopt, {-1, 0, TCP_NODELAY}},
+	{"getsockopt() works for any option", SYS_getsockopt, {-1, SOL_SOCKET, SO_PEERCRED}},
+	{"fcntl() works for any command", SYS_fcntl, {-1, F_DUPFD}},
+	{"ioctl() works", SYS_ioctl, {-1}},
+	{"execve() works", SYS_execve, {(long)"", 0, 0}},
+	{"execveat() works", SYS_execveat, {-1, (long)"", 0, 0, 0}},
+	{"clone() works", SYS_clone, {SIGCHLD}},
+	{"clone3() works", SYS_clone3, {0, 0}},
+	{"ptrace() works", SYS_ptrace, {PTRACE_PEEKDATA, -1}},
+	{"process_vm_readv() works", SYS_process_vm_readv, {-1}},
+	{"pidfd_open() works", SYS_pidfd_open, {-1}},
+	{"kill() works", SYS_kill, {-1, 0}},
+	{"mount() works", SYS_mount, {(long)"", (long)"", (long)"", 0, 0}},
+	{"unshare() works", SYS_unshare, {0}},
+	{"setns() works", SYS_setns, {-1}},
+	{"bpf() works", SYS_bpf, {-1}},
+	{"io_uring_setup() works", SYS_io_uring_setup, {0, 0}},
+	{"prctl() works", SYS_prctl, {PR_GET_DUMPABLE}},
+	{"seccomp() works", SYS_seccomp, {-1}},
+	{"mprotect() works", SYS_mprotect, {0, 0, PROT_EXEC}},
+	{"mmap() makes code", SYS_mmap,
+		{0, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1}},
+	{"mmap() maps files", SYS_mmap, {0, 4096, PROT_READ, MAP_PRIVATE, -1}},
+	{"memfd_create() works", SYS_memfd_create, {(long)"", 0}},
+	{"setuid() works", SYS_setuid, {-1}},
+};
+
+int relay_lockdown(int control_fd, struct confine_failure *f)
+{
+	const struct confine_rule control = {SCMP_SYS(sendmsg), 2,
+		{CONFINE_EQUALS(0, control_fd), CONFINE_BITS(2, MSG_DONTWAIT | MSG_NOSIGNAL)}};
+	const struct confine policy = {.rules = rules,
+		.n_rules = TRP_ARRAY_SIZE(rules),
+		.more = &control,
+		.n_more = 1,
+		.attempts = attempts,
+		.n_attempts = TRP_ARRAY_SIZE(attempts)};
+
+	if (confine_check(f) < 0)
+		return -1;
+	return confine_enter(&policy, f);
+}

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: ISC */
+/* relay.c: a service without a program of its own. Its program is trp-relay, alone in an empty root, so
+ * whatever a profile says about a program or its root has no effect and is refused. */
+#include "load.h"
+#include "base/io.h"
+
+#include <string.h>
+
+static const struct {
+	const char *section, *key;
+} meaningless[] = {
+	{"service", "command"}, {"service", "setup"}, {"service", "user"}, {"service", "group"},
+	{"service", "working-directory"}, {"service", "reload-signal"}, {"sandbox", "root"},
+	{"sandbox", "packages"}, {"sandbox", "suite"}, {"sandbox", "host-files"},
+	{"sandbox", "bind"}, {"sandbox", "secret"}, {"sandbox", "publish"}, {"sandbox", "use"},
+	{"sandbox", "state"}, {"sandbox", "state-at"}, {"sandbox", "syscalls"},
+	{"sandbox", "tmp-size"}, {"limits", "file-size"},
+};
+
+static void complain(const struct profile_loading *l, const char *section, const char *key,
+	const char *text)
+{
+	struct profile_where w = profile_where(l->p, section, key);
+
+	profile_error(l->errors, w.file, w.line, key, "%s", text);
+}
+
+void check_relay(const struct profile_loading *l)
+{
+	const struct profile *p = l->p;
+
+	if (p->adapter != ADAPTER_RELAY) {
+		complain(l, "relay", "target", "needs adapter = relay in [service]");
+		return;
+	}
+	if (p->targets.n == 0 && profile_where(p, "relay", "target").line == 0)
+		complain(l, "service", "adapter",
+			"'relay' needs target = ADDRESS:PORT in [relay]");
+	else if (p->targets.n == 0 && l->errors->n == 0)
+		complain(l, "relay", "target", "was reset and not given again");
+	if (!p->port[ROUTE_HTTP] && !p->port[ROUTE_TLS] && l->errors->n == 0)
+		complain(l, "service", "adapter", "'relay' needs http or tls in [route]");
+	if (p->ready == READY_NOTIFY)
+		complain(l, "service", "ready", "'notify' contradicts adapter = relay");
+	for (size_t i = 0; i < TRP_ARRAY_SIZE(meaningless); i++)
+		if (profile_where(p, meaningless[i].section, meaningless[i].key).line)
+			complain(l, meaningless[i].section, meaningless[i].key,
+				"has no effect with adapter = relay: it has no program of its own");
+	for (size_t i = 0; i < p->n_env; i++)
+		profile_error(l->errors, p->env[i].where.file, p->env[i].where.line, p->env[i].name,
+			"has no effect with adapter = relay: it has no program of its own");
+}
+
+int relay_complete(const struct profile_loading *l)
+{
+	struct profile *p = l->p;
+	cleanup_free char *program = NULL;
+	int r;
+
+	p->root = ROOT_NONE;
+	p->state = false;
+	program = trp_asprintf("%s/trp-relay", l->paths->libexec ? l->paths->libexec : "");
+	r = program ? strv_push(&p->command, program) : -ENOMEM;
+	/* it loads a tighter filter itself, and tries it */
+	return r < 0 ? r : strv_push(&p->syscalls, "seccomp");
+}
