@@ -1,7 +1,7 @@
-# trpsup: one non-recursive Makefile. V=1 shows the commands; B=DIR builds elsewhere; PREFIX, DESTDIR as usual.
+# trpsup: one non-recursive Makefile. V=1 shows the commands; O=DIR builds elsewhere; PREFIX, DESTDIR as usual.
 #   make            all programs           make check-unit        unit tests (no privileges)
 #   make demo       start the main job     make check-system      tests with real servers (root) [T=name]
-#   make check      everything             make bench [B_=..]     measurements
+#   make check      everything             make bench [B=name]    measurements
 MAKEFLAGS  += --no-builtin-rules
 PREFIX     ?= /usr/local
 LIBEXECDIR := $(PREFIX)/lib/trpsup
@@ -37,7 +37,7 @@ $(O)/libsandbox.a: $(call objs,sandbox)
 $(O)/libprofile.a: $(call objs,supervisor/profile)
 $(O)/librouter.a:  $(filter-out %/main.o,$(call objs,router router/relay))
 $(O)/libdaemon.a:  $(filter-out $(O)/supervisor/main.o,$(call objs,supervisor))
-$(O)/libtrp.a:     $(call objs,sandbox/adapter/native sandbox/adapter base)
+$(O)/libtrp.a:     $(call objs,sandbox/adapter/native) $(addprefix $(O)/,sandbox/adapter/channel.o base/fdpass.o base/handoff.o)
 
 $(O)/trpsupd:    $(O)/supervisor/main.o $(addprefix $(O)/lib,daemon.a profile.a sandbox.a base.a)
 	$(call say,LD,$@)$(CC) -pie $(TRP_LDFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS_D)
@@ -51,7 +51,7 @@ $(O)/trp-notify: $(call objs,sandbox/adapter/notify) $(O)/sandbox/adapter/option
 	$(call say,LD,$@)$(CC) $(STATIC) $(TRP_LDFLAGS) $(LDFLAGS) -o $@ $^ -lseccomp
 $(O)/trp-relay:  $(O)/router/relay/main.o $(O)/librouter.a $(O)/libbase.a
 	$(call say,LD,$@)$(CC) $(STATIC) $(TRP_LDFLAGS) $(LDFLAGS) -o $@ $^ -lseccomp
-$(O)/trp-hello:  $(call objs,profiles/hello) $(O)/libtrp.a
+$(O)/trp-hello:  $(call objs,profiles/hello) $(addprefix $(O)/lib,trp.a base.a)
 	$(call say,LD,$@)$(CC) $(STATIC) $(TRP_LDFLAGS) $(LDFLAGS) -o $@ $^
 
 # the preload adapter: freestanding (raw system calls, no libc), so that it loads into glibc and musl programs
@@ -94,7 +94,11 @@ $(TESTPROGS): $(O)/tests/progs/%: $(O)/tests/progs/%.o $(O)/libbase.a
 STATICPROGS := $(O)/tests/progs/accept-modes-static $(O)/tests/progs/notify-attack-static
 $(STATICPROGS): %-static: %.o
 	$(call say,LD,$@)$(CC) -static-pie $(TRP_LDFLAGS) -o $@ $^ -lpthread
-testprogs: $(TESTPROGS) $(STATICPROGS)
+# the manual's example is compiled as it stands there
+$(O)/tests/progs/native-example: doc/native-example.c $(O)/libtrp.a
+	@mkdir -p $(@D)
+	$(call say,LD,$@)$(CC) $(CFLAGS) -Wall -Wextra -Werror -Isandbox/adapter/native -o $@ $^
+testprogs: $(TESTPROGS) $(STATICPROGS) $(O)/tests/progs/native-example
 
 check-system: all testprogs
 	$(Q)tests/system/run $(if $(T),$(T))
@@ -135,6 +139,9 @@ install: all
 	sed 's|@PREFIX@|$(PREFIX)|g' etc/trpsup.service > $(DESTDIR)$(PREFIX)/lib/systemd/system/trpsup.service
 	install -m 644 sandbox/adapter/native/trp.h $(DESTDIR)$(PREFIX)/include/
 	install -m 644 $(O)/libtrp.a $(DESTDIR)$(PREFIX)/lib/
+	install -d $(DESTDIR)$(PREFIX)/lib/pkgconfig $(DESTDIR)$(PREFIX)/share/bash-completion/completions
+	sed 's|@PREFIX@|$(PREFIX)|g; s|@VERSION@|$(VERSION)|g' etc/libtrp.pc.in > $(DESTDIR)$(PREFIX)/lib/pkgconfig/libtrp.pc
+	install -m 644 etc/completion/trpsup.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/trpsup
 	for p in doc/*.[1-9]; do d=$(DESTDIR)$(PREFIX)/share/man/man$${p##*.}; install -d $$d; install -m 644 $$p $$d/; done
 
 clean:
