@@ -122,7 +122,7 @@ def print_figures(results, calls):
 
 def main(directory):
     client = measure.build_client()
-    print(measure.machine(), flush=True)
+    print(measure.machine(("nginx", "-V"), ("haproxy", "-v")), flush=True)
     servers.write_site()
     with contextlib.ExitStack() as stack:
         direct = stack.enter_context(servers.nginx_direct(directory))

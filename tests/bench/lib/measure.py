@@ -4,25 +4,31 @@ import contextlib
 import os
 import re
 import signal
+import socket
 import subprocess
 import time
 
 from lib import arena
-from lib.servers import BODIES, HOST
+from lib.servers import BODIES
 
 CLIENT_SOURCES = ("tests/bench/client.c", "base/parse.c")
 SETTLE_SECONDS = 0.05
 WRK_CONNECTIONS = 32
 
 
-def build_client():
-    """Returns the path of the program."""
+def build(name, *arguments):
+    """Returns the path of the program. arguments: sources and options, paths relative to the top."""
     directory = os.path.join(arena.BUILD, "bench")
     os.makedirs(directory, exist_ok=True)
-    program = os.path.join(directory, "client")
+    program = os.path.join(directory, name)
     arena.command(os.environ.get("CC", "gcc"), "-std=gnu11", "-D_GNU_SOURCE", "-O2", "-Wall", "-Wextra", "-Werror",
-                  "-I" + arena.TOP, "-o", program, *(os.path.join(arena.TOP, s) for s in CLIENT_SOURCES))
+                  "-I" + arena.TOP, "-o", program,
+                  *(a if a.startswith("-") else os.path.join(arena.TOP, a) for a in arguments))
     return program
+
+
+def build_client():
+    return build("client", *CLIENT_SOURCES)
 
 
 def cpu_us(pids):
@@ -59,9 +65,9 @@ def cpu_used(server, out):
     out["front_sleeps"] = sleeps(front) - before[2]
 
 
-def machine():
+def machine(*programs):
     """A line on where this was measured, and what share of it somebody else is using: with much of that, the times
-    are worth little."""
+    are worth little. programs: command lines that print a version first."""
     def idle():
         with open("/proc/stat") as f:
             ticks = [int(word) for word in f.readline().split()[1:9]]
@@ -72,23 +78,37 @@ def machine():
     busy = 1 - (second[0] - first[0]) / max(1, second[1] - first[1])
     with open("/proc/cpuinfo") as f:
         model = re.search(r"model name\s*: (.*)", f.read())
-    versions = [arena.command("nginx", "-V").split("\n")[0], arena.command("haproxy", "-v").split("\n")[0]]
-    return "%d x %s, Linux %s, %.0f%% of it busy before the start; %s" % (
-        os.cpu_count(), model.group(1) if model else "?", os.uname().release, 100 * busy, "; ".join(versions))
+    about = "%d x %s, Linux %s, %.0f%% of it busy before the start" % (
+        os.cpu_count(), model.group(1) if model else "?", os.uname().release, 100 * busy)
+    return "; ".join([about] + [arena.command(*p).split("\n")[0] for p in programs])
 
 
 def requests(client, server, path, n, concurrent):
     """n requests, each on a connection of its own. Returns what the client says: seconds, bytes, slowest_ms."""
-    done = subprocess.run([client, "127.0.0.1", str(server.port), HOST, "/" + path, str(n), str(concurrent),
+    done = subprocess.run([client, "127.0.0.1", str(server.port), server.host, "/" + path, str(n), str(concurrent),
                            str(BODIES[path])], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise arena.Failure("%s: %s" % (server.name, done.stderr.strip() or "client ended with %d" % done.returncode))
     return {key: float(value) for key, value in (word.split("=") for word in done.stdout.split())}
 
 
+@contextlib.contextmanager
+def held(server, path, n):
+    """n clients that have been answered and stay connected, while the block runs."""
+    request = ("GET %s HTTP/1.1\r\nHost: %s\r\n\r\n" % (path, server.host)).encode()
+    with contextlib.ExitStack() as stack:
+        for _ in range(n):
+            client = stack.enter_context(socket.create_connection(("127.0.0.1", server.port), 10))
+            client.sendall(request)
+            answer = client.recv(16384)
+            if not answer.startswith(b"HTTP/1.1 200 "):
+                raise arena.Failure("%s: a client to be held got %r" % (server.name, answer[:40]))
+        yield
+
+
 def keepalive(server, path, seconds):
     """On connections that stay open: requests, and requests per second."""
-    done = subprocess.run(["wrk", "-t1", "-c%d" % WRK_CONNECTIONS, "-d%ds" % seconds, "-H", "Host: " + HOST,
+    done = subprocess.run(["wrk", "-t1", "-c%d" % WRK_CONNECTIONS, "-d%ds" % seconds, "-H", "Host: " + server.host,
                            "http://127.0.0.1:%d/%s" % (server.port, path)],
                           stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
     total = re.search(r"([0-9]+) requests in", done.stdout)
@@ -96,6 +116,19 @@ def keepalive(server, path, seconds):
     if done.returncode != 0 or not total or not rate or re.search("Socket errors|Non-2xx", done.stdout):
         raise arena.Failure("%s: wrk: %s" % (server.name, (done.stdout + done.stderr).strip()))
     return int(total.group(1)), float(rate.group(1))
+
+
+def pss_kb(pids):
+    """Their memory, each shared page in equal parts with all that map it (proc_pid_smaps(5))."""
+    total = 0
+    for pid in pids:
+        with open("/proc/%d/smaps_rollup" % pid) as f:
+            total += int(re.search(r"\nPss: +([0-9]+) kB", f.read()).group(1))
+    return total
+
+
+def descriptors(pids):
+    return sum(len(os.listdir("/proc/%d/fd" % pid)) for pid in pids)
 
 
 def traced(pids):

@@ -90,9 +90,9 @@ bind = {site} {site}
 
 
 class Server:
-    def __init__(self, name, port, front, processes):
+    def __init__(self, name, port, front, processes, host=HOST):
         """front: a function that tells the pids of what stands before nginx; processes: of all, that included."""
-        self.name, self.port, self.front, self.processes = name, port, front, processes
+        self.name, self.port, self.front, self.processes, self.host = name, port, front, processes, host
 
 
 def descendants(pid):
@@ -108,20 +108,33 @@ def descendants(pid):
     return found
 
 
+def executable(pid):
+    """The name of its program; "" if it has ended."""
+    with contextlib.suppress(OSError):
+        return os.path.basename(os.readlink("/proc/%d/exe" % pid))
+    return ""
+
+
 def _program(path):
     if not os.access(path, os.X_OK):
         raise arena.Failure("%s is missing (make all deps-bench)" % path)
     return path
 
 
-def _answers(port):
+def answers(port):
     with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
         return True
     return False
 
 
-def _limits():
+def may_open_many():
     resource.setrlimit(resource.RLIMIT_NOFILE, (20000, 20000))
+
+
+def as_nobody(argv, log):
+    """A server with no privilege and room for many clients (arena.process)."""
+    return arena.process([_program(argv[0])] + argv[1:], log, user=NOBODY, group=NOBODY, extra_groups=[],
+                         preexec_fn=may_open_many)
 
 
 def write_site():
@@ -136,9 +149,8 @@ def write_site():
 @contextlib.contextmanager
 def nginx_direct(directory):
     log = directory + "/nginx.log"
-    argv = [_program("/usr/sbin/nginx"), "-e", "stderr", "-c", SITE + "/nginx.conf"]
-    with arena.process(argv, log, user=NOBODY, group=NOBODY, extra_groups=[], preexec_fn=_limits) as p:
-        arena.wait_until(lambda: _answers(NGINX_PORT), 10, "nginx answers", log)
+    with as_nobody(["/usr/sbin/nginx", "-e", "stderr", "-c", SITE + "/nginx.conf"], log) as p:
+        arena.wait_until(lambda: answers(NGINX_PORT), 10, "nginx answers", log)
         yield Server("direct", NGINX_PORT, lambda: [], lambda: descendants(p.pid))
 
 
@@ -148,43 +160,58 @@ def haproxy(directory, nginx):
     conf, log = directory + "/haproxy.cfg", directory + "/haproxy.log"
     with open(conf, "w") as f:
         f.write(HAPROXY)
-    argv = [_program("/usr/sbin/haproxy"), "-db", "-f", conf]
-    with arena.process(argv, log, user=NOBODY, group=NOBODY, extra_groups=[], preexec_fn=_limits) as p:
-        arena.wait_until(lambda: _answers(HAPROXY_PORT), 10, "haproxy answers", log)
+    with as_nobody(["/usr/sbin/haproxy", "-db", "-f", conf], log) as p:
+        arena.wait_until(lambda: answers(HAPROXY_PORT), 10, "haproxy answers", log)
         yield Server("haproxy_tcp", HAPROXY_PORT, lambda: descendants(p.pid),
                      lambda: descendants(p.pid) + nginx.processes())
 
 
+class Daemon:
+    """A running trpsupd: process, and trpsup on it."""
+    def __init__(self, process, conf, log):
+        self.process, self.conf, self.log = process, conf, log
+
+    def ctl(self, *args):
+        return subprocess.run([_program(arena.BUILD + "/trpsup"), "-c", self.conf, *args], stdin=subprocess.DEVNULL,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+
+    def processes(self):
+        return descendants(self.process.pid)
+
+    def routers(self):
+        return [pid for pid in self.processes() if executable(pid) == "trp-router"]
+
+    @contextlib.contextmanager
+    def service(self, name):
+        done = self.ctl("start", name)
+        if done.returncode != 0:
+            raise arena.Failure("trpsup start %s: %s%s\n%s" % (name, done.stdout, self.ctl("logs", name).stdout,
+                                                              arena.tail(self.log)))
+        try:
+            yield
+        finally:
+            self.ctl("stop", name)
+
+
 @contextlib.contextmanager
-def trpsup(directory):
-    """A daemon of our own with an nginx in a sandbox."""
+def daemon(directory, profiles):
+    """A daemon of our own, at TRPSUP_PORT. profiles: {name: text}."""
     directory += "/trpsup"
     conf, log = directory + "/trpsup.conf", directory + "/trpsupd.log"
     os.makedirs(directory + "/profiles")
     with open(conf, "w") as f:
         f.write(TRPSUP.format(dir=directory, cgroup=arena.CGROUP, uid_base=UID_BASE, port=TRPSUP_PORT))
-    with open(directory + "/profiles/bench.ini", "w") as f:
-        f.write(PROFILE.format(nginx=_program("/usr/sbin/nginx"), site=SITE, host=HOST, port=NGINX_PORT))
-
-    def ctl(*args):
-        return subprocess.run([_program(arena.BUILD + "/trpsup"), "-c", conf, *args], stdin=subprocess.DEVNULL,
-                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
-
-    def routers(daemon):
-        found = []
-        for pid in descendants(daemon.pid):
-            with contextlib.suppress(OSError):
-                if os.path.basename(os.readlink("/proc/%d/exe" % pid)) == "trp-router":
-                    found.append(pid)
-        return found
-
+    for name, text in profiles.items():
+        with open(directory + "/profiles/%s.ini" % name, "w") as f:
+            f.write(text)
     with arena.process([_program(arena.BUILD + "/trpsupd"), "-c", conf], log) as p:
         arena.wait_until(lambda: os.path.exists(directory + "/run/control"), 10, "trpsupd is there", log)
-        done = ctl("start", "bench")
-        if done.returncode != 0:
-            raise arena.Failure("trpsup start bench: %s%s\n%s" % (done.stdout, ctl("logs", "bench").stdout,
-                                                                  arena.tail(log)))
-        try:
-            yield Server("trpsup", TRPSUP_PORT, lambda: routers(p), lambda: descendants(p.pid))
-        finally:
-            ctl("stop", "bench")
+        yield Daemon(p, conf, log)
+
+
+@contextlib.contextmanager
+def trpsup(directory):
+    """An nginx in a sandbox."""
+    profile = PROFILE.format(nginx=_program("/usr/sbin/nginx"), site=SITE, host=HOST, port=NGINX_PORT)
+    with daemon(directory, {"bench": profile}) as d, d.service("bench"):
+        yield Server("trpsup", TRPSUP_PORT, d.routers, d.processes)
