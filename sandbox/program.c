@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 
 #define SCRIPTS_MAX 4 /* a script whose interpreter is a script ... */
+#define NOTES_MAX   16
 #define HEADERS_MAX 64
 #define TEXT_MAX    256
 
@@ -41,15 +42,24 @@ static bool read_at(int fd, void *buf, size_t len, uint64_t offset)
 	return offset <= INT64_MAX - len && pread(fd, buf, len, (off_t)offset) == (ssize_t)len;
 }
 
-/* ELF notes are (namesz, descsz, type, name, desc); Go's linker names its own "Go". */
-static bool is_go_note(int fd, const Elf64_Phdr *ph)
+/* ELF notes are (namesz, descsz, type, name, desc), one behind the other; Go's linker names its own "Go", and that of the C
+ * library, when it is used too, puts others before it. */
+static bool has_go_note(int fd, const Elf64_Phdr *ph)
 {
+	const uint64_t align = ph->p_align == 8 ? 8 : 4;
+	uint64_t at = 0;
 	Elf64_Nhdr note;
 	char name[4];
 
-	return ph->p_filesz >= sizeof(note) + sizeof(name) && read_at(fd, &note, sizeof(note), ph->p_offset) &&
-		note.n_namesz == sizeof(name) && read_at(fd, name, sizeof(name), ph->p_offset + sizeof(note)) &&
-		memcmp(name, "Go\0\0", sizeof(name)) == 0;
+	for (int i = 0; i < NOTES_MAX && at < ph->p_filesz && ph->p_filesz - at >= sizeof(note) + sizeof(name); i++) {
+		if (!read_at(fd, &note, sizeof(note), ph->p_offset + at) ||
+			!read_at(fd, name, sizeof(name), ph->p_offset + at + sizeof(note)))
+			return false;
+		if (note.n_namesz == sizeof(name) && memcmp(name, "Go\0\0", sizeof(name)) == 0)
+			return true;
+		at += sizeof(note) + ((note.n_namesz + align - 1) & -align) + ((note.n_descsz + align - 1) & -align);
+	}
+	return false;
 }
 
 /* interpreter: "" if there is none */
@@ -67,7 +77,7 @@ static bool look_at_headers(int fd, const Elf64_Ehdr *eh, char interpreter[TEXT_
 				return false;
 			interpreter[ph.p_filesz - 1] = '\0';
 		}
-		if (ph.p_type == PT_NOTE && is_go_note(fd, &ph))
+		if (ph.p_type == PT_NOTE && has_go_note(fd, &ph))
 			*go = true;
 	}
 	return true;

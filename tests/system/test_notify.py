@@ -11,6 +11,7 @@ import time
 import unittest
 
 import trp
+import upstreams
 import web
 
 PROGS = os.path.join(trp.BUILD, "tests/progs")
@@ -309,3 +310,22 @@ class Hostile(unittest.TestCase):
                 client.sendall(b"GET / HTTP/1.0\r\nHost: attacker.localhost\r\n\r\n")
                 self.assertEqual(client.recv(100), b"served\n")
             self.assertLess(len(descriptors(notifier)), 12)
+
+
+# The servers that ship with the notify adapter, through the same list of checks as all others
+NO_WEBSOCKET = "has no WebSocket of its own"
+ROWS = [
+    upstreams.Row(
+        "caddy", drop_in="[sandbox]\nbind = {content} /srv\n[environment]\nSITE_ROOT = /srv\n",
+        client_log=r'"remote_ip":"(?P<address>[^"]+)","remote_port":"(?P<port>\d+)".*{token}',
+        cannot={"websocket": NO_WEBSOCKET, "upload": "nothing in it takes an upload",
+                "reload": "Without its administration port Caddy cannot load its configuration anew"}),
+    upstreams.Row(
+        "busybox-httpd", drop_in="[service]\ncommand = /bin/busybox httpd -f -vv -p 80 -h /srv\n"
+                                 "[sandbox]\nbind = {content} /srv\n",
+        graceful_stop=False, client_log=r"err \[(?P<address>[^]]+)\]:(?P<port>{token}): url:",
+        ask=upstreams.ask_http,  # its log has no query string, but the port
+        cannot={"https": "no TLS", "keep-alive": "It closes each connection after its answer", "websocket": NO_WEBSOCKET,
+                "upload": "it does not know chunked requests", "reload": "It has nothing to load anew"}),
+]
+globals().update(upstreams.cases(ROWS, __name__))

@@ -57,6 +57,8 @@ struct image {
 	char interpreter[64];
 	Elf64_Nhdr note;
 	char note_name[4];
+	Elf64_Nhdr second; /* behind the first one in the same segment */
+	char second_name[4];
 };
 
 /* interpreter NULL: static. note: its name, NULL: none. */
@@ -90,9 +92,22 @@ static void put_elf(const char *name, struct image e)
 	put(name, &e, sizeof(e));
 }
 
+/* As a Go program is that is linked against the C library. */
+static struct image make_cgo(void)
+{
+	struct image e = make_elf("/lib64/ld-linux-x86-64.so.2", "GNU");
+
+	e.second.n_namesz = 4;
+	memcpy(e.second_name, "Go\0", 4);
+	e.ph[1].p_filesz = 2 * (sizeof(e.note) + 4);
+	return e;
+}
+
 static void test_elf(void **state)
 {
 	(void)state;
+	put_elf("cgo2", make_cgo());
+	assert_int_equal(look("/cgo2"), PROGRAM_GO);
 	put_elf("glibc", make_elf("/lib64/ld-linux-x86-64.so.2", "GNU"));
 	put_elf("musl", make_elf("/lib/ld-musl-x86_64.so.1", NULL));
 	put_elf("static", make_elf(NULL, "GNU"));

@@ -255,6 +255,30 @@ static void test_words(void **state)
 	assert_int_equal(WITH("clone", CLONE_NEWUSER, "clone"), ENOSYS_IS);
 }
 
+/* trp-init's own filter, and no other way to use the call. */
+static void test_notify(void **state)
+{
+	const char *const words[] = {"@default"};
+	const int nr = by_name("seccomp");
+	struct seccomp_filter f;
+
+	(void)state;
+	assert_int_equal(seccomp_compile_notify(words, 1, &f), 0);
+#define SECCOMP(op, flags) answer_of(&f, nr, (const uint64_t[6]){op, flags})
+	assert_int_equal(SECCOMP(SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_NEW_LISTENER), SECCOMP_RET_ALLOW);
+	assert_int_equal(SECCOMP(SECCOMP_SET_MODE_FILTER, 0), ENOSYS_IS);
+	assert_int_equal(SECCOMP(SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC), ENOSYS_IS);
+	assert_int_equal(SECCOMP(SECCOMP_SET_MODE_FILTER,
+				 SECCOMP_FILTER_FLAG_NEW_LISTENER | SECCOMP_FILTER_FLAG_TSYNC), ENOSYS_IS);
+	assert_int_equal(SECCOMP(SECCOMP_SET_MODE_STRICT, 0), ENOSYS_IS);
+	assert_int_equal(SECCOMP(SECCOMP_GET_ACTION_AVAIL, SECCOMP_FILTER_FLAG_NEW_LISTENER), ENOSYS_IS);
+#undef SECCOMP
+	assert_int_equal(answer_of(&f, by_name("ptrace"), (const uint64_t[6]){0}), ENOSYS_IS);
+	assert_int_equal(answer_of(&f, by_name("accept4"), (const uint64_t[6]){0}), SECCOMP_RET_ALLOW);
+	seccomp_filter_free(&f);
+	assert_int_equal(ANSWER(nr, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_NEW_LISTENER), ENOSYS_IS);
+}
+
 static void test_bad_words(void **state)
 {
 	static const char *const bad[] = {"@no-such", "-@no-such", "no_such_call", "", "-", "@", "--read", "@Default"};
@@ -319,6 +343,7 @@ int main(void)
 		cmocka_unit_test(test_foreign_tables),
 #endif
 		cmocka_unit_test(test_words),
+		cmocka_unit_test(test_notify),
 		cmocka_unit_test(test_bad_words),
 		cmocka_unit_test(test_table),
 	};
