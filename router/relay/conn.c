@@ -13,7 +13,6 @@
 
 #define MS              1000000ull
 #define REFUSED_MS      2000 /* for the client to read why */
-#define COMPLAIN_NS     (10 * 1000000000ull)
 #define SOCKET_EVENTS   (EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET)
 #define CONN_OF_CLOCK(l) ((struct conn *)(void *)((char *)(l) - offsetof(struct conn, clock)))
 
@@ -51,7 +50,7 @@ static void end(struct relay *r, struct conn *c)
 	for (int i = 0; i < 2; i++)
 		flow_drop(r, &c->flow[i]);
 	uncount(c);
-	trp_close(&c->fd[CLIENT]);
+	relay_unwatch_close(r, &c->fd[CLIENT]);
 	trp_close(&c->fd[TARGET]);
 	unlink_clock(c);
 	c->state = CONN_DEAD;
@@ -96,7 +95,7 @@ static void refuse(struct relay *r, struct conn *c, int error)
 	size_t len = refuse_answer(REFUSE_NO_SERVICE, c->protocol, answer);
 
 	r->refused++;
-	if (r->now_ns - r->complained_ns >= COMPLAIN_NS || r->complained_ns == 0) {
+	if (r->now_ns - r->complained_ns >= RELAY_COMPLAIN_NS || r->complained_ns == 0) {
 		r->complained_ns = r->now_ns;
 		log_warn("no target can be reached (%s): a client is turned away, %llu so far",
 			strerror(-error), (unsigned long long)r->refused);

@@ -49,7 +49,7 @@ static void obey(struct relay *r, int signo)
 	if (signo == SIGQUIT) {
 		r->stopping = true;
 		for (size_t i = 0; i < r->n_channels; i++)
-			trp_close(&r->channels[i].fd);
+			relay_unwatch_close(r, &r->channels[i].fd);
 	} else if (signo == SIGTERM || signo == SIGINT || signo == SIGKILL) {
 		r->end = true;
 	}

@@ -8,7 +8,7 @@
 #include <sys/socket.h>
 
 #define CHUNK     65536         /* what an ordinary pipe takes */
-#define TURN_MAX  (16 * CHUNK)  /* for one direction in one turn */
+#define TURN_MAX  (4 * CHUNK)  /* for one direction in one turn */
 #define SPARE_MAX 32            /* empty pipes that are kept */
 
 static void close_pipe(struct relay *r, struct pipe_pair *p)

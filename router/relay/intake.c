@@ -24,8 +24,10 @@ void intake_switch(struct relay *r, bool on)
 		return;
 	r->intake_off = !on;
 	watch_all(r, on);
-	if (!on)
-		log_warn("%zu connections: open-files of the profile allows no more, clients wait", r->n_conns);
+	if (on || (r->full_ns && r->now_ns - r->full_ns < RELAY_COMPLAIN_NS))
+		return;
+	r->full_ns = r->now_ns;
+	log_warn("%zu connections: open-files of the profile allows no more, clients wait", r->n_conns);
 }
 
 void intake_ready(struct relay *r, struct channel *ch)
@@ -42,7 +44,7 @@ void intake_ready(struct relay *r, struct channel *ch)
 		if (n == -EAGAIN)
 			return;
 		if (n == 0 || n == -ECONNRESET) { /* router and daemon are gone; what is open goes on */
-			trp_close(&ch->fd);
+			relay_unwatch_close(r, &ch->fd);
 			return;
 		}
 		if (n < 0)

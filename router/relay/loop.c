@@ -48,6 +48,13 @@ int relay_watch(struct relay *r, int fd, uint32_t events, struct source *source)
 	return epoll_ctl(r->epoll_fd, EPOLL_CTL_ADD, fd, &ev) < 0 ? -errno : 0;
 }
 
+void relay_unwatch_close(struct relay *r, int *fd)
+{
+	if (*fd >= 0)
+		epoll_ctl(r->epoll_fd, EPOLL_CTL_DEL, *fd, NULL);
+	trp_close(fd);
+}
+
 void relay_enqueue(struct relay *r, struct conn *c)
 {
 	if (c->queued)

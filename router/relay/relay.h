@@ -17,6 +17,7 @@
 #define RELAY_CHANNELS_MAX 4
 #define RELAY_SETS_MAX     2 /* ports: one for each kind of route */
 #define RELAY_PIPES_MAX    256
+#define RELAY_COMPLAIN_NS  (10 * 1000000000ull) /* between two lines of one kind in the log */
 
 struct relay_options {
 	enum balance balance;
@@ -110,7 +111,7 @@ struct relay {
 	struct conn *dead;                 /* freed when no event can name them any more */
 	struct pipe_pair *pipes;           /* empty ones */
 	size_t n_pipes, n_spare;           /* all, those in pipes */
-	uint64_t complained_ns;
+	uint64_t complained_ns, full_ns; /* last time that the log was told: no target, no room */
 	uint64_t clients, refused; /* so far */
 };
 
@@ -119,6 +120,9 @@ int relay_init(struct relay *r, size_t fd_limit);
 int relay_run(struct relay *r); /* until it is to end; 0 or -errno */
 void relay_update_clock(struct relay *r);
 int relay_watch(struct relay *r, int fd, uint32_t events, struct source *source);
+/* For descriptors of which others have copies too: closing ours would leave them in the loop, and events would come
+ * for what is freed already. The daemon has each channel, the router each client until it has closed its own. */
+void relay_unwatch_close(struct relay *r, int *fd);
 void relay_enqueue(struct relay *r, struct conn *c);
 
 /* control.c: the daemon, by trp-init's own protocol (sandbox/initmsg.h) */

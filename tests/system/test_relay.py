@@ -299,6 +299,10 @@ class Relay(unittest.TestCase):
         finally:
             for sock in slow:
                 sock.close()
+        # what was left in their pipes reaches nobody else
+        for _ in range(100):
+            with open_path("/bytes/100000") as sock:
+                self.assertEqual(hashlib.sha256(read_all(sock)).hexdigest(), pattern_digest(100000))
 
     # targets that fail
 
@@ -476,6 +480,30 @@ class Relay(unittest.TestCase):
             ask()
         trp.wait_until(lambda: self.descriptors() <= before + 2, 10, "no descriptor is left")
 
+    def test_clients_wait_when_there_is_no_room(self):
+        """open-files allows 28 connections; what comes after waits in the channel, and is served then."""
+        self.start([self.target("a")], service="")
+        self.d.profile("r", profile(self.targets).replace("open-files = 12000", "open-files = %d" % (64 + 128 + 512 + 56)))
+        self.d.ok("restart", "r")
+        held = [open_path("/hold") for _ in range(28)]
+        try:
+            for sock in held:
+                self.assertEqual(sock.recv(4), b"held")
+            late = open_path("/who", timeout=5)
+            late.settimeout(0.3)
+            self.assertRaises(TimeoutError, late.recv, 1)
+            used = cpu(self.pid())
+            time.sleep(0.5)
+            self.assertLess(cpu(self.pid()) - used, 0.1)  # and nothing spins
+            held.pop().close()
+            late.settimeout(5)
+            self.assertIn(b"200 OK", read_all(late))
+            late.close()
+            self.assertEqual(len(self.d.log_lines("r", "28 connections: open-files")), 1)
+        finally:
+            for sock in held:
+                sock.close()
+
     def test_stop_signal_quit_lets_connections_end(self):
         self.start([self.target("a")], service="stop-signal = QUIT\nstop-timeout = 10s")
         with open_path("/echo") as sock:
@@ -484,7 +512,9 @@ class Relay(unittest.TestCase):
             stopping = threading.Thread(target=self.d.ok, args=("stop", "r"))
             stopping.start()
             trp.wait_until(lambda: self.d.status("r")["state"] == "stopping", 5, "it stops")
-            time.sleep(0.2)
+            used = cpu(self.pid())
+            time.sleep(0.5)
+            self.assertLess(cpu(self.pid()) - used, 0.1)  # nothing spins on what it does not take any more
             sock.sendall(b"2")
             self.assertEqual(sock.recv(1), b"2")
         began = time.monotonic()
@@ -530,6 +560,11 @@ class Relay(unittest.TestCase):
                 sock.close()
         trp.wait_until(lambda: self.descriptors() <= descriptors + 70, 20, "all are closed")
         self.assertEqual(ask()[0]["name"], "a")
+
+
+def cpu(pid):
+    fields = trp.read("/proc/%d/stat" % pid).rsplit(b")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def readlink(path):
