@@ -4,6 +4,7 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 
@@ -52,6 +53,8 @@ static void __attribute__((noreturn)) run_child(char **argv, bool is_main, int r
 		sigaction(s, &dfl, NULL); /* the two that cannot be set are default */
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
+	if (!is_main)
+		unsetenv("NOTIFY_SOCKET"); /* a server that a setup step runs for a moment is not what is waited for */
 	error = is_main ? -trap_load() : 0; /* a setup step's listeners are its own */
 	if (!error) {
 		execve(argv[0], argv, environ);

@@ -100,6 +100,12 @@ class Supervise(unittest.TestCase):
         self.d.ok("stop", "front")
         self.assertEqual(self.state("store"), "stopped")
 
+    def test_a_setup_step_cannot_say_that_it_is_ready(self):
+        self.d.profile("early", script("sleep 1000", "ready = notify\nstart-timeout = 1s\nrestart = no\n"
+                                       "setup = /bin/sh -c 'echo socket: $${NOTIFY_SOCKET:-none}'"))
+        self.assertEqual(self.d.trpsup("start", "early").returncode, 1)
+        self.assertEqual(len(self.d.log_lines("early", "out socket: none$")), 1)
+
     def programs(self, text):
         directory = os.path.join(self.d.dir, "programs")
         os.makedirs(directory, exist_ok=True)
