@@ -7,6 +7,10 @@ const cluster = require('cluster');
 const os = require('os');
 const path = require('path');
 
+// Each process accepts for itself. (Node's own way, round robin, has accepted a client before it knows a process for it, and
+// drops it when that one is just ending.)
+if (!process.env.NODE_CLUSTER_SCHED_POLICY)
+	cluster.schedulingPolicy = cluster.SCHED_NONE;
 cluster.setupPrimary({ exec: path.resolve(process.argv[2]), args: process.argv.slice(3) });
 let ending = false;
 let reload = Promise.resolve();

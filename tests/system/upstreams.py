@@ -341,36 +341,40 @@ def check_connections(t):
 
 def check_client_address(t):
     """The true address and port of the client, of both families, and not always the same."""
+    asked = []
     for source in ("127.0.0.1", "127.77.0.3", "::1"):
-        for tls in {tls for _, tls in ways(t.row)}:
-            there = "::1" if ":" in source else "127.0.0.1"
-            if t.row.client_log:
-                seen, local = _client_in_log(t, there, tls, source)
-            else:
-                connection = client(t.row, there, tls, (source, 0))
-                try:
-                    local = connection.sock.getsockname()[:2]
-                    connection.request("GET", t.row.client)
-                    seen = tuple(connection.getresponse().read().decode().split()[:2])
-                finally:
-                    connection.close()
-            # a server that listens for both families with one socket is told so by the kernel, too
-            t.assertEqual((seen[0].replace("::ffff:", ""), seen[1]), (source, str(local[1])))
+        for tls in sorted({tls for _, tls in ways(t.row)}):
+            asked.append((source, *(_ask_log if t.row.client_log else _ask_client)(t.row, tls, source)))
+    for source, port, seen in asked:
+        if t.row.client_log:
+            pattern = t.row.client_log.replace("{token}", seen)
+            lines = trp.wait_until(lambda: t.d.log_lines(t.row.name, pattern), 10, "a log line " + pattern)
+            found = re.search(pattern, lines[-1])
+            seen = found.group("address"), found.group("port")
+        # a server that listens for both families with one socket is told so by the kernel, too
+        t.assertEqual((seen[0].replace("::ffff:", ""), seen[1]), (source, str(port)))
 
 
-def _client_in_log(t, there, tls, source):
-    """By an access log: where a path cannot be told apart, the row's own ask() makes the line, and the port is its token."""
+def _ask_client(row, tls, source):
+    """Whom the server says that it talks to: (own port, (address, port))."""
+    connection = client(row, "::1" if ":" in source else "127.0.0.1", tls, (source, 0))
+    try:
+        port = connection.sock.getsockname()[1]
+        connection.request("GET", row.client)
+        return port, tuple(connection.getresponse().read().decode().split()[:2])
+    finally:
+        connection.close()
+
+
+def _ask_log(row, tls, source):
+    """A request that can be told apart in the log: (own port, token). With a row's own ask() the port is the token."""
+    there = "::1" if ":" in source else "127.0.0.1"
+    if row.ask:
+        port = row.ask(row, there, tls, (source, 0))[1]
+        return port, str(port)
     token = "token%s" % os.urandom(6).hex()
-    if t.row.ask:
-        local = t.row.ask(t.row, there, tls, (source, 0))
-        token = str(local[1])
-    else:
-        row = dataclasses.replace(t.row, small=t.row.small + ("&" if "?" in t.row.small else "?") + token)
-        local = ask_http(row, there, tls, (source, 0))
-    pattern = t.row.client_log.replace("{token}", token)
-    lines = trp.wait_until(lambda: t.d.log_lines(t.row.name, pattern), 10, "a log line " + pattern)
-    found = re.search(pattern, lines[-1])
-    return (found.group("address"), found.group("port")), local
+    path = row.small + ("&" if "?" in row.small else "?") + token
+    return ask_http(dataclasses.replace(row, small=path), there, tls, (source, 0))[1], token
 
 
 def check_reload(t):

@@ -59,6 +59,7 @@ function upgrade(request, socket, head) {
 		'Sec-WebSocket-Accept: ' + crypto.createHash('sha1').update(request.headers['sec-websocket-key'] +
 			'258EAFA5-E914-47DA-95CA-C5AB0DC85B11').digest('base64') + '\r\n\r\n');
 	socket.on('data', take);
+	socket.on('end', () => socket.end());
 	socket.on('error', () => socket.destroy());
 	take(Buffer.alloc(0));
 }
