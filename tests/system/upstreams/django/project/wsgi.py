@@ -1,0 +1,4 @@
+# SPDX-License-Identifier: ISC
+from django.core.wsgi import get_wsgi_application
+
+application = get_wsgi_application()

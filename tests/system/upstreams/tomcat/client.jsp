@@ -1,0 +1,2 @@
+<%@ page contentType="text/plain" trimDirectiveWhitespaces="true" session="false" %>
+<%= request.getRemoteAddr() + " " + request.getRemotePort() %>
