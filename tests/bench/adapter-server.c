@@ -122,8 +122,11 @@ int main(int argc, char **argv)
 		struct epoll_event ev;
 		int client;
 
-		if (epoll_wait(epoll, &ev, 1, -1) < 0)
-			err(1, "epoll_wait");
+		if (epoll_wait(epoll, &ev, 1, -1) < 0) {
+			if (errno != EINTR)
+				err(1, "epoll_wait");
+			continue;
+		}
 		if (ev.data.fd != listener)
 			close(ev.data.fd); /* one of those that were held has gone */
 		else if ((client = accept_client(listener)) >= 0)
