@@ -18,8 +18,9 @@ class Answer:
 
 
 def tls_context():
-    """For the self-signed certificates of the services: what is tested is the way, not the chain."""
-    context = ssl.create_default_context()
+    """For the self-signed certificates of the services: what is tested is the way, not the chain. (The default context
+    reads all the certificates of the machine, which costs 20 ms.)"""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
     return context
