@@ -93,7 +93,7 @@ $(TESTPROGS): $(O)/tests/progs/%: $(O)/tests/progs/%.o $(O)/libbase.a
 # nothing can be preloaded into a static one: for the notify adapter
 STATICPROGS := $(O)/tests/progs/accept-modes-static $(O)/tests/progs/notify-attack-static
 $(STATICPROGS): %-static: %.o
-	$(call say,LD,$@)$(CC) -static-pie $(TRP_LDFLAGS) -o $@ $^ -lpthread
+	$(call say,LD,$@)$(CC) $(STATIC) $(TRP_LDFLAGS) -o $@ $^ -lpthread
 # the manual's example is compiled as it stands there
 $(O)/tests/progs/native-example: doc/native-example.c $(O)/libtrp.a
 	@mkdir -p $(@D)

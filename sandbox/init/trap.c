@@ -40,6 +40,7 @@ static const struct trap {
 	{SYS_accept, NOTIFY, 0, {0}},
 #endif
 	{SYS_accept4, NOTIFY, 0, {0}},
+	{SYS_bind, NOTIFY, 0, {0}},
 	{SYS_listen, NOTIFY, 0, {0}},
 	{SYS_getsockname, NOTIFY, 0, {0}},
 	{SYS_getpeername, NOTIFY, 0, {0}},

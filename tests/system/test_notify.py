@@ -273,6 +273,25 @@ class Modes(unittest.TestCase):
         self.many(socket.AF_INET6)
 
 
+class Bind(unittest.TestCase):
+    def test_address_of_the_host(self):
+        """Which the sandbox's own network does not have."""
+        profile = """[service]
+command = /bin/busybox httpd -f -p %s -h /trp/state
+adapter = notify
+[route]
+host = bound.localhost
+http = 80
+[sandbox]
+root = packages
+packages = busybox-static
+"""
+        for address in ("192.0.2.7:80", "[2001:db8::7]:80"):
+            with trp.Daemon({"bound": profile % address}) as d:
+                d.ok("start", "bound")
+                self.assertEqual(web.get("http://bound.localhost:%d/" % trp.HTTP_PORT).status, 404)
+
+
 class Privileges(unittest.TestCase):
     def test_of_trp_notify(self):
         with trp.Daemon({"modes": MODES % ("blocking6", "listen")}) as d:
@@ -313,6 +332,16 @@ class Hostile(unittest.TestCase):
 
 
 # The servers that ship with the notify adapter, through the same list of checks as all others
+def ask_busybox(row, address, tls, source=None):
+    """It ends an answer of which it could not send all like any other."""
+    try:
+        return upstreams.ask_http(row, address, tls, source)
+    except AssertionError as e:
+        if "HTTP/1.1 200 OK" in str(e) and upstreams.SMALL.decode().strip() not in str(e):
+            raise upstreams.Cut("the body is missing") from e
+        raise
+
+
 NO_WEBSOCKET = "has no WebSocket of its own"
 ROWS = [
     upstreams.Row(
@@ -324,7 +353,7 @@ ROWS = [
         "busybox-httpd", drop_in="[service]\ncommand = /bin/busybox httpd -f -vv -p 80 -h /srv\n"
                                  "[sandbox]\nbind = {content} /srv\n",
         graceful_stop=False, client_log=r"err \[(?P<address>[^]]+)\]:(?P<port>{token}): url:",
-        ask=upstreams.ask_http,  # its log has no query string, but the port
+        ask=ask_busybox,  # its log has no query string, but the port
         cannot={"https": "no TLS", "keep-alive": "It closes each connection after its answer", "websocket": NO_WEBSOCKET,
                 "upload": "it does not know chunked requests", "reload": "It has nothing to load anew"}),
 ]

@@ -443,7 +443,7 @@ def _belongings(d):
             pass
     return {"descriptors of trpsupd": len(links(d.process.pid, "fd")),
             "descriptors of trp-router": len(links(d.router_pid(), "fd")),
-            "sandboxes": len({trp.namespace(p, "pid") for p in ours}),
+            "sandboxes": len({trp.namespace(p, "pid") for p in ours} - {None}),
             "namespaces": len(spaces),
             "mounts": len(trp.mounts()) and len([m for m in trp.mounts() if d.name in m]),
             "control groups": len(trp.control_groups(d.name)),

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* listen.c: how a listener becomes a channel and stops being one. */
+/* listen.c: bind, listen, shutdown: how a listener becomes a channel and stops being one. */
 #include "notify.h"
 
 #include <fcntl.h>
@@ -7,6 +7,9 @@
 
 #ifndef IPPROTO_MPTCP
 #define IPPROTO_MPTCP 262
+#endif
+#ifndef IPV6_FREEBIND
+#define IPV6_FREEBIND 78
 #endif
 
 static int get_int(int fd, int level, int name)
@@ -92,27 +95,50 @@ static int replace_listener(const struct call *c, pid_t process, int pidfd, int 
 	return 0;
 }
 
+/* A duplicate of the program's socket, with its process and a pidfd for it; or -errno. */
+static int fetch(const struct call *c, pid_t *ret_process, int *ret_pidfd)
+{
+	pid_t process = target_process(c->tid);
+	cleanup_close int low = process > 0 ? target_open(process) : -1;
+	cleanup_close int pidfd = low < 0 ? -1 : fcntl(low, F_DUPFD_CLOEXEC, NOTIFY_OWN_FDS); /* out of rearm()'s way */
+	int sock;
+
+	trp_close(&low);
+	if (pidfd < 0)
+		return -ESRCH;
+	sock = target_fetch(pidfd, c->fd);
+	if (sock < 0)
+		return sock;
+	*ret_process = process;
+	*ret_pidfd = trp_steal_fd(&pidfd);
+	return sock;
+}
+
+/* A service may be told to bind an address of the host, which the sandbox's network does not have. */
+int bind_call(const struct call *c)
+{
+	cleanup_close int pidfd = -1, sock = -1;
+	pid_t process;
+	int family, one = 1;
+
+	sock = fetch(c, &process, &pidfd);
+	family = sock < 0 ? 0 : tcp_family(sock);
+	if (family == AF_INET)
+		setsockopt(sock, IPPROTO_IP, IP_FREEBIND, &one, sizeof(one));
+	else if (family == AF_INET6)
+		setsockopt(sock, IPPROTO_IPV6, IPV6_FREEBIND, &one, sizeof(one));
+	return CALL_PASS_ON;
+}
+
 int listen_call(const struct call *c)
 {
 	cleanup_close int pidfd = -1, sock = -1;
 	pid_t process;
-	int up;
 
 	if (channel_of(c))
 		return 0; /* to listen again is no error */
-	process = target_process(c->tid);
-	if (process <= 0)
-		return CALL_PASS_ON;
-	pidfd = target_open(process);
-	sock = pidfd < 0 ? -1 : target_fetch(pidfd, c->fd);
-	if (sock < 0)
-		return CALL_PASS_ON;
-	up = fcntl(pidfd, F_DUPFD_CLOEXEC, NOTIFY_OWN_FDS); /* out of rearm()'s way */
-	if (up >= 0) {
-		close(pidfd);
-		pidfd = up;
-	}
-	return replace_listener(c, process, pidfd, &sock);
+	sock = fetch(c, &process, &pidfd);
+	return sock < 0 ? CALL_PASS_ON : replace_listener(c, process, pidfd, &sock);
 }
 
 /* A socket in the state in which shutdown(2) leaves a listener: bound, but listening no more. */

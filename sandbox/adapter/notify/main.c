@@ -54,6 +54,8 @@ static int handle(const struct call *c)
 
 	if (c->nr == SYS_listen)
 		return listen_call(c);
+	if (c->nr == SYS_bind)
+		return bind_call(c);
 	ch = channel_of(c);
 	if (!ch)
 		return CALL_PASS_ON;

@@ -93,6 +93,7 @@ int accept_timeout(void); /* milliseconds, -1: none */
 void accept_forget(pid_t tid);
 
 /* listen.c */
+int bind_call(const struct call *c);
 int listen_call(const struct call *c);
 int shutdown_call(struct channel *ch, const struct call *c);
 
