@@ -45,7 +45,12 @@ ROWS = [
         cannot={"reload": "A single Node.js process cannot load its program anew"}),
     Row("node@cluster", drop_in="[service]\ncommand = /usr/bin/node ${profile}/cluster.js /srv/app.js\n" + SCRIPTS,
         content="node"),
+    Row("node@express", content="node", cannot={"reload": "A single Node.js process cannot load its program anew"},
+        drop_in="[service]\ncommand = /usr/bin/node /srv/express.js\n" + SCRIPTS +
+        "packages = node-express node-ws\n[environment]\nNODE_PATH = /usr/share/nodejs\n"),
 ]
+for row in ROWS:
+    row.adapter = "preload"
 
 globals().update(upstreams.cases(ROWS, __name__))
 

@@ -51,6 +51,7 @@ class Row:
     # other services: profiles (name: text) and drop-ins (name: text); what the service requires starts by itself
     other_profiles: dict = dataclasses.field(default_factory=dict)
     other_drop_ins: dict = dataclasses.field(default_factory=dict)
+    adapter: typing.Optional[str] = None  # what auto must have chosen
     # check (of CHECKS): why it cannot be. The same words are in doc/upstreams.md.
     cannot: dict = dataclasses.field(default_factory=dict)
 
@@ -519,6 +520,10 @@ class Case(unittest.TestCase):
         if getattr(result, "counts", {}).get("failed", failed) > bad:
             print("%s says at last:\n%s" % (self.row.name, self.d.service_log(self.row.name)[-1500:]), flush=True)
         return result
+
+    def test_00_adapter_was_chosen(self):
+        if self.row.adapter:
+            self.assertEqual(self.d.status(self.row.name)["adapter"], self.row.adapter)
 
     def test_00_is_documented(self):
         """It has a section, and each thing that it cannot do is in there with the reason."""
