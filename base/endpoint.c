@@ -6,6 +6,9 @@
 #include <arpa/inet.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/un.h>
+
+#define UNIX_PREFIX "unix:"
 
 static int parse_v4(const char *host, struct sockaddr_storage *out)
 {
@@ -36,6 +39,18 @@ static int parse_v6(const char *host, struct sockaddr_storage *out)
 	return IN6_IS_ADDR_UNSPECIFIED(&ip) || IN6_IS_ADDR_MULTICAST(&ip) ? -EINVAL : 0;
 }
 
+static int parse_unix(const char *path, struct sockaddr_storage *ret)
+{
+	struct sockaddr_un *un = (struct sockaddr_un *)(void *)ret;
+
+	if (path[0] != '/' || strlen(path) >= sizeof(un->sun_path))
+		return -EINVAL;
+	memset(ret, 0, sizeof(*ret));
+	un->sun_family = AF_UNIX;
+	memcpy(un->sun_path, path, strlen(path) + 1);
+	return 0;
+}
+
 int trp_parse_endpoint(const char *text, struct sockaddr_storage *ret)
 {
 	bool v6 = text[0] == '[';
@@ -45,6 +60,8 @@ int trp_parse_endpoint(const char *text, struct sockaddr_storage *ret)
 	uint16_t port = 0;
 	int r;
 
+	if (strncmp(text, UNIX_PREFIX, strlen(UNIX_PREFIX)) == 0)
+		return parse_unix(text + strlen(UNIX_PREFIX), ret);
 	if ((size_t)(end - begin) >= sizeof(host) || (v6 && *end != ']'))
 		return -EINVAL;
 	memcpy(host, begin, (size_t)(end - begin));
@@ -69,6 +86,11 @@ void trp_endpoint_text(const struct sockaddr_storage *sa, char out[TRP_ENDPOINT_
 				 : (const void *)&((const struct sockaddr_in *)(const void *)sa)->sin_addr;
 	char host[INET6_ADDRSTRLEN] = "?";
 
+	if (sa->ss_family == AF_UNIX) {
+		snprintf(out, TRP_ENDPOINT_TEXT, UNIX_PREFIX "%s",
+			((const struct sockaddr_un *)(const void *)sa)->sun_path);
+		return;
+	}
 	inet_ntop(sa->ss_family, ip, host, sizeof(host));
 	snprintf(out, TRP_ENDPOINT_TEXT, sa->ss_family == AF_INET6 ? "[%s]:%u" : "%s:%u", host,
 		trp_endpoint_port(sa));
@@ -76,6 +98,8 @@ void trp_endpoint_text(const struct sockaddr_storage *sa, char out[TRP_ENDPOINT_
 
 socklen_t trp_endpoint_len(const struct sockaddr_storage *sa)
 {
+	if (sa->ss_family == AF_UNIX)
+		return sizeof(struct sockaddr_un);
 	return sa->ss_family == AF_INET6 ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in);
 }
 

@@ -9,6 +9,7 @@
 
 #include <fcntl.h>
 #include <stdio.h>
+#include <string.h>
 
 #define OPTIONS   6
 #define ARGS_MAX  (1 + OPTIONS + PROFILE_TARGETS_MAX + 1)
@@ -43,6 +44,35 @@ static bool make_arguments(const struct profile *p, char *texts[OPTIONS], const 
 	return true;
 }
 
+/* The directories of unix targets, where they are on the host: the directory and not the socket, because its owner makes it anew when it
+ * starts. Paths are owned by sources[]. Returns their number or -ENOMEM. */
+static int make_mounts(const struct profile *p, char *sources[PROFILE_TARGETS_MAX],
+	struct sandbox_mount mounts[PROFILE_TARGETS_MAX])
+{
+	int n = 0;
+
+	for (size_t i = 0; i < p->targets.n; i++) {
+		const char *path = strchr(p->targets.v[i], '/');
+		bool there = false;
+		if (!path)
+			continue;
+		sources[n] = strndup(path, (size_t)(strrchr(path, '/') - path));
+		if (!sources[n])
+			return -ENOMEM;
+		for (int j = 0; j < n; j++)
+			there |= strcmp(sources[j], sources[n]) == 0;
+		if (there) {
+			free(sources[n]);
+			sources[n] = NULL;
+			continue;
+		}
+		mounts[n] = (struct sandbox_mount){
+			.kind = SANDBOX_BIND, .source = sources[n], .target = sources[n], .noexec = true};
+		n++;
+	}
+	return n;
+}
+
 /* What it may connect to: the targets' ports, and the routes' where a target has none of its own. */
 static size_t collect_ports(const struct profile *p, uint16_t ports[PORTS_MAX])
 {
@@ -51,7 +81,7 @@ static size_t collect_ports(const struct profile *p, uint16_t ports[PORTS_MAX])
 
 	for (size_t i = 0; i < p->targets.n; i++) {
 		struct sockaddr_storage sa;
-		if (trp_parse_endpoint(p->targets.v[i], &sa) < 0)
+		if (trp_parse_endpoint(p->targets.v[i], &sa) < 0 || sa.ss_family == AF_UNIX)
 			continue;
 		if (trp_endpoint_port(&sa))
 			ports[n++] = trp_endpoint_port(&sa);
@@ -64,7 +94,8 @@ static size_t collect_ports(const struct profile *p, uint16_t ports[PORTS_MAX])
 	return n;
 }
 
-static int spawn(struct service *s, const char *const *argv, const int out_err[2], int control)
+static int spawn(struct service *s, const char *const *argv, const struct sandbox_mount *mounts, size_t n_mounts,
+	const int out_err[2], int control)
 {
 	static const char *const envp[] = {NULL};
 	const struct profile *p = s->profile;
@@ -95,7 +126,9 @@ static int spawn(struct service *s, const char *const *argv, const int out_err[2
 		.rlimits = limits,
 		.n_rlimits = TRP_ARRAY_SIZE(limits),
 		.oom_score_adj = 200,
-		.host_network = true,
+		.mounts = mounts,
+		.n_mounts = n_mounts,
+		.host_network = n_mounts == 0, /* unix sockets are found by their path, in any network namespace */
 		.connect_ports = ports,
 		.n_connect_ports = collect_ports(p, ports),
 		.cgroup = s->has_cgroup ? &s->cgroup : NULL,
@@ -107,11 +140,14 @@ static int spawn(struct service *s, const char *const *argv, const int out_err[2
 int relay_spawn(struct service *s, const int out_err[2], int control)
 {
 	const char *argv[ARGS_MAX];
-	char *texts[OPTIONS] = {NULL};
-	int r = -ENOMEM;
+	struct sandbox_mount mounts[PROFILE_TARGETS_MAX];
+	char *texts[OPTIONS] = {NULL}, *sources[PROFILE_TARGETS_MAX] = {NULL};
+	int r = make_mounts(s->profile, sources, mounts);
 
-	if (make_arguments(s->profile, texts, argv))
-		r = spawn(s, argv, out_err, control);
+	if (r >= 0)
+		r = make_arguments(s->profile, texts, argv) ? spawn(s, argv, mounts, (size_t)r, out_err, control) : -ENOMEM;
+	for (size_t i = 0; i < PROFILE_TARGETS_MAX; i++)
+		free(sources[i]);
 	for (size_t i = 0; i < OPTIONS; i++)
 		free(texts[i]);
 	return r;

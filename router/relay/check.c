@@ -12,13 +12,15 @@
 
 int check_init(struct relay *r)
 {
+	/* a unix target expects a client on each connection: there is nothing to try it with */
+	bool checked = r->opt.health_interval_ms > 0 && !r->opt.pass_on;
 	size_t n = 0;
 
 	for (size_t s = 0; s < r->n_sets; s++) {
-		r->sets[s].checked = r->opt.health_interval_ms > 0;
+		r->sets[s].checked = checked;
 		n += r->sets[s].n;
 	}
-	if (r->opt.health_interval_ms == 0 || n == 0)
+	if (!checked || n == 0)
 		return 0;
 	r->checks = calloc(n, sizeof(*r->checks));
 	if (!r->checks)

@@ -179,11 +179,36 @@ static void connected(struct relay *r, struct conn *c)
 	relay_enqueue(r, c);
 }
 
+/* The client's socket goes on to one of the set's unix sockets, as it is. Returns 0 when somebody has it, else why not. */
+static int pass_on(struct relay *r, struct target_set *set, int fd, const struct trp_handoff *h)
+{
+	uint64_t tried = 0;
+	int error = -ECONNREFUSED;
+
+	for (;;) {
+		int at = target_pick(set, r->opt.balance, &h->peer, tried, r->now_ns);
+		if (at == TARGET_NONE)
+			return error;
+		tried |= 1ull << at;
+		error = dial_pass(&set->targets[at], fd);
+		dial_note(r, set, (size_t)at, error);
+		if (error == 0)
+			return 0;
+	}
+}
+
 void conn_open(struct relay *r, struct target_set *set, int fd, const struct trp_handoff *h)
 {
-	struct conn *c = calloc(1, sizeof(*c));
+	int error = r->opt.pass_on ? pass_on(r, set, fd, h) : -ECONNREFUSED;
+	struct conn *c;
 	int on = 1;
 
+	if (error == 0) {
+		r->clients++;
+		close(fd);
+		return;
+	}
+	c = calloc(1, sizeof(*c));
 	/* the router has closed its own: the description's flags are ours alone */
 	if (!c || fcntl(fd, F_SETFL, O_RDWR | O_NONBLOCK) < 0) {
 		close(fd);
@@ -205,6 +230,8 @@ void conn_open(struct relay *r, struct target_set *set, int fd, const struct trp
 	set_clock(r, c, CLOCK_CONNECT);
 	if (relay_watch(r, fd, SOCKET_EVENTS, &c->side[CLIENT]) < 0)
 		end(r, c);
+	else if (r->opt.pass_on)
+		refuse(r, c, error);
 	else
 		dial(r, c, 0);
 }

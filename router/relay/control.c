@@ -24,7 +24,7 @@ static struct target_set *set_for(struct relay *r, uint16_t port)
 	*set = (struct target_set){.n = r->opt.n_targets};
 	for (size_t i = 0; i < set->n; i++) {
 		set->targets[i].addr = r->opt.targets[i];
-		if (trp_endpoint_port(&set->targets[i].addr) == 0)
+		if (!r->opt.pass_on && trp_endpoint_port(&set->targets[i].addr) == 0)
 			trp_endpoint_set_port(&set->targets[i].addr, port);
 	}
 	return set;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 #include "router/relay/relay.h"
+#include "base/fdpass.h"
 #include "base/log.h"
 
 #include <netinet/tcp.h>
@@ -20,6 +21,17 @@ int dial_start(const struct target *t)
 		errno != EINPROGRESS)
 		return -errno;
 	return trp_steal_fd(&fd);
+}
+
+int dial_pass(const struct target *t, int client)
+{
+	cleanup_close int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+	if (fd < 0)
+		return -errno;
+	if (connect(fd, (const struct sockaddr *)&t->addr, trp_endpoint_len(&t->addr)) < 0)
+		return -errno; /* EAGAIN: its backlog is full, and there is nothing to wait for */
+	return trp_fd_send(fd, "0", 1, &client, 1, MSG_DONTWAIT);
 }
 
 int dial_result(int fd)

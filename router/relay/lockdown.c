@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* lockdown.c: what a relay does. Unlike the router it must make sockets and connect them, in the host's network; that is
- * all that it keeps: TCP only, no listening, no datagrams, no unix sockets, no files. Which ports it can reach is
+ * all that it keeps: TCP only (or, for unix targets, unix stream sockets only), no listening, no datagrams, no files. Which ports it can reach is
  * limited by Landlock, which was put on before it was executed. */
 #include "router/relay/relay.h"
 #include "base/util.h"
@@ -8,20 +8,17 @@
 #include <fcntl.h>
 #include <netinet/tcp.h>
 #include <signal.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 
-#define TCP_SOCKET (SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC)
+#define STREAM_SOCKET (SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC)
 
 static const struct confine_rule rules[] = {
 	/* targets */
-	{SCMP_SYS(socket), 3,
-		{CONFINE_EQUALS(0, AF_INET), CONFINE_EQUALS(1, TCP_SOCKET), CONFINE_EQUALS(2, 0)}},
-	{SCMP_SYS(socket), 3,
-		{CONFINE_EQUALS(0, AF_INET6), CONFINE_EQUALS(1, TCP_SOCKET), CONFINE_EQUALS(2, 0)}},
 	{SCMP_SYS(connect), 0, {}},
 	{SCMP_SYS(getsockopt), 2, {CONFINE_EQUALS(1, SOL_SOCKET), CONFINE_EQUALS(2, SO_ERROR)}},
 	{SCMP_SYS(setsockopt), 2, {CONFINE_EQUALS(1, IPPROTO_TCP), CONFINE_EQUALS(2, TCP_NODELAY)}},
@@ -60,8 +57,7 @@ static const struct confine_attempt attempts[] = {
 	{"openat() works", SYS_openat, {AT_FDCWD, (long)"/", O_RDONLY | O_CLOEXEC}},
 	{"socket() makes datagrams", SYS_socket, {AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC}},
 	{"socket() makes raw sockets", SYS_socket, {AF_INET6, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC}},
-	{"socket() makes other protocols", SYS_socket, {AF_INET, TCP_SOCKET, 132 /* SCTP */}},
-	{"socket() makes unix sockets", SYS_socket, {AF_UNIX, TCP_SOCKET}},
+	{"socket() makes other protocols", SYS_socket, {AF_INET, STREAM_SOCKET, 132 /* SCTP */}},
 	{"socket() makes netlink sockets", SYS_socket, {16, SOCK_RAW | SOCK_CLOEXEC}},
 	{"socketpair() works", SYS_socketpair, {AF_UNIX, SOCK_STREAM, 0, -1}},
 	{"bind() works", SYS_bind, {-1}},
@@ -69,7 +65,6 @@ static const struct confine_attempt attempts[] = {
 	{"accept4() works", SYS_accept4, {-1}},
 	{"sendto() with an address works", SYS_sendto, {-1, (long)"", 0, 0, (long)"", 1}},
 	{"sendto() with MSG_FASTOPEN works", SYS_sendto, {-1, (long)"", 0, MSG_FASTOPEN}},
-	{"sendmsg() works on any descriptor", SYS_sendmsg, {-1}},
 	{"recvmsg() looks without taking", SYS_recvmsg, {-1, 0, MSG_PEEK}},
 	{"read() works", SYS_read, {-1}},
 	{"write() works on any descriptor", SYS_write, {-1}},
@@ -105,17 +100,39 @@ static const struct confine_attempt attempts[] = {
 	{"setuid() works", SYS_setuid, {-1}},
 };
 
-int relay_lockdown(int control_fd, struct confine_failure *f)
-{
-	const struct confine_rule control = {SCMP_SYS(sendmsg), 2,
-		{CONFINE_EQUALS(0, control_fd), CONFINE_BITS(2, MSG_DONTWAIT | MSG_NOSIGNAL)}};
-	const struct confine policy = {.rules = rules,
-		.n_rules = TRP_ARRAY_SIZE(rules),
-		.more = &control,
-		.n_more = 1,
-		.attempts = attempts,
-		.n_attempts = TRP_ARRAY_SIZE(attempts)};
+#define STREAM_RULE(family)                                                                        \
+	{SCMP_SYS(socket), 3,                                                                      \
+		{CONFINE_EQUALS(0, family), CONFINE_EQUALS(1, STREAM_SOCKET), CONFINE_EQUALS(2, 0)}}
 
+/* Targets of the one kind; the other kind is among the attempts. */
+int relay_lockdown(int control_fd, bool pass_on, struct confine_failure *f)
+{
+	const struct confine_rule tcp[] = {STREAM_RULE(AF_INET), STREAM_RULE(AF_INET6),
+		{SCMP_SYS(sendmsg), 2,
+			{CONFINE_EQUALS(0, control_fd), CONFINE_BITS(2, MSG_DONTWAIT | MSG_NOSIGNAL)}}};
+	const struct confine_rule passing[] = {STREAM_RULE(AF_UNIX),
+		{SCMP_SYS(sendmsg), 1, {CONFINE_BITS(2, MSG_DONTWAIT | MSG_NOSIGNAL)}}};
+	struct confine_attempt all[TRP_ARRAY_SIZE(attempts) + 2];
+	struct confine policy = {.rules = rules,
+		.n_rules = TRP_ARRAY_SIZE(rules),
+		.more = pass_on ? passing : tcp,
+		.n_more = pass_on ? TRP_ARRAY_SIZE(passing) : TRP_ARRAY_SIZE(tcp),
+		.attempts = all};
+	size_t n = TRP_ARRAY_SIZE(attempts);
+
+	memcpy(all, attempts, sizeof(attempts));
+	if (pass_on) {
+		all[n++] = (struct confine_attempt){
+			"socket() makes TCP sockets", SYS_socket, {AF_INET, STREAM_SOCKET}};
+		all[n++] = (struct confine_attempt){
+			"sendmsg() works with MSG_FASTOPEN", SYS_sendmsg, {-1, 0, MSG_FASTOPEN}};
+	} else {
+		all[n++] = (struct confine_attempt){
+			"socket() makes unix sockets", SYS_socket, {AF_UNIX, STREAM_SOCKET}};
+		all[n++] = (struct confine_attempt){
+			"sendmsg() works on any descriptor", SYS_sendmsg, {-1}};
+	}
+	policy.n_attempts = n;
 	if (confine_check(f) < 0)
 		return -1;
 	return confine_enter(&policy, f);

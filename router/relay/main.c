@@ -43,7 +43,7 @@ int main(int argc, char **argv)
 			(unsigned long long)limit.rlim_cur);
 	if (r < 0)
 		log_fatal("cannot watch its sockets: %s", strerror(-r));
-	if (relay_lockdown(TRP_INIT_CONTROL_FD, &f) < 0)
+	if (relay_lockdown(TRP_INIT_CONTROL_FD, relay.opt.pass_on, &f) < 0)
 		log_fatal("not locked down, so not started: %s%s%s", f.what, f.error ? ": " : "",
 			f.error ? strerror(f.error) : "");
 	control_announce(&relay);

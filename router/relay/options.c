@@ -35,6 +35,9 @@ static void add_target(struct relay_options *o, const char *text)
 		log_fatal("more than %d targets", TARGETS_MAX);
 	if (trp_parse_endpoint(text, &o->targets[o->n_targets]) < 0)
 		log_fatal("'%s' is not a target", text);
+	o->pass_on = o->targets[0].ss_family == AF_UNIX;
+	if (o->pass_on != (o->targets[o->n_targets].ss_family == AF_UNIX))
+		log_fatal("unix sockets and others do not go together");
 	o->n_targets++;
 }
 
@@ -84,7 +87,7 @@ void relay_options(struct relay_options *o, int argc, char **argv)
 			puts("usage: trp-relay [--balance=WORD] [--proxy-protocol=no|v1|v2] "
 			     "[--connect-timeout=MS]\n"
 			     "                 [--idle-timeout=MS] [--health-interval=MS] "
-			     "[--health-failures=N] ADDRESS[:PORT]...\n"
+			     "[--health-failures=N] ADDRESS[:PORT]...|unix:/PATH...\n"
 			     "Started by trpsupd, with the control socket as descriptor 3.");
 			exit(0);
 		default:

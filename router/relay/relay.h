@@ -26,6 +26,7 @@ struct relay_options {
 	unsigned health_failures;
 	struct sockaddr_storage targets[TARGETS_MAX]; /* port 0: that of the route */
 	size_t n_targets;
+	bool pass_on; /* they are unix sockets, all of them: a client's socket is passed on to its target */
 };
 
 /* What an epoll event belongs to. The first member of each: data.ptr points at it. */
@@ -150,6 +151,8 @@ void conn_free_dead(struct relay *r);
 /* dial.c: a socket that connects to a target */
 /* Non-blocking. The descriptor, writable when it is decided, or -errno. */
 int dial_start(const struct target *t);
+/* Passes client to a unix socket: connect, one byte "0" with the descriptor, close (PyReverseProxy's way). 0 or -errno. */
+int dial_pass(const struct target *t, int client);
 /* After EPOLLOUT: 0, or -errno */
 int dial_result(int fd);
 /* Notes how it went, for logs and balancing. error 0: well. */
@@ -176,7 +179,7 @@ void flow_drop(struct relay *r, struct flow *f);
 
 /* lockdown.c */
 #include "router/confine.h"
-int relay_lockdown(int control_fd, struct confine_failure *f);
+int relay_lockdown(int control_fd, bool pass_on, struct confine_failure *f);
 
 /* options.c: exits on a mistake */
 void relay_options(struct relay_options *o, int argc, char **argv);

@@ -140,7 +140,8 @@ const struct lang_key profile_keys[] = {
 		.help = "Only clients of these listeners."},
 
 	{"relay", "target", LANG_LIST, value_target, FIELD(targets),
-		.expects = "ADDRESS:PORT, or ADDRESS for the port of the route", .unset = "none",
+		.expects = "ADDRESS:PORT, ADDRESS for the port of the route, or unix:/path",
+		.unset = "none",
 		.example = "192.0.2.7:8080 [2001:db8::7]:8080",
 		.help = "Where the clients are connected to, with adapter = relay; no names, which "
 			"would have to be looked up. Several share the load."},

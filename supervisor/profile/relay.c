@@ -25,6 +25,21 @@ static void complain(const struct profile_loading *l, const char *section, const
 	profile_error(l->errors, w.file, w.line, key, "%s", text);
 }
 
+/* A client's socket is passed to a unix socket's owner as it is: nothing is copied, so nothing can be put in front. */
+static void check_targets(const struct profile_loading *l)
+{
+	const struct profile *p = l->p;
+	size_t n_unix = 0;
+
+	for (size_t i = 0; i < p->targets.n; i++)
+		n_unix += strncmp(p->targets.v[i], "unix:", 5) == 0;
+	if (n_unix > 0 && n_unix < p->targets.n)
+		complain(l, "relay", "target", "some are unix: and some are not, expected one kind");
+	if (n_unix > 0 && p->proxy_protocol)
+		complain(l, "relay", "proxy-protocol",
+			"has no effect on unix: targets, which are given the client's own socket");
+}
+
 void check_relay(const struct profile_loading *l)
 {
 	const struct profile *p = l->p;
@@ -40,6 +55,7 @@ void check_relay(const struct profile_loading *l)
 		complain(l, "relay", "target", "was reset and not given again");
 	if (!p->port[ROUTE_HTTP] && !p->port[ROUTE_TLS] && l->errors->n == 0)
 		complain(l, "service", "adapter", "'relay' needs http or tls in [route]");
+	check_targets(l);
 	if (p->ready == READY_NOTIFY)
 		complain(l, "service", "ready", "'notify' contradicts adapter = relay");
 	for (size_t i = 0; i < TRP_ARRAY_SIZE(meaningless); i++)

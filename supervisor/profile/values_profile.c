@@ -144,6 +144,10 @@ int value_target(const struct lang_value *v, void *base)
 	}
 	if (trp_parse_endpoint(v->text, &sa) < 0)
 		return -EINVAL;
+	/* its directory is shown to the relay: not the host's whole root */
+	if (sa.ss_family == AF_UNIX && (!value_is_path(strchr(v->text, '/')) ||
+		strrchr(v->text, '/') == strchr(v->text, '/')))
+		return -EINVAL;
 	if (strv_has(&p->targets, v->text))
 		return lang_refuse(v, "'%s' is given twice", v->text);
 	if (p->targets.n == PROFILE_TARGETS_MAX)

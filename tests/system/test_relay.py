@@ -534,6 +534,62 @@ class Relay(unittest.TestCase):
         for kind in ("user", "mnt", "pid", "ipc", "uts"):
             self.assertNotEqual(trp.namespace(pid, kind), trp.namespace(os.getpid(), kind), kind)
 
+    # upstreams that are passed the socket, outside of supervision
+
+    def test_unix_target_gets_the_clients_own_socket(self):
+        """PyReverseProxy's way: for each client one connection, one byte "0" with one descriptor."""
+        path = os.path.join(self.d.dir, "upstream", "sock")
+        os.mkdir(os.path.dirname(path))
+        seen = []
+
+        def serve(listener):
+            while True:
+                try:
+                    conn, _ = listener.accept()
+                except OSError:
+                    return
+                data, fds, _, _ = socket.recv_fds(conn, 16, 4)
+                rest = conn.recv(16)
+                conn.close()
+                with socket.socket(fileno=fds[0]) as client:
+                    seen.append((data, len(fds), rest, client.getpeername()[1], os.get_blocking(client.fileno()),
+                                 client.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY), client.recv(65536)[:8]))
+                    client.sendall(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nhi")
+
+        def listen():
+            listener = socket.socket(socket.AF_UNIX)
+            listener.bind(path)
+            os.chmod(path, 0o666)
+            listener.listen(100)
+            thread = threading.Thread(target=serve, args=(listener,))
+            thread.start()
+            return listener, thread
+
+        def close(listener, thread):
+            listener.shutdown(socket.SHUT_RDWR)
+            listener.close()
+            thread.join()
+            os.unlink(path)
+
+        listener, thread = listen()
+        self.d.profile("r", profile(["unix:" + path], ""))
+        self.d.ok("start", "r")
+        before = self.descriptors()
+        self.assertNotEqual(trp.namespace(self.pid(), "net"), trp.namespace(os.getpid(), "net"))
+        for address in ("127.0.0.1", "::1"):
+            for _ in range(100):
+                with open_path("/x", address) as sock:
+                    self.assertIn(b"200 OK", read_all(sock))
+                    self.assertEqual(seen.pop(), (b"0", 1, b"", sock.getsockname()[1], True, 0, b"GET /x H"))
+        self.assertEqual(self.descriptors(), before)
+        close(listener, thread)
+        with open_path("/x") as sock:  # nobody there
+            self.assertIn(b"503 Service Unavailable", read_all(sock))
+        listener, thread = listen()  # made anew under the same path
+        with open_path("/x") as sock:
+            self.assertIn(b"200 OK", read_all(sock))
+        close(listener, thread)
+
     def test_idle_connections(self):
         a = self.target("a")
         self.start([a])

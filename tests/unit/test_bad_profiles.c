@@ -673,11 +673,28 @@ static const struct {
 		"target = 192.0.2.1:0\n"
 		"target = 0.0.0.0:80\n"
 		"target = 192.0.2.1:80 192.0.2.1:80\n",
-		"bad.ini:7: target: 'app.example.org:80' is not valid, expected ADDRESS:PORT, or ADDRESS for the port of the route\n"
-		"bad.ini:8: target: '2001:db8::1' is not valid, expected ADDRESS:PORT, or ADDRESS for the port of the route\n"
-		"bad.ini:9: target: '192.0.2.1:0' is not valid, expected ADDRESS:PORT, or ADDRESS for the port of the route\n"
-		"bad.ini:10: target: '0.0.0.0:80' is not valid, expected ADDRESS:PORT, or ADDRESS for the port of the route\n"
+		"bad.ini:7: target: 'app.example.org:80' is not valid, expected ADDRESS:PORT, ADDRESS for the port of the route, or unix:/path\n"
+		"bad.ini:8: target: '2001:db8::1' is not valid, expected ADDRESS:PORT, ADDRESS for the port of the route, or unix:/path\n"
+		"bad.ini:9: target: '192.0.2.1:0' is not valid, expected ADDRESS:PORT, ADDRESS for the port of the route, or unix:/path\n"
+		"bad.ini:10: target: '0.0.0.0:80' is not valid, expected ADDRESS:PORT, ADDRESS for the port of the route, or unix:/path\n"
 		"bad.ini:11: target: '192.0.2.1:80' is given twice\n"},
+	{"unix targets", "web",
+		"[service]\n"
+		"adapter = relay\n"
+		"[route]\n"
+		"host = a.example\n"
+		"http = 80\n"
+		"[relay]\n"
+		"target = unix:run/a\n"
+		"target = unix:/a\n"
+		"target = unix:/run/../a\n"
+		"target = unix:/run/a 192.0.2.1\n"
+		"proxy-protocol = v1\n",
+		"bad.ini:7: target: 'unix:run/a' is not valid, expected ADDRESS:PORT, ADDRESS for the port of the route, or unix:/path\n"
+		"bad.ini:8: target: 'unix:/a' is not valid, expected ADDRESS:PORT, ADDRESS for the port of the route, or unix:/path\n"
+		"bad.ini:9: target: 'unix:/run/../a' is not valid, expected ADDRESS:PORT, ADDRESS for the port of the route, or unix:/path\n"
+		"bad.ini:10: target: some are unix: and some are not, expected one kind\n"
+		"bad.ini:11: proxy-protocol: has no effect on unix: targets, which are given the client's own socket\n"},
 	{"relay with a program", "web",
 		"[service]\n"
 		"adapter = relay\n"
