@@ -43,8 +43,8 @@ class Row:
     name: str
     # the text of its profile, if it is not one of those that ship
     profile: typing.Optional[str] = None
-    # Text of a drop-in that brings the test's content. In it (and in profile) {content} is the directory of the host that
-    # holds a copy of tests/system/upstreams/CONTENT/ and, besides, small.txt and large.bin.
+    # Text of a drop-in that brings the test's content. In it (and in profile) {content} is the directory of the host
+    # that holds a copy of tests/system/upstreams/CONTENT/ and, besides, small.txt and large.bin.
     drop_in: str = ""
     content: typing.Optional[str] = None  # NAME without @...
     section: typing.Optional[str] = None  # of doc/upstreams.md; NAME without @...
@@ -389,6 +389,8 @@ def check_reload(t):
         time.sleep(0.5)
     t.assertEqual((load.failed[:5], load.cut[:5]), ([], []), "of %d" % load.done)
     t.assertGreater(load.done, 50)
+    for service in (t.row.name, *t.row.also_reload):  # it did it by itself, and was not started again
+        t.assertEqual(t.d.status(service)["restarts"], 0, service)
 
 
 def _generation(t):
@@ -398,8 +400,8 @@ def _generation(t):
 
 
 def check_restart(t):
-    """Three restarts under load: nobody is refused or turned away. Only a server that cannot finish what it is working on
-    when it is asked to stop may cut that off."""
+    """Three restarts under load: nobody is refused or turned away. Only a server that cannot finish what it is working
+    on when it is asked to stop may cut that off."""
     restarts, clients = 3, 4
     with Load(t.row, clients) as load:
         for _ in range(restarts):
@@ -446,7 +448,7 @@ def _belongings(d):
             "descriptors of trp-router": len(links(d.router_pid(), "fd")),
             "sandboxes": len({trp.namespace(p, "pid") for p in ours} - {None}),
             "namespaces": len(spaces),
-            "mounts": len(trp.mounts()) and len([m for m in trp.mounts() if d.name in m]),
+            "mounts": sum(d.name in m for m in trp.mounts()),
             "control groups": len(trp.control_groups(d.name)),
             "children of trpsupd": sum(trp.process_status(p).get("PPid") == str(d.process.pid) for p in ours)}
 
