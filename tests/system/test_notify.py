@@ -217,6 +217,23 @@ class Modes(unittest.TestCase):
         self.wait_text("ready")
         self.many(socket.AF_INET6)
 
+    def test_half_closed_client_of_an_ipv4_listener(self):
+        # IPV6_ADDRFORM needs an established connection; the names must be IPv4 all the same
+        self.start("blocking4")
+        upstream = self.d.main_pid("modes")
+        os.kill(upstream, signal.SIGSTOP)
+        trp.wait_until(lambda: trp.process_status(upstream)["State"].startswith("T"), 5, "it is stopped")
+        with web.connect("127.0.0.1", trp.HTTP_PORT, timeout=15) as first, \
+                web.connect("127.0.0.1", trp.HTTP_PORT, timeout=15) as client:
+            for sock in (first, client):
+                sock.sendall(HEAD)
+                sock.shutdown(socket.SHUT_WR)
+                time.sleep(0.1)  # the first may have been given already, when it was still open
+            os.kill(upstream, signal.SIGCONT)
+            for sock in (first, client):
+                line, own = sock.makefile("rb").readline(), sock.getsockname()
+                self.check_seen(fields(line.decode()), own, socket.AF_INET, "127.0.0.1")
+
     def test_load_leaves_no_descriptor_behind(self):
         self.start("epoll-et")
         self.talk()

@@ -103,8 +103,11 @@ static int serve(struct channel *ch, const struct call *c)
 		r = give_peer(ch, c, &h, client);
 	if (r == 0)
 		r = call_give(c, client, flags & SOCK_CLOEXEC);
-	if (r == 0)
+	if (r == 0) {
 		take_out(ch);
+		if (ch->family == AF_INET)
+			foreign_note(client);
+	}
 	return r == 0 || r == -ENOENT || r == -EINPROGRESS ? CALL_LATER : r;
 }
 

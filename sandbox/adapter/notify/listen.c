@@ -95,34 +95,12 @@ static int replace_listener(const struct call *c, pid_t process, int pidfd, int 
 	return 0;
 }
 
-/* A duplicate of the program's socket, with its process and a pidfd for it; or -errno. */
-static int fetch(const struct call *c, pid_t *ret_process, int *ret_pidfd)
-{
-	pid_t process = target_process(c->tid);
-	cleanup_close int low = process > 0 ? target_open(process) : -1;
-	cleanup_close int pidfd = low < 0 ? -1 : fcntl(low, F_DUPFD_CLOEXEC, NOTIFY_OWN_FDS); /* out of rearm()'s way */
-	int sock;
-
-	trp_close(&low);
-	if (pidfd < 0)
-		return -ESRCH;
-	sock = target_fetch(pidfd, c->fd);
-	if (sock < 0)
-		return sock;
-	*ret_process = process;
-	*ret_pidfd = trp_steal_fd(&pidfd);
-	return sock;
-}
-
 /* A service may be told to bind an address of the host, which the sandbox's network does not have. */
 int bind_call(const struct call *c)
 {
-	cleanup_close int pidfd = -1, sock = -1;
-	pid_t process;
-	int family, one = 1;
+	cleanup_close int sock = target_socket(c, NULL, NULL);
+	int family = sock < 0 ? 0 : tcp_family(sock), one = 1;
 
-	sock = fetch(c, &process, &pidfd);
-	family = sock < 0 ? 0 : tcp_family(sock);
 	if (family == AF_INET)
 		setsockopt(sock, IPPROTO_IP, IP_FREEBIND, &one, sizeof(one));
 	else if (family == AF_INET6)
@@ -137,7 +115,7 @@ int listen_call(const struct call *c)
 
 	if (channel_of(c))
 		return 0; /* to listen again is no error */
-	sock = fetch(c, &process, &pidfd);
+	sock = target_socket(c, &process, &pidfd);
 	return sock < 0 ? CALL_PASS_ON : replace_listener(c, process, pidfd, &sock);
 }
 

@@ -13,6 +13,7 @@
 #include <linux/capability.h>
 #include <linux/seccomp.h>
 #include <linux/securebits.h>
+#include <malloc.h>
 #include <sched.h>
 #include <seccomp.h>
 #include <signal.h>
@@ -156,6 +157,7 @@ static const char *install_filter(void)
 		r = seccomp_load(ctx);
 	if (ctx)
 		seccomp_release(ctx);
+	malloc_trim(0); /* one such process for each service: what the library needed goes back */
 	errno = -r;
 	return r < 0 ? "system call filter" : NULL;
 }

@@ -58,7 +58,7 @@ static int handle(const struct call *c)
 		return bind_call(c);
 	ch = channel_of(c);
 	if (!ch)
-		return CALL_PASS_ON;
+		return c->nr == SYS_getsockname || c->nr == SYS_getpeername ? foreign_name_call(c) : CALL_PASS_ON;
 	switch (c->nr) {
 #if defined(SYS_accept)
 	case SYS_accept:

@@ -67,8 +67,9 @@ int target_write(const struct call *c, uint64_t to, const void *from, size_t len
 int target_put_address(const struct call *c, const void *from, socklen_t from_len, uint64_t addr, uint64_t len);
 bool target_is(const struct call *c, int our_fd); /* is its c->fd the same file? */
 pid_t target_process(pid_t tid);
-int target_open(pid_t process);               /* a pidfd */
 int target_fetch(int pidfd, int fd);          /* a duplicate */
+/* A duplicate of c->fd, with the process and a pidfd for it (the caller's) where they are wanted; or -errno. */
+int target_socket(const struct call *c, pid_t *ret_process, int *ret_pidfd);
 int target_is_cloexec(pid_t process, int fd); /* 1 or 0 */
 
 /* rearm.c: epoll registrations made before listen(2), which belong to the file that listen replaces */
@@ -91,6 +92,11 @@ void accept_poll_done(const struct pollfd *p, size_t n);
 int accept_timeout(void); /* milliseconds, -1: none */
 /* One thread waits in one call only: an earlier one has been interrupted. */
 void accept_forget(pid_t tid);
+
+/* foreign.c */
+void foreign_note(int client); /* of an AF_INET listener */
+/* getsockname(2) and getpeername(2) of what is no channel. */
+int foreign_name_call(const struct call *c);
 
 /* listen.c */
 int bind_call(const struct call *c);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "notify.h"
 
+#include <fcntl.h>
 #include <linux/kcmp.h>
 #include <stdio.h>
 #include <string.h>
@@ -72,7 +73,7 @@ pid_t target_process(pid_t tid)
 	return r < 0 ? r : (pid_t)tgid;
 }
 
-int target_open(pid_t process)
+static int open_process(pid_t process)
 {
 	int fd = (int)syscall(SYS_pidfd_open, process, 0);
 
@@ -95,4 +96,24 @@ int target_is_cloexec(pid_t process, int fd)
 	snprintf(path, sizeof(path), "/proc/%d/fdinfo/%d", process, fd);
 	r = read_number(path, "flags", 8, &flags);
 	return r < 0 ? r : (flags & 02000000) != 0; /* O_CLOEXEC as proc(5) shows it, on every architecture that we know */
+}
+
+int target_socket(const struct call *c, pid_t *ret_process, int *ret_pidfd)
+{
+	pid_t process = target_process(c->tid);
+	cleanup_close int low = process > 0 ? open_process(process) : -1;
+	cleanup_close int pidfd = low < 0 ? -1 : fcntl(low, F_DUPFD_CLOEXEC, NOTIFY_OWN_FDS); /* out of rearm()'s way */
+	int sock;
+
+	trp_close(&low);
+	if (pidfd < 0)
+		return -ESRCH;
+	sock = target_fetch(pidfd, c->fd);
+	if (sock < 0)
+		return sock;
+	if (ret_process)
+		*ret_process = process;
+	if (ret_pidfd)
+		*ret_pidfd = trp_steal_fd(&pidfd);
+	return sock;
 }
