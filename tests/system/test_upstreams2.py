@@ -53,11 +53,13 @@ ROWS = [
         graceful_stop=False, cannot={"reload": "there is no reload by signal"}),
     Row("puma", drop_in=APP),
     Row("haproxy", other_profiles={"app": BEHIND_HAPROXY},
-        drop_in="[service]\nrequires = app\n[sandbox]\nuse = app\nbind = {content} /srv\n"),
+        # a stop just after the start may be lost (doc/upstreams.md): not 20 s each time
+        drop_in="[service]\nrequires = app\nstop-timeout = 3s\n[sandbox]\nuse = app\nbind = {content} /srv\n"),
     Row("mini-httpd", drop_in=CGI, client="/cgi-bin/client", graceful_stop=False, cannot={
         "https": "one port, with TLS or without", **MINI_HTTPD}),
     Row("mini-httpd-tls", drop_in=CGI, client="/cgi-bin/client", content="mini-httpd", graceful_stop=False, cannot={
-        "http": "one port, with TLS or without", **MINI_HTTPD}),
+        "http": "one port, with TLS or without",
+        "client-address": "cannot learn the client's port", **MINI_HTTPD}),
     Row("mosquitto", ask=ask_mqtt, client_log=r"New connection from (?P<address>\S+):(?P<port>{token}) on port",
         reloaded="Reloading config", graceful_stop=False, cannot={
             "http": "MQTT has no name in its first bytes",
@@ -90,6 +92,20 @@ globals()["mosquitto"].test_12_messages = test_messages
 globals()["mosquitto"].test_13_wrong_password = test_wrong_password
 
 
+def test_address(self):
+    """The client's true address; for the port see the row."""
+    for source, there in (("127.0.0.1", "127.0.0.1"), ("127.77.0.3", "127.0.0.1"), ("::1", "::1")):
+        connection = upstreams.client(self.row, there, True, (source, 0))
+        try:
+            connection.request("GET", self.row.client)
+            self.assertEqual(connection.getresponse().read().decode().split()[0].replace("::ffff:", ""), source)
+        finally:
+            connection.close()
+
+
+globals()["mini_httpd_tls"].test_12_address = test_address
+
+
 class PostgreSQL(unittest.TestCase):
     """What Debian's PostgreSQL 15 and its clients cannot do, and why."""
     SSL_REQUEST = bytes.fromhex("0000000804d2162f")
@@ -99,9 +115,12 @@ class PostgreSQL(unittest.TestCase):
         self.assertIn(self.REASON, upstreams.section("postgresql"))
         with trp.Daemon(state=upstreams.STATE) as d, web.connect("127.0.0.1", trp.TLS_PORT) as sock:
             sock.sendall(self.SSL_REQUEST)
-            answer = sock.recv(1)  # S would be: go on with TLS
+            try:
+                answer = sock.recv(1)  # S would be: go on with TLS
+            except ConnectionResetError:
+                answer = b""
             self.assertNotIn(answer, (b"S", b"N"))
-            self.assertTrue(d.router_pid())
+            self.assertEqual(d.daemon_log().count("router ready"), 1)
 
 
 if __name__ == "__main__":
