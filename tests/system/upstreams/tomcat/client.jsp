@@ -1,2 +1,3 @@
 <%@ page contentType="text/plain" trimDirectiveWhitespaces="true" session="false" %>
-<%= request.getRemoteAddr() + " " + request.getRemotePort() %>
+<%-- Java has a long form of its own for ::1 --%>
+<%= request.getRemoteAddr().replace("0:0:0:0:0:0:0:1", "::1") + " " + request.getRemotePort() %>
