@@ -9,7 +9,13 @@
 		@Override
 		public void onOpen(Session session, EndpointConfig config) {
 			session.setMaxTextMessageBufferSize(1 << 20);
-			session.addMessageHandler(String.class, text -> session.getAsyncRemote().sendText(text));
+			session.addMessageHandler(String.class, text -> {
+				try {
+					session.getBasicRemote().sendText(text);
+				} catch (java.io.IOException e) {
+					throw new java.io.UncheckedIOException(e);
+				}
+			});
 		}
 
 		@Override
