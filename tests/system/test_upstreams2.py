@@ -57,7 +57,7 @@ def ask_mqtt(row, address, _, source=None):
 ROWS = [
     Row("django", drop_in=APP + "[environment]\nDJANGO_SETTINGS_MODULE = project.settings\n",
         cannot={"websocket": "a WSGI application has no way to speak WebSocket on gunicorn's threads"}),
-    Row("uwsgi", drop_in=APP, cannot={"keep-alive": "its workers close after each answer",
+    Row("uwsgi", drop_in=APP, graceful_stop=False, cannot={"keep-alive": "its workers close after each answer",
                                       "leaks": "a stop that comes just after it listens is lost"}),
     Row("tomcat", drop_in=APP, client="/client.jsp", upload=("POST", "/upload.jsp"), websocket="/websocket.jsp",
         graceful_stop=False, cannot={"reload": "there is no reload by signal"}),
