@@ -4,7 +4,12 @@
 #pragma once
 
 #include <stddef.h>
+#include <sys/socket.h>
 #include <sys/types.h>
+
+#ifndef SO_PASSRIGHTS
+#define SO_PASSRIGHTS 83 /* Linux 6.16: 0 = no descriptors are taken on this socket */
+#endif
 
 /* Most descriptors in one message that this program sends or receives. */
 #define TRP_FDPASS_MAX 32

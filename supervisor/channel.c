@@ -16,10 +16,6 @@
 #define CHANNEL_QUEUE_MAX     4096
 #define CHANNEL_MESSAGE_BYTES 768 /* what a message with a descriptor takes of the send buffer */
 
-#ifndef SO_PASSRIGHTS
-#define SO_PASSRIGHTS 83 /* Linux 6.16 */
-#endif
-
 static int bind_name(int fd, uint16_t port, uint16_t family)
 {
 	struct sockaddr_un name = {.sun_family = AF_UNIX};

@@ -8,7 +8,6 @@
 #include "supervisor/profile/keys.h"
 #include "supervisor/reap.h"
 #include "supervisor/service.h"
-#include "supervisor/users.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -19,10 +18,6 @@
 
 #define MESSAGES_PER_TURN 64
 #define STATUS_SECONDS    1.0 /* at most one STATUS= is passed on in this time */
-
-#ifndef SO_PASSRIGHTS
-#define SO_PASSRIGHTS 83 /* Linux 6.16 */
-#endif
 
 int instance_send(struct service *s, enum trp_init_type type, int value)
 {
@@ -311,7 +306,7 @@ static int open_notify(struct service *s)
 
 	if (!path)
 		return -ENOMEM;
-	r = users_resolve(s->profile->root == ROOT_HOST ? "/" : s->root, s->profile->user, s->profile->group, &uid, &gid);
+	r = prepare_user(s, &uid, &gid);
 	return r < 0 ? r : notify_open(path, s->uid_base + uid, s->uid_base + gid, &s->run.notify);
 }
 

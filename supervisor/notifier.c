@@ -16,10 +16,6 @@
 #define MESSAGES_PER_TURN 16
 #define FIRST_COPY        16 /* above all numbers that the process is given */
 
-#ifndef SO_PASSRIGHTS
-#define SO_PASSRIGHTS 83 /* Linux 6.16 */
-#endif
-
 int notifier_prepare(struct service *s, int *ret_init_end)
 {
 	int pair[2];

@@ -1,15 +1,12 @@
 /* SPDX-License-Identifier: ISC */
 #include "supervisor/notify.h"
+#include "base/fdpass.h"
 
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
-
-#ifndef SO_PASSRIGHTS
-#define SO_PASSRIGHTS 83 /* Linux 6.16 */
-#endif
 
 int notify_open(const char *path, uid_t uid, gid_t gid, int *ret_fd)
 {

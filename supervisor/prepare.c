@@ -115,6 +115,13 @@ static int prepare_root(struct service *s)
 	return (p->root == ROOT_PACKAGES || p->root == ROOT_DIRECTORY) && !s->root ? -ENOMEM : 0;
 }
 
+int prepare_user(const struct service *s, uid_t *ret_uid, gid_t *ret_gid)
+{
+	const struct profile *p = s->profile;
+
+	return users_resolve(p->root == ROOT_HOST ? "/" : s->root, p->user, p->group, ret_uid, ret_gid);
+}
+
 int prepare_host(struct service *s)
 {
 	const struct profile *p = s->profile;
@@ -134,7 +141,7 @@ int prepare_host(struct service *s)
 	r = adapter_choose(s);
 	if (r < 0)
 		return r;
-	r = users_resolve(p->root == ROOT_HOST ? "/" : s->root, p->user, p->group, &uid, &gid);
+	r = prepare_user(s, &uid, &gid);
 	if (r < 0) {
 		struct profile_where where = profile_where(p, "service", "user");
 		snprintf(s->message, sizeof(s->message), "%s:%u: user: %s%s%s: %s", where.file ? where.file : p->file,

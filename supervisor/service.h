@@ -107,6 +107,8 @@ int spawn_sandbox(struct service *s, const int out_err[2], int control, int noti
 
 /* prepare.c: what a sandbox needs on the host: range, root, group, directories, filter. 0 or -errno with message set. */
 int prepare_host(struct service *s);
+/* Who it runs as inside (users.h); its root must be known. */
+int prepare_user(const struct service *s, uid_t *ret_uid, gid_t *ret_gid);
 /* Unmounts what prepare_host() mounted. */
 void prepare_undo(struct service *s);
 char *prepare_state_dir(const struct service *s);

@@ -4,7 +4,6 @@
 #include "supervisor/relay.h"
 #include "supervisor/secrets.h"
 #include "supervisor/service.h"
-#include "supervisor/users.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -326,8 +325,7 @@ int spawn_sandbox(struct service *s, const int out_err[2], int control, int noti
 	if (!b)
 		return -ENOMEM;
 	b->s = s;
-	r = users_resolve(s->profile->root == ROOT_HOST ? "/" : s->root, s->profile->user, s->profile->group, &b->uid,
-		&b->gid);
+	r = prepare_user(s, &b->uid, &b->gid);
 	/* so that a program may open /dev/stdout by name, as web servers do for their logs */
 	for (int i = 0; i < 2 && r == 0; i++)
 		if (fchown(out_err[i], s->uid_base + b->uid, s->uid_base + b->gid) < 0)

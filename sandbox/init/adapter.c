@@ -13,10 +13,6 @@
 #define ASK_LIMIT_MS 2000
 #define BACKLOG      64
 
-#ifndef SO_PASSRIGHTS
-#define SO_PASSRIGHTS 83 /* Linux 6.16 */
-#endif
-
 static int listener = -1;
 static struct {
 	int fd;
