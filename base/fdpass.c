@@ -17,6 +17,20 @@ static void copy_ints(int *to, const int *from, size_t n)
 		to[i] = from[i];
 }
 
+/* Puts n_fds descriptors beside the message; control: aligned room for them. */
+static void attach(struct msghdr *hdr, char *control, const int *fds, size_t n_fds)
+{
+	struct cmsghdr *c;
+
+	hdr->msg_control = control;
+	hdr->msg_controllen = CMSG_SPACE(sizeof(int) * n_fds);
+	c = CMSG_FIRSTHDR(hdr);
+	c->cmsg_level = SOL_SOCKET;
+	c->cmsg_type = SCM_RIGHTS;
+	c->cmsg_len = CMSG_LEN(sizeof(int) * n_fds);
+	copy_ints((int *)(void *)CMSG_DATA(c), fds, n_fds);
+}
+
 int trp_fd_send(int sock, const void *msg, size_t len, const int *fds, size_t n_fds, int flags)
 {
 	union fdpass_control control;
@@ -26,21 +40,52 @@ int trp_fd_send(int sock, const void *msg, size_t len, const int *fds, size_t n_
 
 	if (n_fds > TRP_FDPASS_MAX)
 		return -EINVAL;
-	if (n_fds > 0) {
-		hdr.msg_control = control.bytes;
-		hdr.msg_controllen = CMSG_SPACE(sizeof(int) * n_fds);
-
-		struct cmsghdr *c = CMSG_FIRSTHDR(&hdr);
-		c->cmsg_level = SOL_SOCKET;
-		c->cmsg_type = SCM_RIGHTS;
-		c->cmsg_len = CMSG_LEN(sizeof(int) * n_fds);
-		copy_ints((int *)(void *)CMSG_DATA(c), fds, n_fds);
-	}
+	if (n_fds > 0)
+		attach(&hdr, control.bytes, fds, n_fds);
 	do
 		n = trp_raw_sendmsg(sock, &hdr, flags | MSG_NOSIGNAL);
 	while (n == -EINTR);
 	return n < 0 ? (int)n : 0;
 }
+
+#ifndef TRP_FREESTANDING
+int trp_fd_pair(int ret[2])
+{
+	int off = 0;
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ret) < 0)
+		return -errno;
+	setsockopt(ret[0], SOL_SOCKET, SO_PASSRIGHTS, &off, sizeof(off));
+	return 0;
+}
+
+int trp_fd_send_many(int sock, const struct trp_fd_msg *msgs, size_t n, int flags)
+{
+	struct mmsghdr hdrs[TRP_FDPASS_MAX];
+	struct iovec iovs[TRP_FDPASS_MAX];
+	union {
+		struct cmsghdr align;
+		char bytes[CMSG_SPACE(sizeof(int))];
+	} controls[TRP_FDPASS_MAX];
+	int sent;
+
+	if (n == 0 || n > TRP_FDPASS_MAX)
+		return -EINVAL;
+	if (n == 1) {
+		sent = trp_fd_send(sock, msgs->data, msgs->len, &msgs->fd, 1, flags);
+		return sent < 0 ? sent : 1;
+	}
+	for (size_t i = 0; i < n; i++) {
+		iovs[i] = (struct iovec){.iov_base = (void *)msgs[i].data, .iov_len = msgs[i].len};
+		hdrs[i].msg_hdr = (struct msghdr){.msg_iov = &iovs[i], .msg_iovlen = 1};
+		attach(&hdrs[i].msg_hdr, controls[i].bytes, &msgs[i].fd, 1);
+	}
+	do
+		sent = sendmmsg(sock, hdrs, (unsigned)n, flags | MSG_NOSIGNAL);
+	while (sent < 0 && errno == EINTR);
+	return sent < 0 ? -errno : sent;
+}
+#endif
 
 /* Collects the descriptors of every SCM_RIGHTS header into fds; returns how many there are. */
 static size_t collect(struct msghdr *hdr, int *fds)
@@ -118,6 +163,12 @@ ssize_t trp_fd_recv_upto(
 		n = receive(sock, buf, size, ret_fds, max, ret_n, flags | MSG_CMSG_CLOEXEC);
 	while (n == -EINTR);
 	return n;
+}
+
+ssize_t trp_fd_recv_upto_once(
+	int sock, void *buf, size_t size, int *ret_fds, size_t max, size_t *ret_n, int flags)
+{
+	return receive(sock, buf, size, ret_fds, max, ret_n, flags);
 }
 
 ssize_t trp_fd_recv(int sock, void *buf, size_t size, int *ret_fds, size_t n_fds, int flags)

@@ -19,6 +19,13 @@ enum trp_protocol {
 	TRP_PROTO_NONE = 0, /* not looked at, or not known */
 	TRP_PROTO_HTTP1 = 1,
 	TRP_PROTO_TLS = 2,
+	TRP_PROTO_SSH = 3,
+	TRP_PROTO_POSTGRES = 4,
+	TRP_PROTO_H2C = 5, /* HTTP/2 without TLS, by prior knowledge */
+	TRP_PROTO_MINECRAFT = 6,
+	TRP_PROTO_XMPP = 7,        /* of a client */
+	TRP_PROTO_XMPP_SERVER = 8, /* of another server */
+	TRP_PROTO_COUNT
 };
 
 /* An address as the socket's own family has it (a dual-stack listener: IPv4 peers are v4-mapped). */
@@ -29,12 +36,17 @@ struct trp_addr {
 	uint8_t ip[16]; /* AF_INET: the first four */
 };
 
+/* flags; a receiver ignores those that it does not know */
+#define TRP_HANDOFF_ECH 1u /* TLS: the client offers Encrypted Client Hello; name is the outer one (or GREASE) */
+/* peer and local are those that a trusted load balancer told (PROXY protocol): the socket's own are the balancer's */
+#define TRP_HANDOFF_PROXIED 2u
+
 struct trp_handoff {
 	uint32_t magic;
 	uint8_t version;
 	uint8_t protocol; /* enum trp_protocol */
 	uint16_t size;    /* bytes of this message: offsetof(name) + name_len */
-	uint32_t flags;   /* none defined: 0 */
+	uint32_t flags;   /* TRP_HANDOFF_* */
 	uint32_t listener;
 	uint64_t accepted_ns; /* CLOCK_MONOTONIC, nanoseconds */
 	struct trp_addr peer;

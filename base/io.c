@@ -91,28 +91,38 @@ static int open_parent(int dir_fd, const char *path)
 	return fd < 0 ? -errno : fd;
 }
 
-int trp_write_atomic(int dir_fd, const char *path, const void *buf, size_t len, mode_t mode)
+static int replace(int dir_fd, const char *path, const void *buf, size_t len, mode_t mode, bool durable)
 {
 	cleanup_free char *tmp = trp_asprintf("%s.new", path);
-	cleanup_close int fd = -1, parent = -1;
+	cleanup_close int fd = -1;
 	int r;
 
 	if (!tmp)
 		return -ENOMEM;
-	parent = open_parent(dir_fd, path);
-	if (parent < 0)
-		return parent;
 	fd = openat(dir_fd, tmp, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, mode);
 	if (fd < 0)
 		return -errno;
 	r = trp_write_all(fd, buf, len);
-	if (r == 0 && (fchmod(fd, mode) < 0 || fsync(fd) < 0 || renameat(dir_fd, tmp, dir_fd, path) < 0))
+	if (r == 0 && (fchmod(fd, mode) < 0 || (durable && fsync(fd) < 0) || renameat(dir_fd, tmp, dir_fd, path) < 0))
 		r = -errno;
-	if (r < 0) {
+	if (r < 0)
 		unlinkat(dir_fd, tmp, 0);
+	return r;
+}
+
+int trp_write_atomic(int dir_fd, const char *path, const void *buf, size_t len, mode_t mode)
+{
+	cleanup_close int parent = open_parent(dir_fd, path);
+	int r = parent < 0 ? parent : replace(dir_fd, path, buf, len, mode, true);
+
+	if (r < 0)
 		return r;
-	}
 	return fsync(parent) < 0 ? -errno : 0;
+}
+
+int trp_write_whole(int dir_fd, const char *path, const void *buf, size_t len, mode_t mode)
+{
+	return replace(dir_fd, path, buf, len, mode, false);
 }
 
 int trp_mkdir_p(const char *path, mode_t mode)
@@ -214,10 +224,15 @@ int trp_set_nonblock(int fd, bool on)
 	return fcntl(fd, F_SETFL, flags) < 0 ? -errno : 0;
 }
 
-uint64_t trp_now_ms(void)
+uint64_t trp_now_ns(void)
 {
 	struct timespec ts;
 
 	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
+	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}
+
+uint64_t trp_now_ms(void)
+{
+	return trp_now_ns() / 1000000u;
 }

@@ -18,6 +18,8 @@ int trp_write_file(int dir_fd, const char *path, const char *text);
 /* Replaces path by a file with this content: temporary file beside it, fsync, rename, fsync of the
  * directory. A reader sees the old or the new whole. */
 int trp_write_atomic(int dir_fd, const char *path, const void *buf, size_t len, mode_t mode);
+/* The same without the fsync, which can take as long as a disk likes: for what need not outlive the machine's next crash. */
+int trp_write_whole(int dir_fd, const char *path, const void *buf, size_t len, mode_t mode);
 
 /* mkdir -p; existing directories are left as they are. */
 int trp_mkdir_p(const char *path, mode_t mode);
@@ -30,4 +32,5 @@ int trp_remove_tree(int dir_fd, const char *path);
 char *trp_asprintf(const char *fmt, ...) TRP_PRINTF(1, 2);
 
 int trp_set_nonblock(int fd, bool on);
-uint64_t trp_now_ms(void); /* CLOCK_MONOTONIC */
+uint64_t trp_now_ns(void); /* CLOCK_MONOTONIC */
+uint64_t trp_now_ms(void);

@@ -2,10 +2,14 @@
 #include "parse.h"
 #include "util.h"
 
+#include <arpa/inet.h>
 #include <ctype.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
+
+#define RATE_INTERVAL_MIN_NS 1000u /* 1,000,000 a second */
 
 /* Digits at *p, advancing it. -EINVAL: none; -ERANGE: more than 64 bits. */
 static int take_digits(const char **p, uint64_t *ret)
@@ -177,6 +181,28 @@ int trp_parse_percent(const char *text, uint64_t *ret_permille)
 	return 0;
 }
 
+int trp_parse_rate(const char *text, uint64_t *ret_interval_ns)
+{
+	static const struct unit units[] = {{"s", 1000000000}, {"sec", 1000000000}, {"m", 60000000000}, {"min", 60000000000},
+		{"h", 3600000000000}};
+	const struct unit *u;
+	uint64_t n;
+	int r = take_digits(&text, &n);
+
+	if (r < 0)
+		return r;
+	if (*text != '/')
+		return -EINVAL;
+	text++;
+	u = find_unit(units, TRP_ARRAY_SIZE(units), &text);
+	if (!u || *text || n == 0)
+		return -EINVAL;
+	if (u->scale / n < RATE_INTERVAL_MIN_NS)
+		return -ERANGE;
+	*ret_interval_ns = u->scale / n;
+	return 0;
+}
+
 int trp_parse_signal(const char *text, int *ret)
 {
 	static const struct {
@@ -243,22 +269,44 @@ int trp_canonical_host(const char *text, bool wildcard, char ret[254])
 			c = (char)(c - 'A' + 'a');
 		out[i] = c;
 		if (c == '.') {
-			if (label == 0 || text[i - 1] == '-')
+			if (label == 0)
 				return -EINVAL;
 			label = 0;
 			continue;
 		}
-		if (!((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' ||
-			    (c == '-' && label > 0)))
+		/* a hyphen at a label's end is no host name (RFC 952), but clients and servers use such names */
+		if (!((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '-'))
 			return -EINVAL;
 		if (++label > 63)
 			return -EINVAL;
 	}
-	if (label == 0 || text[len - 1] == '-')
+	if (label == 0)
 		return -EINVAL;
 	out[len] = '\0';
 	memcpy(ret, out, len + 1);
 	return 0;
+}
+
+int trp_canonical_literal(const char *text, char ret[254])
+{
+	size_t len = strlen(text);
+	char inner[INET6_ADDRSTRLEN];
+	struct in6_addr addr;
+
+	if (len < 4 || len - 2 >= sizeof(inner) || text[0] != '[' || text[len - 1] != ']')
+		return -EINVAL;
+	memcpy(inner, text + 1, len - 2);
+	inner[len - 2] = '\0';
+	if (inet_pton(AF_INET6, inner, &addr) != 1)
+		return -EINVAL;
+	inet_ntop(AF_INET6, &addr, inner, sizeof(inner));
+	snprintf(ret, 254, "[%s]", inner);
+	return 0;
+}
+
+int trp_canonical_route(const char *text, char ret[254])
+{
+	return text[0] == '[' ? trp_canonical_literal(text, ret) : trp_canonical_host(text, true, ret);
 }
 
 #define WORD_MAX 64
@@ -303,4 +351,11 @@ const char *trp_nearest(const char *word, const char *const *candidates, size_t 
 		}
 	}
 	return best && best_distance <= (len < 4 ? 1 : len / 3 + 1) ? best : NULL;
+}
+
+bool trp_path_within(const char *path, const char *dir)
+{
+	size_t len = strlen(dir);
+
+	return strncmp(path, dir, len) == 0 && (path[len] == '/' || path[len] == '\0');
 }

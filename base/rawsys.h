@@ -78,9 +78,20 @@ static inline int trp_raw_getsockopt(int fd, int level, int opt, void *value, so
 	return (int)trp_syscall(SYS_getsockopt, fd, level, opt, (long)value, (long)len, 0);
 }
 
+static inline int trp_raw_getsockname(int fd, void *addr, socklen_t *len)
+{
+	return (int)trp_syscall(SYS_getsockname, fd, (long)addr, (long)len, 0, 0, 0);
+}
+
 static inline int trp_raw_fcntl(int fd, int cmd, long arg)
 {
 	return (int)trp_syscall(SYS_fcntl, fd, cmd, arg, 0, 0, 0);
+}
+
+/* Not for files that are made: it passes no mode. */
+static inline int trp_raw_openat(int dir, const char *path, int flags)
+{
+	return (int)trp_syscall(SYS_openat, dir, (long)path, flags, 0, 0, 0);
 }
 
 #else
@@ -127,10 +138,21 @@ static inline int trp_raw_getsockopt(int fd, int level, int opt, void *value, so
 	return getsockopt(fd, level, opt, value, len) < 0 ? -errno : 0;
 }
 
+static inline int trp_raw_getsockname(int fd, void *addr, socklen_t *len)
+{
+	return getsockname(fd, (struct sockaddr *)addr, len) < 0 ? -errno : 0;
+}
+
 static inline int trp_raw_fcntl(int fd, int cmd, long arg)
 {
 	int r = fcntl(fd, cmd, arg);
 	return r < 0 ? -errno : r;
+}
+
+static inline int trp_raw_openat(int dir, const char *path, int flags)
+{
+	int fd = openat(dir, path, flags);
+	return fd < 0 ? -errno : fd;
 }
 
 #endif
