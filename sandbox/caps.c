@@ -6,8 +6,9 @@
  * every set is emptied and looked at. */
 #include "sandbox/child.h"
 
+#include <linux/capability.h>
 #include <linux/securebits.h>
-#include <sys/capability.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 
@@ -34,14 +35,15 @@ int child_ns_root(struct child *c, const struct plan_step *s)
 
 int child_bounding(struct child *c, const struct plan_step *s)
 {
+	unsigned long cap = 0;
+
 	(void)c, (void)s;
-	if (cap_set_secbits(SECUREBITS) < 0)
+	if (prctl(PR_SET_SECUREBITS, SECUREBITS, 0, 0, 0) < 0)
 		return -errno;
 	/* also those of a newer kernel that libcap has no name for: the kernel says where they end */
-	for (cap_value_t cap = 0; CAP_IS_SUPPORTED(cap); cap++)
-		if (cap_drop_bound(cap) < 0)
-			return -errno;
-	return 0;
+	while (prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) == 0)
+		cap++;
+	return errno == EINVAL && cap > CAP_SYS_ADMIN ? 0 : -errno;
 }
 
 int child_ids(struct child *c, const struct plan_step *s)
@@ -50,19 +52,22 @@ int child_ids(struct child *c, const struct plan_step *s)
 	return set_ids(c->spec->uid, c->spec->gid);
 }
 
+/* By the system calls: libcap allocates, and each page that a forked copy writes to is copied first. */
 static int empty_sets(void)
 {
-	cap_t none = cap_init(), now = NULL;
-	int r = none && cap_reset_ambient() == 0 && cap_set_proc(none) == 0 ? 0 : -errno;
+	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct sets[_LINUX_CAPABILITY_U32S_3] = {0};
 
-	if (r == 0) {
-		now = cap_get_proc();
-		/* the kernel said yes: did it? */
-		r = !now ? -errno : cap_compare(now, none) == 0 ? 0 : -ENOTRECOVERABLE;
-	}
-	cap_free(now);
-	cap_free(none);
-	return r;
+	if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0 || syscall(SYS_capset, &header, sets) < 0)
+		return -errno;
+	memset(sets, 0xff, sizeof(sets));
+	if (syscall(SYS_capget, &header, sets) < 0)
+		return -errno;
+	/* the kernel said yes: did it? */
+	for (size_t i = 0; i < TRP_ARRAY_SIZE(sets); i++)
+		if (sets[i].effective || sets[i].permitted || sets[i].inheritable)
+			return -ENOTRECOVERABLE;
+	return 0;
 }
 
 int child_drop_caps(struct child *c, const struct plan_step *s)
@@ -70,7 +75,7 @@ int child_drop_caps(struct child *c, const struct plan_step *s)
 	int r = empty_sets();
 
 	(void)c, (void)s;
-	if (r == 0 && (cap_get_bound(CAP_SYS_ADMIN) != 0 || cap_get_secbits() != SECUREBITS))
+	if (r == 0 && (prctl(PR_CAPBSET_READ, CAP_SYS_ADMIN, 0, 0, 0) != 0 || prctl(PR_GET_SECUREBITS, 0, 0, 0, 0) != SECUREBITS))
 		r = -ENOTRECOVERABLE;
 	return r;
 }

@@ -24,6 +24,9 @@ enum limit_value {
 	VALUE_CPU_QUOTA, /* microseconds for each period */
 	VALUE_CPU_PERIOD,
 	VALUE_CPU_MAX, /* both */
+	VALUE_WEIGHT,
+	VALUE_SHARES, /* the same on v1's scale, whose default is 1024 */
+	VALUE_ALL_OR_NONE, /* 1, where memory is limited */
 };
 
 static const struct limit_file {
@@ -38,6 +41,7 @@ static const struct limit_file {
 	{CGROUP_PIDS, false, "pids.max", VALUE_LIMIT, "max", false},
 	{CGROUP_MEMORY, true, "memory.max", VALUE_LIMIT, "max", false},
 	{CGROUP_MEMORY, true, "memory.swap.max", VALUE_NO_SWAP, "max", true},
+	{CGROUP_MEMORY, true, "memory.oom.group", VALUE_ALL_OR_NONE, "0", true},
 	/* never below the limit without swap, not even for a moment */
 	{CGROUP_MEMORY, false, "memory.memsw.limit_in_bytes", VALUE_NO_LIMIT, "-1", true},
 	{CGROUP_MEMORY, false, "memory.limit_in_bytes", VALUE_LIMIT, "-1", false},
@@ -45,6 +49,8 @@ static const struct limit_file {
 	{CGROUP_CPU, true, "cpu.max", VALUE_CPU_MAX, "max", false},
 	{CGROUP_CPU, false, "cpu.cfs_period_us", VALUE_CPU_PERIOD, "100000", false},
 	{CGROUP_CPU, false, "cpu.cfs_quota_us", VALUE_CPU_QUOTA, "-1", false},
+	{CGROUP_CPU, true, "cpu.weight", VALUE_WEIGHT, "100", false},
+	{CGROUP_CPU, false, "cpu.shares", VALUE_SHARES, "1024", false},
 };
 
 static uint64_t limit_of(const struct cgroup_limits *l, enum cgroup_controller c)
@@ -61,12 +67,25 @@ static uint64_t limit_of(const struct cgroup_limits *l, enum cgroup_controller c
 	}
 }
 
-static void format_value(const struct limit_file *f, uint64_t limit, char out[64])
+static bool format_weight(const struct limit_file *f, const struct cgroup_limits *l, char out[64])
 {
+	unsigned long weight = l->cpu_weight ? l->cpu_weight : CGROUP_WEIGHT;
+
+	if (f->value != VALUE_WEIGHT && f->value != VALUE_SHARES)
+		return false;
+	snprintf(out, 64, "%lu", f->value == VALUE_WEIGHT ? weight : weight * 1024 / CGROUP_WEIGHT);
+	return true;
+}
+
+static void format_value(const struct limit_file *f, const struct cgroup_limits *l, char out[64])
+{
+	uint64_t limit = limit_of(l, f->controller);
 	/* the kernel takes no quota below 1 ms: a small share needs a long period */
 	unsigned long long period = limit < 10 ? 1000000 : 100000;
 	unsigned long long quota = limit * (period / 1000);
 
+	if (format_weight(f, l, out))
+		return;
 	if (limit == CGROUP_UNLIMITED || f->value == VALUE_NO_LIMIT) {
 		snprintf(out, 64, "%s", f->no_limit);
 		return;
@@ -87,13 +106,18 @@ static void format_value(const struct limit_file *f, uint64_t limit, char out[64
 	case VALUE_CPU_MAX:
 		snprintf(out, 64, "%llu %llu", quota, period);
 		break;
+	case VALUE_ALL_OR_NONE:
+		snprintf(out, 64, "1");
+		break;
 	case VALUE_NO_LIMIT:
+	case VALUE_WEIGHT:
+	case VALUE_SHARES:
 		break;
 	}
 }
 
 /* What is unlimited is written too: the group may be a leftover that could not be removed yet. */
-static int set_limits(const struct cgroup_host *h, const struct cgroup *cg,
+int cgroup_set_limits(const struct cgroup_host *h, const struct cgroup *cg,
 	const struct cgroup_limits *l, char *err, size_t err_size)
 {
 	for (int c = 0; c < CGROUP_CONTROLLERS; c++)
@@ -108,7 +132,7 @@ static int set_limits(const struct cgroup_host *h, const struct cgroup *cg,
 		char text[64];
 		if (!here)
 			continue;
-		format_value(f, limit_of(l, f->controller), text);
+		format_value(f, l, text);
 		int r = trp_write_file(f->v2 ? cg->v2_fd : cg->v1_fd[f->controller], f->file, text);
 		if (r == 0 || (r == -ENOENT && f->optional))
 			continue;
@@ -166,6 +190,24 @@ static void clear_leftover(const struct cgroup_host *h, const char *name)
 	close_group(&old);
 }
 
+int cgroup_adopt(struct cgroup_host *h, const char *name, struct cgroup *ret)
+{
+	struct cgroup cg;
+	bool whole = strlen(name) < sizeof(cg.name);
+
+	open_leftover(h, name, &cg);
+	whole &= h->v2_fd < 0 || cg.v2_fd >= 0;
+	for (int c = 0; c < CGROUP_V1_MAX; c++)
+		whole &= h->v1_fd[c] < 0 || cg.v1_fd[c] >= 0 || c == CGROUP_IO; /* made for few */
+	if (!whole) {
+		close_group(&cg);
+		return -ENOENT;
+	}
+	strcpy(cg.name, name);
+	*ret = cg;
+	return 0;
+}
+
 int cgroup_clear(struct cgroup_host *h, const char *name)
 {
 	struct cgroup old;
@@ -187,7 +229,7 @@ int cgroup_clear(struct cgroup_host *h, const char *name)
 int cgroup_create(struct cgroup_host *h, const char *name, const struct cgroup_limits *limits,
 	struct cgroup *ret, char *err, size_t err_size)
 {
-	struct cgroup cg = {.v2_fd = -1, .v1_fd = {-1, -1, -1}};
+	struct cgroup cg = {CGROUP_NONE};
 	int r = 0;
 
 	if (!name[0] || strchr(name, '/') || name[0] == '.' || strlen(name) >= sizeof(cg.name)) {
@@ -199,12 +241,12 @@ int cgroup_create(struct cgroup_host *h, const char *name, const struct cgroup_l
 	if (h->v2_fd >= 0)
 		r = cg.v2_fd = make_group(h->v2_fd, name);
 	for (int c = 0; c < CGROUP_V1_MAX && r >= 0; c++)
-		if (h->v1_fd[c] >= 0)
+		if (h->v1_fd[c] >= 0 && (c != CGROUP_IO || cgroup_io_wanted(&limits->io))) /* each group costs at every start */
 			r = cg.v1_fd[c] = make_group(h->v1_fd[c], name);
 	if (r < 0)
 		snprintf(err, err_size, "cannot make the control group %s: %s", name, strerror(-r));
 	else
-		r = set_limits(h, &cg, limits, err, err_size);
+		r = cgroup_set_limits(h, &cg, limits, err, err_size);
 	if (r < 0) {
 		if (cgroup_destroy(h, &cg) < 0)
 			close_group(&cg);
@@ -296,6 +338,20 @@ static bool unpopulated(int dir)
 		       : nobody_in(dir);
 }
 
+int cgroup_freeze(const struct cgroup *cg, bool freeze)
+{
+	int r = cg->v2_fd < 0 ? -EOPNOTSUPP : trp_write_file(cg->v2_fd, "cgroup.freeze", freeze ? "1" : "0");
+
+	return r == -ENOENT ? -EOPNOTSUPP : r;
+}
+
+bool cgroup_is_frozen(const struct cgroup *cg)
+{
+	cleanup_free char *text = NULL;
+
+	return cg->v2_fd >= 0 && trp_read_file(cg->v2_fd, "cgroup.events", 4096, &text, NULL) == 0 && strstr(text, "frozen 1");
+}
+
 bool cgroup_is_empty(const struct cgroup *cg)
 {
 	if (cg->v2_fd >= 0 && !unpopulated(cg->v2_fd))
@@ -340,6 +396,44 @@ static uint64_t read_number(int dir, const char *file, const char *key)
 	return trp_parse_u64(p, &v) == 0 ? v : UINT64_MAX;
 }
 
+/* Does a file say what was written to it? Numbers are compared, as the kernel rounds sizes down to whole pages. */
+static bool says(const struct limit_file *f, const char *have, const char *want)
+{
+	uint64_t a, b, page = (uint64_t)sysconf(_SC_PAGESIZE);
+	cleanup_free char *word = strndup(have, strcspn(have, "\n"));
+
+	if (!word)
+		return true; /* no memory to say otherwise */
+	if (f->controller == CGROUP_MEMORY && f->value != VALUE_ALL_OR_NONE && trp_parse_u64(word, &a) == 0 && trp_parse_u64(want, &b) == 0)
+		return a / page == b / page;
+	return strcmp(word, want) == 0;
+}
+
+bool cgroup_in_force(const struct cgroup_host *h, const struct cgroup *cg, const struct cgroup_limits *l, char *differs, size_t size)
+{
+	for (size_t i = 0; i < TRP_ARRAY_SIZE(limit_files); i++) {
+		const struct limit_file *f = &limit_files[i];
+		int dir = f->v2 ? (h->v2_has[f->controller] ? cg->v2_fd : -1) : cg->v1_fd[f->controller];
+		cleanup_free char *have = NULL;
+		char want[64];
+		int r;
+
+		/* what shows "no limit" is of several forms, and nothing hangs on it */
+		if (dir < 0 || f->value == VALUE_NO_LIMIT || limit_of(l, f->controller) == CGROUP_UNLIMITED)
+			continue;
+		format_value(f, l, want);
+		r = trp_read_file(dir, f->file, 4096, &have, NULL);
+		if (r == -ENOENT && f->optional)
+			continue;
+		if (r == 0 && says(f, have, want))
+			continue;
+		snprintf(differs, size, "%s of its control group is %.*s, not %s", f->file, r < 0 ? 10 : (int)strcspn(have, "\n"),
+			r < 0 ? "unreadable" : have, want);
+		return false;
+	}
+	return true;
+}
+
 static uint64_t first_number(uint64_t a, uint64_t b)
 {
 	return a != UINT64_MAX ? a : b;
@@ -359,4 +453,10 @@ void cgroup_usage(const struct cgroup *cg, uint64_t *memory, uint64_t *pids, uin
 		ns = read_number(cg->v1_fd[CGROUP_CPU], "cpuacct.usage", NULL);
 		*cpu_us = ns == UINT64_MAX ? UINT64_MAX : ns / 1000;
 	}
+}
+
+uint64_t cgroup_memory_peak(const struct cgroup *cg)
+{
+	return first_number(read_number(cg->v2_fd, "memory.peak", NULL),
+		read_number(cg->v1_fd[CGROUP_MEMORY], "memory.max_usage_in_bytes", NULL));
 }

@@ -15,8 +15,13 @@
 #define DIR_FLAGS (O_RDONLY | O_DIRECTORY | O_CLOEXEC)
 
 static const char *const controller_names[] = {
-	[CGROUP_PIDS] = "pids", [CGROUP_MEMORY] = "memory", [CGROUP_CPU] = "cpu"};
+	[CGROUP_PIDS] = "pids", [CGROUP_MEMORY] = "memory", [CGROUP_CPU] = "cpu", [CGROUP_IO] = "io"};
 _Static_assert(TRP_ARRAY_SIZE(controller_names) == CGROUP_CONTROLLERS, "a name for each");
+
+static const char *v1_name(enum cgroup_controller c)
+{
+	return c == CGROUP_IO ? "blkio" : controller_names[c];
+}
 
 const char *cgroup_controller_name(enum cgroup_controller c)
 {
@@ -112,16 +117,28 @@ static int make_base(int parent, const char *base)
 	return fd < 0 ? -errno : fd;
 }
 
+/* In a hierarchy that does not have the one that was asked for: our own. */
+static void choose_dir(const struct cgroup_host *h, const struct mounted *m, const char *own, char ret[2 * PATH_MAX])
+{
+	struct stat st;
+
+	if (h->within) {
+		group_dir(m, h->within, ret);
+		if (stat(ret, &st) == 0)
+			return;
+	}
+	group_dir(m, own, ret);
+}
+
 static int open_v1(struct cgroup_host *h, enum cgroup_controller c, const char *mountinfo,
 	char *own, char *err, size_t err_size)
 {
 	char group[PATH_MAX], dir[2 * PATH_MAX];
 	struct mounted m;
 
-	if (!find_mount(mountinfo, controller_names[c], &m) ||
-		!own_group(own, controller_names[c], group))
+	if (!find_mount(mountinfo, v1_name(c), &m) || !own_group(own, v1_name(c), group))
 		return 0;
-	group_dir(&m, group, dir);
+	choose_dir(h, &m, group, dir);
 	h->v1_parent_fd[c] = open(dir, DIR_FLAGS);
 	h->v1_fd[c] = h->v1_parent_fd[c] < 0 ? -errno : make_base(h->v1_parent_fd[c], h->base);
 	if (h->v1_fd[c] >= 0)
@@ -156,16 +173,33 @@ static int enable(int dir, const bool want[CGROUP_CONTROLLERS])
 	return 0;
 }
 
+/* Whoever is in a group that was made for us alone. */
+static int move_all(int from, int to)
+{
+	cleanup_free char *text = NULL;
+	char *save = NULL;
+	int r = trp_read_file(from, "cgroup.procs", FILE_MAX, &text, NULL);
+
+	for (char *pid = r == 0 ? strtok_r(text, "\n", &save) : NULL; pid && r == 0; pid = strtok_r(NULL, "\n", &save)) {
+		r = trp_write_file(to, "cgroup.procs", pid);
+		if (r == -ESRCH)
+			r = 0;
+	}
+	return r;
+}
+
 /* A v2 group with controllers for those below it may hold no process itself: the daemon steps into
  * a leaf. */
-static int step_aside(int parent, const char *base)
+static int step_aside(int parent, const struct cgroup_host *h)
 {
 	char leaf[80];
 	cleanup_close int fd = -1;
 
-	snprintf(leaf, sizeof(leaf), "%s.daemon", base);
+	snprintf(leaf, sizeof(leaf), "%s.daemon", h->base);
 	fd = make_base(parent, leaf);
-	return fd < 0 ? fd : trp_write_file(fd, "cgroup.procs", "0");
+	if (fd < 0)
+		return fd;
+	return h->within ? move_all(parent, fd) : trp_write_file(fd, "cgroup.procs", "0");
 }
 
 /* The group in dir and the controllers that it can have. -EBUSY: other processes are in dir. */
@@ -182,7 +216,7 @@ static int try_v2(struct cgroup_host *h, const char *dir, bool is_top)
 		any |= want[c];
 	}
 	if (any && !is_top)
-		r = step_aside(parent, h->base);
+		r = step_aside(parent, h);
 	if (any && r == 0)
 		r = enable(parent, want);
 	if (r < 0)
@@ -211,13 +245,13 @@ static void leave_leaf(char *group, const char *base)
 		group[len - (size_t)n] = '\0';
 }
 
-/* Some controller that the host could give is not given to dir. */
+/* Some controller that the host could give is not given to dir. Limits on disks are wanted by few: not for those. */
 static bool lacks_some(const char *top, const char *dir)
 {
 	cleanup_close int top_fd = open(top, DIR_FLAGS), fd = open(dir, DIR_FLAGS);
 
 	for (int c = 0; c < CGROUP_CONTROLLERS; c++)
-		if (offers(top_fd, c, "cgroup.controllers") && !offers(fd, c, "cgroup.controllers"))
+		if (c != CGROUP_IO && offers(top_fd, c, "cgroup.controllers") && !offers(fd, c, "cgroup.controllers"))
 			return true;
 	return false;
 }
@@ -232,7 +266,7 @@ static int open_v2(
 	if (!find_mount(mountinfo, "", &m) || !own_group(own, "", group))
 		return 0;
 	leave_leaf(group, h->base);
-	group_dir(&m, group, dir);
+	choose_dir(h, &m, group, dir);
 	/* Our own group cannot do it: it was not delegated, or others are in it (a login shell's).
 	 * Then at the top, where any group may have processes. */
 	r = lacks_some(m.point, dir) ? -EBUSY : try_v2(h, dir, strcmp(dir, m.point) == 0);
@@ -248,7 +282,7 @@ static int open_v2(
 	return r;
 }
 
-static struct cgroup_host *new_host(const char *base)
+static struct cgroup_host *new_host(const char *base, const char *within)
 {
 	struct cgroup_host *h = calloc(1, sizeof(*h));
 
@@ -258,18 +292,19 @@ static struct cgroup_host *new_host(const char *base)
 	for (int c = 0; c < CGROUP_CONTROLLERS; c++)
 		h->v1_fd[c] = h->v1_parent_fd[c] = -1;
 	snprintf(h->base, sizeof(h->base), "%s", base);
+	h->within = within;
 	return h;
 }
 
 static bool has_any(const struct cgroup_host *h)
 {
 	for (int c = 0; c < CGROUP_CONTROLLERS; c++)
-		if (h->v1_fd[c] >= 0 || h->v2_has[c])
+		if (c != CGROUP_IO && (h->v1_fd[c] >= 0 || h->v2_has[c]))
 			return true;
 	return false;
 }
 
-int cgroup_host_open(const char *base, struct cgroup_host **ret, char *err, size_t err_size)
+int cgroup_host_open(const char *base, const char *within, struct cgroup_host **ret, char *err, size_t err_size)
 {
 	cleanup_free char *mountinfo = NULL, *own = NULL;
 	struct cgroup_host *h;
@@ -287,7 +322,7 @@ int cgroup_host_open(const char *base, struct cgroup_host **ret, char *err, size
 			"cannot read /proc/self/mountinfo and /proc/self/cgroup: %s", strerror(-r));
 		return r;
 	}
-	h = new_host(base);
+	h = new_host(base, within);
 	if (!h) {
 		snprintf(err, err_size, "no memory");
 		return -ENOMEM;

@@ -4,7 +4,7 @@
 
 #include "sandbox/cgroup.h"
 
-enum cgroup_controller { CGROUP_PIDS, CGROUP_MEMORY, CGROUP_CPU, CGROUP_CONTROLLERS };
+enum cgroup_controller { CGROUP_PIDS, CGROUP_MEMORY, CGROUP_CPU, CGROUP_IO, CGROUP_CONTROLLERS };
 _Static_assert(CGROUP_CONTROLLERS == CGROUP_V1_MAX, "one v1 group for each");
 
 struct cgroup_host {
@@ -13,6 +13,7 @@ struct cgroup_host {
 	int v1_fd[CGROUP_CONTROLLERS]; /* the same in v1; -1: not there, or v2 has the controller */
 	int v2_parent_fd, v1_parent_fd[CGROUP_CONTROLLERS]; /* to remove it at the end */
 	char base[64];
+	const char *within; /* NULL: below our own group */
 };
 
 const char *cgroup_controller_name(enum cgroup_controller c);

@@ -1,24 +1,77 @@
 /* SPDX-License-Identifier: ISC */
 /* child.c: runs a plan. IN THE CHILD, from clone3 to execveat: the first error is reported and ends
- * it. */
+ * it. In between, at PLAN_ORDER, it learns whose sandbox it is in. */
 #include "sandbox/child.h"
 
 #include "base/io.h"
+#include "sandbox/network.h"
+#include "sandbox/order.h"
+#include "sandbox/weaken.h"
 
 #include <fcntl.h>
 #include <linux/keyctl.h>
 #include <linux/seccomp.h>
-#include <net/if.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/ioctl.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
-#define PORT_START_FILE "/proc/sys/net/ipv4/ip_unprivileged_port_start"
+#define PR_SET_MDWE_ 65 /* Linux 6.3 */
+
+static int close_between(int first, int end)
+{
+	if (first >= end)
+		return 0;
+	return syscall(SYS_close_range, first, end - 1, 0) < 0 ? -errno : 0;
+}
+
+static int by_number(const void *a, const void *b)
+{
+	return *(const int *)a - *(const int *)b;
+}
+
+/* What the daemon has open is none of ours, and the end of one of its descriptors must be seen although we wait here. */
+static int close_all_but(int *keep, size_t n)
+{
+	int next = 0, r = 0;
+
+	qsort(keep, n, sizeof(*keep), by_number);
+	for (size_t i = 0; i < n && r == 0; i++) {
+		r = close_between(next, keep[i]);
+		next = keep[i] + 1;
+	}
+	return r < 0 || syscall(SYS_close_range, next, ~0U, 0) == 0 ? r : -errno;
+}
+
+/* End of file instead of an order: the daemon gave up or is gone. */
+static int step_order(struct child *c, const struct plan_step *s)
+{
+	int keep[] = {c->sync_fd, c->status_fd, c->root_fd}, r = 0;
+	struct order *o;
+
+	(void)s;
+	prctl(PR_SET_NAME, "trp-spare", 0, 0, 0);
+	if (!weakened(CONTROL_DESCRIPTORS))
+		r = close_all_but(keep, TRP_ARRAY_SIZE(keep));
+	if (r == 0)
+		r = order_receive(c->sync_fd, &o);
+	if (r < 0)
+		return r;
+	if (r == 0)
+		_exit(1);
+	trp_close(&c->sync_fd);
+	memcpy(o->own, c->own, c->n_own * sizeof(*c->own));
+	c->own = o->own;
+	c->spec = &o->spec;
+	c->plan = &o->plan;
+	c->trees = o->trees;
+	c->exec_fd = o->spec.exec_fd;
+	return 0;
+}
 
 /* End of file instead of the word: the daemon gave up or is gone. */
 static int step_wait(struct child *c, const struct plan_step *s)
@@ -46,27 +99,30 @@ static int step_cgroupns(struct child *c, const struct plan_step *s)
 
 static int step_loopback(struct child *c, const struct plan_step *s)
 {
-	cleanup_close int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	struct ifreq req = {.ifr_name = "lo"};
-
-	(void)c, (void)s;
-	if (fd < 0 || ioctl(fd, SIOCGIFFLAGS, &req) < 0)
-		return -errno;
-	req.ifr_flags |= IFF_UP;
-	return ioctl(fd, SIOCSIFFLAGS, &req) < 0 ? -errno : 0;
+	(void)s;
+	return c->network_is_ready ? 0 : network_loopback_up();
 }
 
-/* Through the old root's /proc: what is below net there is the caller's network namespace's. */
 static int step_port_start(struct child *c, const struct plan_step *s)
 {
-	char text[24];
-	int r;
+	return c->network_is_ready ? 0 : network_first_port(s->number, c->detail, sizeof(c->detail));
+}
 
+/* Through the old root's /proc: what is below user there is that of the caller's namespace. */
+static int step_sysctl(struct child *c, const struct plan_step *s)
+{
+	char text[24];
+
+	(void)c;
 	snprintf(text, sizeof(text), "%llu", (unsigned long long)s->number);
-	r = trp_write_file(AT_FDCWD, PORT_START_FILE, text);
-	if (r < 0)
-		snprintf(c->detail, sizeof(c->detail), "%s", PORT_START_FILE);
-	return r;
+	return trp_write_file(AT_FDCWD, s->path, text);
+}
+
+/* PR_SET_MDWE(2const); kernels without it have the filter do it. */
+static int step_mdwe(struct child *c, const struct plan_step *s)
+{
+	(void)c, (void)s;
+	return prctl(PR_SET_MDWE_, 1 /* PR_MDWE_REFUSE_EXEC_GAIN */, 0, 0, 0) < 0 && sandbox_has_mdwe() ? -errno : 0;
 }
 
 static int step_hostname(struct child *c, const struct plan_step *s)
@@ -85,13 +141,6 @@ static int move_up(int *fd, int min)
 		return -errno;
 	*fd = up;
 	return 0;
-}
-
-static int close_between(int first, int end)
-{
-	if (first >= end)
-		return 0;
-	return syscall(SYS_close_range, first, end - 1, 0) < 0 ? -errno : 0;
 }
 
 static int sweep(const struct sandbox_spec *spec, int low, int high)
@@ -124,10 +173,10 @@ static int step_fds(struct child *c, const struct plan_step *s)
 
 	(void)s;
 	r = move_up(&c->status_fd, above);
-	if (r == 0)
+	if (r == 0 && c->exec_fd >= 0)
 		r = move_up(&c->exec_fd, above);
 	for (size_t i = 0; i < spec->n_fds && r == 0; i++) {
-		saved[i] = spec->fds[i].from;
+		saved[i] = spec->fds[i].from == SANDBOX_FD_TERMINAL ? c->terminal : spec->fds[i].from;
 		r = move_up(&saved[i], above);
 		if (r < 0)
 			snprintf(c->detail, sizeof(c->detail), "descriptor %d", spec->fds[i].to);
@@ -135,8 +184,10 @@ static int step_fds(struct child *c, const struct plan_step *s)
 	for (size_t i = 0; i < spec->n_fds && r == 0; i++)
 		if (dup3(saved[i], spec->fds[i].to, 0) < 0)
 			r = -errno;
-	if (r < 0)
+	if (r < 0 || weakened(CONTROL_DESCRIPTORS))
 		return r;
+	if (c->exec_fd < 0)
+		return sweep(spec, c->status_fd, c->status_fd);
 	return c->status_fd < c->exec_fd ? sweep(spec, c->status_fd, c->exec_fd)
 					 : sweep(spec, c->exec_fd, c->status_fd);
 }
@@ -151,11 +202,12 @@ static int step_rlimit(struct child *c, const struct plan_step *s)
 
 /* A handler of the daemon's is gone with clone3's CLEAR_SIGHAND; what it ignores (SIGPIPE) would stay ignored. By the
  * system call, whose struct is all zero for "default": libc does not let its own two signals be set. */
-static int default_signals(void)
+static int step_signals(struct child *c, const struct plan_step *s)
 {
 	static const char by_default[32];
 	uint64_t none = 0;
 
+	(void)c, (void)s;
 	for (int sig = 1; sig <= 64; sig++)
 		syscall(SYS_rt_sigaction, sig, by_default, NULL, sizeof(none)); /* KILL and STOP cannot be set */
 	return syscall(SYS_rt_sigprocmask, SIG_SETMASK, &none, NULL, sizeof(none)) < 0 ? -errno : 0;
@@ -163,17 +215,12 @@ static int default_signals(void)
 
 static int step_session(struct child *c, const struct plan_step *s)
 {
-	int r;
-
 	(void)c;
-	if (setsid() < 0 && errno != EPERM) /* EPERM: we lead a group already, as pid 1 may */
+	if (!weakened(CONTROL_SESSION) && setsid() < 0 && errno != EPERM) /* EPERM: we lead a group already, as pid 1 may */
 		return -errno;
 	/* else the keys of the daemon's session would be ours; ENOSYS: there are no keys here */
-	if (syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL) < 0 && errno != ENOSYS)
+	if (!weakened(CONTROL_KEYRING) && syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL) < 0 && errno != ENOSYS)
 		return -errno;
-	r = default_signals();
-	if (r < 0)
-		return r;
 	umask(022);
 	return chdir(s->path) < 0 ? -errno : 0;
 }
@@ -189,11 +236,14 @@ static int step_seccomp(struct child *c, const struct plan_step *s)
 static int step_exec(struct child *c, const struct plan_step *s)
 {
 	(void)s;
+	if (c->exec_fd < 0)
+		return child_exec_by_name(c);
 	syscall(SYS_execveat, c->exec_fd, "", c->spec->argv, c->spec->envp, AT_EMPTY_PATH);
 	return -errno;
 }
 
 static int (*const run[])(struct child *c, const struct plan_step *s) = {
+	[PLAN_ORDER] = step_order,
 	[PLAN_WAIT] = step_wait,
 	[PLAN_CGROUPNS] = step_cgroupns,
 	[PLAN_NS_ROOT] = child_ns_root,
@@ -222,6 +272,14 @@ static int (*const run[])(struct child *c, const struct plan_step *s) = {
 	[PLAN_LANDLOCK] = child_landlock,
 	[PLAN_SECCOMP] = step_seccomp,
 	[PLAN_EXEC] = step_exec,
+	[PLAN_ALL_ADDRESSES] = child_all_addresses,
+	[PLAN_SYSCTL] = step_sysctl,
+	[PLAN_MDWE] = step_mdwe,
+	[PLAN_ENTER] = child_enter,
+	[PLAN_TERMINAL] = child_terminal,
+	[PLAN_INSIDE] = child_inside,
+	[PLAN_CONTROLLING] = child_controlling,
+	[PLAN_SIGNALS] = step_signals,
 };
 _Static_assert(TRP_ARRAY_SIZE(run) == PLAN_OP_COUNT, "code for each step");
 
@@ -239,9 +297,12 @@ static void report(const struct child *c, const struct plan_step *s, int error)
 
 void child_run(struct child *c)
 {
-	for (size_t i = 0; i < c->plan->n_steps; i++) {
+	for (size_t i = 0; i < c->plan->n_steps; i++) { /* step_order() changes the plan, of which the beginning is the same */
 		const struct plan_step *s = &c->plan->steps[i];
-		int r = run[s->op](c, s);
+		int r;
+
+		if (!weaken_step(c, s, &r))
+			r = run[s->op](c, s);
 		if (r < 0) {
 			report(c, s, -r);
 			break;

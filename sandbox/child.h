@@ -7,16 +7,25 @@
 
 #include "sandbox/plan.h"
 
+/* One more process in a sandbox that runs. */
+struct entry {
+	int pidfd; /* of its init */
+	unsigned short rows, columns;
+};
+
 struct child {
-	const struct sandbox_spec *spec;
+	const struct sandbox_spec *spec; /* NULL before PLAN_ORDER */
 	const struct plan *plan;
-	const int *trees; /* detached mounts, by index of plan->sources; -1: optional and not there */
+	const int *trees; /* detached mounts, by index of plan->sources; -1: optional and not there. NULL: an entry */
 	dev_t *own;       /* st_dev of each tmpfs that we made; room for plan->n_tmpfs */
 	size_t n_own;
 	int sync_fd;
 	int status_fd;
 	int exec_fd;
 	int root_fd; /* the new root */
+	bool network_is_ready; /* made by the daemon, with lo up and its ports */
+	const struct entry *entry; /* NULL: it is a sandbox's first process */
+	int terminal, master;  /* of an entry with one, else -1 */
 	char detail[120]; /* what exactly failed; set by a step that knows better than its path */
 };
 
@@ -55,6 +64,17 @@ int child_bounding(struct child *c, const struct plan_step *s);
 int child_ids(struct child *c, const struct plan_step *s);
 int child_drop_caps(struct child *c, const struct plan_step *s);
 int child_no_new_privs(struct child *c, const struct plan_step *s);
+
+/* enter_child.c */
+int child_enter(struct child *c, const struct plan_step *s);
+int child_terminal(struct child *c, const struct plan_step *s);
+int child_inside(struct child *c, const struct plan_step *s);
+int child_controlling(struct child *c, const struct plan_step *s);
+/* As execvp(3), with PATH of the spec's environment. Returns -errno. */
+int child_exec_by_name(const struct child *c);
+
+/* addresses.c */
+int child_all_addresses(struct child *c, const struct plan_step *s);
 
 /* landlock.c */
 int child_landlock(struct child *c, const struct plan_step *s);

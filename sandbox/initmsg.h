@@ -3,8 +3,10 @@
  * adapter and trp-init. AF_UNIX SOCK_SEQPACKET, native byte order. doc/protocol.md describes them.
  *
  * trp-init finds the control socket at descriptor TRP_INIT_CONTROL_FD and its work in its arguments:
- *   trp-init STEPS ARGC ARG... [ARGC ARG...]...
+ *   trp-init [PIDFILE] STEPS ARGC ARG... [ARGC ARG...]...
  * STEPS commands; all but the last are setup steps, run one after the other, each must exit 0; the last is the upstream.
+ * With PIDFILE (an absolute path) the upstream's main process is the one that writes its id there: the last command itself, or
+ * a daemon that it leaves behind when it exits 0; and when that one ends, the one that the file names then.
  * The daemon has sent the channels before it starts init: init takes what lies in the socket first. */
 #pragma once
 
@@ -14,6 +16,11 @@
 /* Only with the notify adapter: a socket to trp-notify. One message goes over it, one byte with the descriptor of the upstream's
  * filter (seccomp_unotify(2)). trp-notify has its own control socket, with CHANNEL from and LISTEN to the daemon. */
 #define TRP_INIT_NOTIFY_FD  4
+/* Only in a run that is learnt from: a socket to trp-learn. init sends one byte (it is there), and waits for one before
+ * its first step (it is watched). */
+#define TRP_INIT_LEARN_FD   5
+/* Of trp-relay beside a sandbox: a NETLINK_SOCK_DIAG socket of the sandbox's network namespace. */
+#define TRP_RELAY_DIAG_FD   4
 #define TRP_INIT_MAGIC      0x49505254u /* "TRPI" */
 
 enum trp_init_type {
@@ -22,12 +29,19 @@ enum trp_init_type {
 	TRP_INIT_SIGNAL = 2,  /* value: signal number, for the main process */
 	TRP_INIT_STOP = 3,    /* value: signal number, for the main process, also while a setup step runs: then for
 	                         the step, and no further one is started */
+	TRP_INIT_CLAIM = 4,   /* value: pid inside that a process of the sandbox said to be the main one's (MAINPID=) */
 	/* init -> daemon */
 	TRP_INIT_STEP = 16,    /* value: index of the step that starts now, value2: its pid inside */
 	TRP_INIT_LISTEN = 17,  /* port, family, v6only; value: backlog: an adapter took that channel */
 	TRP_INIT_EXITED = 18,  /* value: index of the step that ended, value2: its wait status. Sent for a failed setup
 	                          step and for the upstream; init then exits itself */
 	TRP_INIT_EXEC_FAILED = 19, /* value: index, value2: errno of execve */
+	/* trp-relay beside a sandbox (adapter = loopback) -> daemon, after STOP */
+	TRP_INIT_DRAINED = 20, /* all clients that it took were accepted: the upstream may be told to end */
+	/* init -> daemon */
+	TRP_INIT_MAIN = 21,        /* with a pid file or a claim. value: pid inside of the main process from now on */
+	TRP_INIT_NO_MAIN = 22,     /* with a pid file. The upstream ended well, and there is no process that the file could
+	                              name. init then exits itself */
 };
 
 struct trp_init_msg {
@@ -38,7 +52,7 @@ struct trp_init_msg {
 	uint16_t v6only; /* 0 or 1 */
 	int32_t value;
 	int32_t value2;
-	uint32_t reserved; /* 0 */
+	uint32_t several;  /* LISTEN: 1: it takes messages with several clients (base/several.h) */
 };
 
 /* The adapter's question to init, on a SOCK_SEQPACKET socket connected to the abstract address
@@ -51,12 +65,12 @@ struct trp_adapter_ask {
 	uint16_t port;
 	uint16_t family;
 	uint16_t v6only;
-	uint16_t reserved;
+	uint16_t several; /* 1: messages with several clients, please. All that take from one channel must say the same */
 	int32_t backlog;
 };
 
-/* The answer: status 0 with one descriptor (the channel), or -ENOENT without one: not a port of the
- * profile, the program's own listener is to be used. */
+/* The answer: status 0 with one descriptor (the channel), or without one -ENOENT: not a port of the profile, the program's
+ * own listener is to be used; or -EBUSY: another process takes clients there with the other value of several. */
 struct trp_adapter_answer {
 	uint32_t magic;
 	int32_t status;

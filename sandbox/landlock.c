@@ -2,9 +2,10 @@
 /* landlock.c: a second fence behind the mounts (landlock(7)). Runs IN THE CHILD, after pivot_root,
  * without capabilities. What a kernel's ABI does not know is left out of the request; a kernel
  * without any Landlock refuses the start unless the spec allows it. Network rights are handled for
- * a program in the host's network only: another sandbox has a network namespace of its own, and
+ * a program in the host's network or in another sandbox's only: others have a network namespace of their own, and
  * passed sockets are fenced where their listener was made. */
 #include "sandbox/child.h"
+#include "sandbox/openat2.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -34,6 +35,8 @@ enum {
 	FS_ABI_1 = (1 << 13) - 1,
 	/* rights that make sense for a file: the kernel refuses the others in a rule on one */
 	FS_OF_FILE = FS_EXECUTE | FS_WRITE_FILE | FS_READ_FILE | FS_TRUNCATE | FS_IOCTL_DEV,
+	FS_OF_WRITER = FS_WRITE_FILE | FS_READ_FILE | FS_READ_DIR | FS_REMOVE_DIR | FS_REMOVE_FILE | FS_MAKE_DIR |
+		FS_MAKE_REG | FS_MAKE_SOCK | FS_MAKE_FIFO | FS_MAKE_SYM | FS_REFER | FS_TRUNCATE,
 };
 enum { SCOPE_ABSTRACT_UNIX_SOCKET = 1 << 0, SCOPE_SIGNAL = 1 << 1 };
 enum { NET_BIND_TCP = 1 << 0, NET_CONNECT_TCP = 1 << 1 };
@@ -56,15 +59,15 @@ struct net_port_attr {
 };
 
 static const uint64_t rights[] = {
-	[PLAN_ACCESS_READ] = FS_EXECUTE | FS_READ_FILE | FS_READ_DIR,
+	[PLAN_ACCESS_READ] = FS_READ_FILE | FS_READ_DIR,
+	[PLAN_ACCESS_EXECUTE] = FS_EXECUTE | FS_READ_FILE | FS_READ_DIR,
 	[PLAN_ACCESS_DEVICES] =
 		FS_READ_FILE | FS_READ_DIR | FS_WRITE_FILE | FS_TRUNCATE | FS_IOCTL_DEV,
 	/* oom_score_adj, comm and the like; /proc/sys is read-only, ownership does the rest */
 	[PLAN_ACCESS_PROC] = FS_READ_FILE | FS_READ_DIR | FS_WRITE_FILE | FS_TRUNCATE,
 	/* no device nodes */
-	[PLAN_ACCESS_WRITE] = FS_EXECUTE | FS_WRITE_FILE | FS_READ_FILE | FS_READ_DIR |
-			      FS_REMOVE_DIR | FS_REMOVE_FILE | FS_MAKE_DIR | FS_MAKE_REG |
-			      FS_MAKE_SOCK | FS_MAKE_FIFO | FS_MAKE_SYM | FS_REFER | FS_TRUNCATE,
+	[PLAN_ACCESS_WRITE] = FS_OF_WRITER,
+	[PLAN_ACCESS_WRITE_EXECUTE] = FS_OF_WRITER | FS_EXECUTE,
 };
 
 static uint64_t known_fs_rights(long abi)
@@ -94,19 +97,42 @@ static int allow(int ruleset, int fd, uint64_t access)
 	return 0;
 }
 
+/* At a start the place of a rule is as we have just made it. In a sandbox that runs its program may have put a link or a directory of
+ * its own there, where it may write; but a mount it cannot make. -ENOENT: that is no place of a rule (any more). */
+static int open_place(const struct child *c, const char *path)
+{
+	cleanup_close int fd = -1;
+	struct statx st;
+
+	if (!c->entry) {
+		fd = open(path, O_PATH | O_CLOEXEC);
+		return fd < 0 ? -errno : trp_steal_fd(&fd);
+	}
+	fd = trp_openat2(AT_FDCWD, path, O_PATH, RESOLVE_NO_MAGICLINKS);
+	if (fd < 0)
+		return fd;
+	if (statx(fd, "", AT_EMPTY_PATH, 0, &st) < 0)
+		return -errno;
+	return st.stx_attributes & STATX_ATTR_MOUNT_ROOT ? trp_steal_fd(&fd) : -ENOENT;
+}
+
 static int allow_all(struct child *c, int ruleset, uint64_t known)
 {
 	for (size_t i = 0; i < c->plan->n_rules; i++) {
 		const struct plan_rule *rule = &c->plan->rules[i];
-		if (rule->source >= 0 && c->trees[rule->source] < 0)
+		if (rule->source >= 0 && c->trees && c->trees[rule->source] < 0)
 			continue;
-		cleanup_close int fd = open(rule->path, O_PATH | O_CLOEXEC);
-		int r = fd < 0 ? -errno : allow(ruleset, fd, rights[rule->access] & known);
+		cleanup_close int fd = open_place(c, rule->path);
+		int r = fd < 0 ? fd : allow(ruleset, fd, rights[rule->access] & known);
+		if (c->entry && fd < 0) /* one right less */
+			continue;
 		if (r < 0) {
 			snprintf(c->detail, sizeof(c->detail), "%s", rule->path);
 			return r;
 		}
 	}
+	if (c->exec_fd < 0)
+		return 0;
 	/* the program may lie outside of what can be seen */
 	return allow(ruleset, c->exec_fd, (FS_EXECUTE | FS_READ_FILE) & known);
 }
@@ -140,6 +166,8 @@ int child_landlock(struct child *c, const struct plan_step *s)
 	attr.handled_access_fs = known_fs_rights(abi);
 	if (abi >= 4 && c->spec->host_network)
 		attr.handled_access_net = NET_BIND_TCP | NET_CONNECT_TCP;
+	if (abi >= 4 && c->spec->network_of) /* there it binds clients' addresses: any port */
+		attr.handled_access_net = NET_CONNECT_TCP;
 	if (abi >= 6)
 		attr.scoped = SCOPE_ABSTRACT_UNIX_SOCKET | SCOPE_SIGNAL;
 	/* an older kernel takes the longer struct as long as what it does not know is 0 */

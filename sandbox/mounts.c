@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: ISC */
-/* mounts.c: the steps that build the new root. All run IN THE CHILD, as id 0 of its user namespace.
- */
+/* mounts.c: the steps that build the new root. All run IN THE CHILD: those before PLAN_ORDER while its user namespace has no ids yet, so that
+ * nothing can be made in a file system, the others as id 0 of it. */
 #include "base/io.h"
 #include "sandbox/child.h"
 #include "sandbox/openat2.h"
+#include "sandbox/tmpfs.h"
+#include "sandbox/weaken.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
-
-#define EMPTY_FILE PLAN_HIDDEN_NAME "/file"
-#define EMPTY_DIR  PLAN_HIDDEN_NAME "/dir"
 
 int child_private(struct child *c, const struct plan_step *s)
 {
@@ -25,40 +25,16 @@ static int attach(int tree, int target)
 	return r < 0 ? -errno : 0;
 }
 
-static int set_number(int fs, const char *key, unsigned long long value, bool octal)
+/* A tmpfs of ours, made by the daemon or here. Not attached yet. */
+static int own_tmpfs(struct child *c, const struct plan_step *s)
 {
-	char text[32];
-
-	snprintf(text, sizeof(text), octal ? "%llo" : "%llu", value);
-	return fsconfig(fs, FSCONFIG_SET_STRING, key, text, 0) < 0 ? -errno : 0;
-}
-
-/* A tmpfs that is not attached yet. Its directory entries are bounded as its bytes are: a file
- * without content costs the host about 1 KiB of kernel memory too. */
-static int make_tmpfs(struct child *c, const struct plan_step *s)
-{
-	cleanup_close int fs = fsopen("tmpfs", FSOPEN_CLOEXEC), mnt = -1;
-	unsigned attr = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | (s->noexec ? MOUNT_ATTR_NOEXEC : 0);
+	const uint64_t attr = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | (s->noexec ? MOUNT_ATTR_NOEXEC : 0);
+	cleanup_close int mnt = s->source >= 0 ? fcntl(c->trees[s->source], F_DUPFD_CLOEXEC, 0) : tmpfs_make(s, s->uid, s->gid, attr);
 	struct stat st;
-	int r;
 
-	if (fs < 0 || fsconfig(fs, FSCONFIG_SET_STRING, "source", "tmpfs", 0) < 0)
-		return -errno;
-	r = set_number(fs, "size", s->number, false);
-	if (r == 0)
-		r = set_number(fs, "nr_inodes", s->number / 2048 + 1024, false);
-	if (r == 0)
-		r = set_number(fs, "mode", s->mode, true);
-	if (r == 0)
-		r = set_number(fs, "uid", s->uid, false);
-	if (r == 0)
-		r = set_number(fs, "gid", s->gid, false);
-	if (r < 0)
-		return r;
-	if (fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
-		return -errno;
-	mnt = fsmount(fs, FSMOUNT_CLOEXEC, attr);
-	if (mnt < 0 || fstat(mnt, &st) < 0)
+	if (mnt < 0)
+		return s->source >= 0 ? -errno : mnt;
+	if (fstat(mnt, &st) < 0)
 		return -errno;
 	if (c->n_own == c->plan->n_tmpfs)
 		return -EOVERFLOW;
@@ -68,24 +44,12 @@ static int make_tmpfs(struct child *c, const struct plan_step *s)
 
 int child_root(struct child *c, const struct plan_step *s)
 {
-	struct plan_step root = *s;
-	cleanup_close int old = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC), file = -1;
-	int r;
+	cleanup_close int old = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
 
 	if (old < 0)
 		return -errno;
-	root.mode = 0755;
-	c->root_fd = make_tmpfs(c, &root);
-	if (c->root_fd < 0)
-		return c->root_fd;
-	r = attach(c->root_fd, old);
-	if (r < 0)
-		return r;
-	if (mkdirat(c->root_fd, PLAN_HIDDEN_NAME, 0700) < 0 ||
-		mkdirat(c->root_fd, EMPTY_DIR, 0555) < 0)
-		return -errno;
-	file = openat(c->root_fd, EMPTY_FILE, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0444);
-	return file < 0 ? -errno : 0;
+	c->root_fd = own_tmpfs(c, s);
+	return c->root_fd < 0 ? c->root_fd : attach(c->root_fd, old);
 }
 
 static int attach_at(struct child *c, int tree, const char *path)
@@ -131,7 +95,7 @@ int child_symlink(struct child *c, const struct plan_step *s)
 
 int child_tmpfs(struct child *c, const struct plan_step *s)
 {
-	cleanup_close int tree = make_tmpfs(c, s);
+	cleanup_close int tree = own_tmpfs(c, s);
 
 	return tree < 0 ? tree : attach_at(c, tree, s->path);
 }
@@ -140,7 +104,7 @@ int child_tmpfs(struct child *c, const struct plan_step *s)
 static int show(struct child *c, const char *path, int target)
 {
 	struct mount_attr attr = {
-		.attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV};
+		.attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC};
 	cleanup_close int from = target_open_existing(c, path), tree = -1;
 
 	if (from < 0)
@@ -250,7 +214,7 @@ int child_mask(struct child *c, const struct plan_step *s)
 		return target;
 	if (fstat(target, &st) < 0)
 		return -errno;
-	return show(c, S_ISDIR(st.st_mode) ? EMPTY_DIR : EMPTY_FILE, target);
+	return show(c, S_ISDIR(st.st_mode) ? PLAN_EMPTY_DIR : PLAN_EMPTY_FILE, target);
 }
 
 int child_readonly(struct child *c, const struct plan_step *s)
@@ -283,6 +247,5 @@ int child_pivot(struct child *c, const struct plan_step *s)
 	if (fchdir(c->root_fd) < 0 || syscall(SYS_pivot_root, ".", ".") < 0 ||
 		umount2(".", MNT_DETACH) < 0 || chdir("/") < 0)
 		return -errno;
-	trp_close(&c->root_fd);
 	return 0;
 }

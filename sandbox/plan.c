@@ -5,21 +5,25 @@
 #include <limits.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/stat.h>
 
-#define ROOT_SPARE (1024 * 1024)
+#define ROOT_SPARE (2 * 1024 * 1024)
 #define DEV_SIZE   (64 * 1024)
+
+#define DIR(name, bits, seen)  {name, S_IFDIR | (bits), NULL, seen}
+#define FILE_AT(name)          {name, S_IFREG | 0444, NULL, false}
+#define LINK(name, text)       {name, S_IFLNK, text, true}
 
 static const char *const dev_nodes[] = {
 	"/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/dev/tty"};
 
-static const struct {
-	const char *path, *text;
-} dev_links[] = {
-	{"/dev/fd", "/proc/self/fd"},
-	{"/dev/stdin", "/proc/self/fd/0"},
-	{"/dev/stdout", "/proc/self/fd/1"},
-	{"/dev/stderr", "/proc/self/fd/2"},
-};
+static const struct plan_entry in_root[] = {DIR("dev", 0755, false), DIR("proc", 0755, false), DIR("tmp", 0755, false),
+	DIR("run", 0755, false), DIR(PLAN_HIDDEN_NAME, 0711, true), DIR(PLAN_EMPTY_DIR, 0555, true),
+	{PLAN_EMPTY_FILE, S_IFREG | 0444, NULL, true}};
+
+static const struct plan_entry in_dev[] = {FILE_AT("null"), FILE_AT("zero"), FILE_AT("full"), FILE_AT("random"), FILE_AT("urandom"),
+	FILE_AT("tty"), DIR("shm", 0755, false), LINK("fd", "/proc/self/fd"), LINK("stdin", "/proc/self/fd/0"),
+	LINK("stdout", "/proc/self/fd/1"), LINK("stderr", "/proc/self/fd/2")};
 
 /* What tells of the machine, not of the sandbox, or reaches hardware. Most is root's only; but root
  * of which namespace is decided file by file in the kernel, so none is left to that. */
@@ -52,7 +56,7 @@ static const struct {
 	{RLIMIT_STACK, "RLIMIT_STACK"},
 };
 
-static const char *rlimit_name(int resource)
+const char *plan_rlimit_name(int resource)
 {
 	for (size_t i = 0; i < TRP_ARRAY_SIZE(rlimit_names); i++)
 		if (rlimit_names[i].resource == resource)
@@ -145,18 +149,41 @@ static struct plan_step *add_tmpfs(
 	return s;
 }
 
-/* The root itself, with room for the data files in whole pages. */
-static void add_root(struct maker *m, const struct sandbox_spec *spec)
+/* Made by the daemon, before anybody knows whose it will be. */
+static void add_tmpfs_source(struct maker *m, struct plan_step *s, const struct plan_entry *entries, size_t n)
+{
+	struct plan_source *src = add_source(m, s, s->path);
+
+	src->tmpfs = true;
+	src->step = m->enomem ? 0 : (size_t)(s - m->plan.steps);
+	src->attr = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | (s->noexec ? MOUNT_ATTR_NOEXEC : 0);
+	src->entries = entries;
+	src->n_entries = n;
+}
+
+/* Executable if base says so. */
+static void add_writable_tmpfs(struct maker *m, enum sandbox_stage stage, const char *path, mode_t mode, const struct plan_base *base,
+	unsigned where)
+{
+	bool exec = base->exec_from & where;
+	struct plan_step *s = add_tmpfs(m, stage, path, base->tmp_size, mode);
+
+	s->noexec = !exec;
+	add_tmpfs_source(m, s, NULL, 0);
+	add_rule(m, path, exec ? PLAN_ACCESS_WRITE_EXECUTE : PLAN_ACCESS_WRITE, -1);
+}
+
+static void add_root(struct maker *m, const struct plan_base *base)
 {
 	struct plan_step *s;
 
 	add(m, PLAN_PRIVATE, SANDBOX_STAGE_ROOT, NULL);
 	s = add(m, PLAN_ROOT, SANDBOX_STAGE_ROOT, "/");
-	s->number = ROOT_SPARE;
-	for (size_t i = 0; i < spec->n_mounts; i++)
-		if (spec->mounts[i].kind == SANDBOX_DATA)
-			s->number += (spec->mounts[i].data_len + 8191) & ~(uint64_t)4095;
+	s->number = base->root_size;
+	s->mode = 0755;
+	s->noexec = true; /* all that it has itself is data files */
 	m->plan.n_tmpfs++;
+	add_tmpfs_source(m, s, in_root, TRP_ARRAY_SIZE(in_root));
 	add_rule(m, "/", PLAN_ACCESS_READ, -1);
 }
 
@@ -174,6 +201,7 @@ static void add_root_entries(struct maker *m, const struct sandbox_spec *spec,
 		src->from_root = true;
 		src->attr = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV;
 		src->idmap = spec->root_idmap;
+		add_rule(m, entries[i].name, PLAN_ACCESS_EXECUTE, s->source);
 	}
 }
 
@@ -188,31 +216,52 @@ static void add_proc(struct maker *m)
 	add_rule(m, "/proc", PLAN_ACCESS_PROC, -1);
 }
 
-static void add_dev(struct maker *m, const struct sandbox_spec *spec)
+static void add_dev(struct maker *m, const struct plan_base *base)
 {
-	add_tmpfs(m, SANDBOX_STAGE_DEV, "/dev", DEV_SIZE, 0755)->noexec = true;
+	struct plan_step *s = add_tmpfs(m, SANDBOX_STAGE_DEV, "/dev", DEV_SIZE, 0755);
+
+	s->noexec = true;
+	add_tmpfs_source(m, s, in_dev, TRP_ARRAY_SIZE(in_dev));
 	for (size_t i = 0; i < TRP_ARRAY_SIZE(dev_nodes); i++) {
-		struct plan_step *s = add(m, PLAN_TREE, SANDBOX_STAGE_DEV, dev_nodes[i]);
+		s = add(m, PLAN_TREE, SANDBOX_STAGE_DEV, dev_nodes[i]);
 		add_source(m, s, dev_nodes[i])->attr = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC;
 	}
-	for (size_t i = 0; i < TRP_ARRAY_SIZE(dev_links); i++)
-		add(m, PLAN_SYMLINK, SANDBOX_STAGE_DEV, dev_links[i].path)->text =
-			dev_links[i].text;
-	add_tmpfs(m, SANDBOX_STAGE_DEV, "/dev/shm", spec->tmp_size, 01777);
 	add_rule(m, "/dev", PLAN_ACCESS_DEVICES, -1);
-	add_rule(m, "/dev/shm", PLAN_ACCESS_WRITE, -1);
+	add_writable_tmpfs(m, SANDBOX_STAGE_DEV, "/dev/shm", 01777, base, SANDBOX_EXEC_SHM);
 }
 
-static void add_own_dirs(struct maker *m, const struct sandbox_spec *spec)
+/* All that is the same whosever it will be. */
+static void add_base(struct maker *m, const struct plan_base *base)
 {
-	struct plan_step *s;
+	/* without one, nobody in here gets a capability again */
+	if (!base->user_namespaces)
+		add(m, PLAN_SYSCTL, SANDBOX_STAGE_SYSCTL, "/proc/sys/user/max_user_namespaces")->number = 0;
+	if (base->own_network) {
+		add(m, PLAN_LOOPBACK, SANDBOX_STAGE_NETNS, NULL);
+		add(m, PLAN_PORT_START, SANDBOX_STAGE_NETNS, NULL)->number = base->first_unprivileged_port;
+		if (base->own_all_addresses)
+			add(m, PLAN_ALL_ADDRESSES, SANDBOX_STAGE_ADDRESSES, NULL);
+	}
+	add_root(m, base);
+	add_proc(m);
+	add_dev(m, base);
+	add_writable_tmpfs(m, SANDBOX_STAGE_ROOT, "/tmp", 01777, base, SANDBOX_EXEC_TMP);
+	add_writable_tmpfs(m, SANDBOX_STAGE_ROOT, "/run", 0755, base, SANDBOX_EXEC_RUN);
+	add(m, PLAN_PIVOT, SANDBOX_STAGE_PIVOT, NULL);
+	add(m, PLAN_SIGNALS, SANDBOX_STAGE_SESSION, NULL);
+	add(m, PLAN_BOUNDING, SANDBOX_STAGE_CAPS, NULL);
+	add(m, PLAN_ORDER, SANDBOX_STAGE_SYNC, NULL);
+	m->plan.n_base = m->plan.n_sources;
+}
 
-	add_tmpfs(m, SANDBOX_STAGE_ROOT, "/tmp", spec->tmp_size, 01777);
-	s = add_tmpfs(m, SANDBOX_STAGE_ROOT, "/run", spec->tmp_size, 0755);
-	s->uid = spec->uid;
-	s->gid = spec->gid;
-	add_rule(m, "/tmp", PLAN_ACCESS_WRITE, -1);
-	add_rule(m, "/run", PLAN_ACCESS_WRITE, -1);
+/* /run is its user's. */
+static void give_run(struct plan *p, const struct sandbox_spec *spec)
+{
+	for (size_t i = 0; i < p->n_steps; i++)
+		if (p->steps[i].op == PLAN_TMPFS && strcmp(p->steps[i].path, "/run") == 0) {
+			p->steps[i].uid = spec->uid;
+			p->steps[i].gid = spec->gid;
+		}
 }
 
 static void add_bind(struct maker *m, const struct sandbox_mount *mnt)
@@ -231,7 +280,9 @@ static void add_bind(struct maker *m, const struct sandbox_mount *mnt)
 	 * making. */
 	src->follow = !mnt->writable && !mnt->idmap;
 	if (mnt->writable)
-		add_rule(m, mnt->target, PLAN_ACCESS_WRITE, s->source);
+		add_rule(m, mnt->target, mnt->noexec ? PLAN_ACCESS_WRITE : PLAN_ACCESS_WRITE_EXECUTE, s->source);
+	else if (!mnt->noexec)
+		add_rule(m, mnt->target, PLAN_ACCESS_EXECUTE, s->source);
 }
 
 static void add_mount(struct maker *m, const struct sandbox_mount *mnt)
@@ -248,7 +299,7 @@ static void add_mount(struct maker *m, const struct sandbox_mount *mnt)
 	case SANDBOX_TMPFS:
 		s = add_tmpfs(m, SANDBOX_STAGE_MOUNT, mnt->target, mnt->size, mnt->mode);
 		s->noexec = mnt->noexec;
-		add_rule(m, mnt->target, PLAN_ACCESS_WRITE, -1);
+		add_rule(m, mnt->target, mnt->noexec ? PLAN_ACCESS_WRITE : PLAN_ACCESS_WRITE_EXECUTE, -1);
 		break;
 	case SANDBOX_DATA:
 	case SANDBOX_DIR:
@@ -266,39 +317,30 @@ static void add_mount(struct maker *m, const struct sandbox_mount *mnt)
 	s->gid = mnt->gid;
 }
 
-static void add_all(struct maker *m, const struct sandbox_spec *spec,
+static void add_rest(struct maker *m, const struct sandbox_spec *spec,
 	const struct plan_root_entry *entries, size_t n_entries)
 {
-	add(m, PLAN_WAIT, SANDBOX_STAGE_SYNC, NULL);
 	if (spec->cgroup)
 		add(m, PLAN_CGROUPNS, SANDBOX_STAGE_CGROUP, NULL);
 	add(m, PLAN_NS_ROOT, SANDBOX_STAGE_USERNS, NULL);
-	if (!spec->host_network) {
-		add(m, PLAN_LOOPBACK, SANDBOX_STAGE_NETNS, NULL);
-		add(m, PLAN_PORT_START, SANDBOX_STAGE_NETNS, NULL)->number = spec->first_unprivileged_port;
-	}
 	add(m, PLAN_HOSTNAME, SANDBOX_STAGE_HOSTNAME, NULL)->text = spec->hostname;
-	add_root(m, spec);
 	add_root_entries(m, spec, entries, n_entries);
-	add_proc(m);
-	add_dev(m, spec);
-	add_own_dirs(m, spec);
 	for (size_t i = 0; i < spec->n_mounts; i++)
 		add_mount(m, &spec->mounts[i]);
 	add(m, PLAN_SEAL, SANDBOX_STAGE_DEV, "/dev");
 	add(m, PLAN_SEAL, SANDBOX_STAGE_ROOT, "/");
-	add(m, PLAN_PIVOT, SANDBOX_STAGE_PIVOT, NULL);
 	add(m, PLAN_FDS, SANDBOX_STAGE_FDS, NULL);
-	add(m, PLAN_BOUNDING, SANDBOX_STAGE_CAPS, NULL);
 	add(m, PLAN_IDS, SANDBOX_STAGE_IDS, NULL);
 	add(m, PLAN_DROP_CAPS, SANDBOX_STAGE_CAPS, NULL);
 	add(m, PLAN_NO_NEW_PRIVS, SANDBOX_STAGE_CAPS, NULL);
+	if (spec->memory_deny_write_execute)
+		add(m, PLAN_MDWE, SANDBOX_STAGE_MDWE, NULL);
 	add(m, PLAN_SESSION, SANDBOX_STAGE_SESSION, spec->cwd ? spec->cwd : "/");
 	add(m, PLAN_LANDLOCK, SANDBOX_STAGE_LANDLOCK, NULL);
 	/* late: a small limit on open files must not stop the steps above */
 	for (size_t i = 0; i < spec->n_rlimits; i++) {
 		struct plan_step *s = add(m, PLAN_RLIMIT, SANDBOX_STAGE_RLIMIT, NULL);
-		s->text = rlimit_name(spec->rlimits[i].resource);
+		s->text = plan_rlimit_name(spec->rlimits[i].resource);
 		s->resource = spec->rlimits[i].resource;
 		s->number = spec->rlimits[i].limit;
 	}
@@ -348,7 +390,7 @@ static int refuse(struct sandbox_failure *f, enum sandbox_stage stage, const cha
 	return -EINVAL;
 }
 
-static int check_spec(const struct sandbox_spec *s, struct sandbox_failure *f)
+static int check_spec(const struct sandbox_spec *s, bool entry, struct sandbox_failure *f)
 {
 	if (s->uid_base == 0 || s->uid_count == 0 || s->uid_base > UINT32_MAX - s->uid_count)
 		return refuse(f, SANDBOX_STAGE_USERNS, "uid range");
@@ -356,7 +398,7 @@ static int check_spec(const struct sandbox_spec *s, struct sandbox_failure *f)
 		return refuse(f, SANDBOX_STAGE_IDS, "uid or gid outside of the range");
 	if (!s->seccomp || !s->seccomp->insns || s->seccomp->len == 0)
 		return refuse(f, SANDBOX_STAGE_SECCOMP, "no filter");
-	if (!s->argv || !s->argv[0] || !s->envp || s->exec_fd < 0)
+	if (!s->argv || !s->argv[0] || !s->envp || (s->exec_fd < 0) != entry)
 		return refuse(f, SANDBOX_STAGE_EXEC, "no program");
 	if (!s->hostname || !s->hostname[0])
 		return refuse(f, SANDBOX_STAGE_HOSTNAME, "no hostname");
@@ -368,33 +410,169 @@ static int check_spec(const struct sandbox_spec *s, struct sandbox_failure *f)
 	for (size_t i = 0; i < s->n_mounts; i++)
 		if (!valid_mount(&s->mounts[i]))
 			return refuse(f, SANDBOX_STAGE_MOUNT, s->mounts[i].target);
-	if (s->n_connect_ports > 0 && !s->host_network)
-		return refuse(f, SANDBOX_STAGE_LANDLOCK, "ports without the host's network");
+	if (s->n_connect_ports > 0 && !s->host_network && !s->network_of)
+		return refuse(f, SANDBOX_STAGE_LANDLOCK, "ports in a network of its own");
+	if (s->host_network + !!s->network_of + s->own_all_addresses > 1)
+		return refuse(f, SANDBOX_STAGE_NETNS, "two networks at once");
 	if (s->n_fds > PLAN_FDS_MAX)
 		return refuse(f, SANDBOX_STAGE_FDS, "too many descriptors");
 	for (size_t i = 0; i < s->n_fds; i++)
-		if (s->fds[i].from < 0 || s->fds[i].to < 0 || s->fds[i].to >= 1024 ||
+		if ((s->fds[i].from < 0 && !(entry && s->fds[i].from == SANDBOX_FD_TERMINAL)) || s->fds[i].to < 0 || s->fds[i].to >= 1024 ||
 			(i > 0 && s->fds[i].to <= s->fds[i - 1].to))
 			return refuse(f, SANDBOX_STAGE_FDS, "descriptor numbers must ascend");
 	return 0;
+}
+
+void plan_base_of(const struct sandbox_spec *spec, struct plan_base *ret)
+{
+	const bool own = !spec->host_network && !spec->network_of;
+	uint64_t data = 0;
+
+	for (size_t i = 0; i < spec->n_mounts; i++)
+		if (spec->mounts[i].kind == SANDBOX_DATA)
+			data += (spec->mounts[i].data_len + 8191) & ~(uint64_t)4095; /* in whole pages */
+	*ret = (struct plan_base){
+		/* in steps: most have the same then */
+		.root_size = ROOT_SPARE + (data > ROOT_SPARE / 2 ? data : 0),
+		.tmp_size = spec->tmp_size,
+		.exec_from = spec->exec_from,
+		.user_namespaces = spec->user_namespaces,
+		.own_network = own,
+		.own_all_addresses = own && spec->own_all_addresses,
+		.first_unprivileged_port = own ? spec->first_unprivileged_port : 0,
+	};
+}
+
+bool plan_base_equal(const struct plan_base *a, const struct plan_base *b)
+{
+	return a->root_size == b->root_size && a->tmp_size == b->tmp_size && a->exec_from == b->exec_from &&
+		a->user_namespaces == b->user_namespaces && a->own_network == b->own_network &&
+		a->own_all_addresses == b->own_all_addresses && a->first_unprivileged_port == b->first_unprivileged_port;
+}
+
+static int finish(struct maker *m, struct plan *ret, struct sandbox_failure *ret_failure)
+{
+	if (m->enomem) {
+		plan_free(&m->plan);
+		sandbox_failure_set(ret_failure, SANDBOX_STAGE_NONE, ENOMEM, NULL);
+		return -ENOMEM;
+	}
+	*ret = m->plan;
+	return 0;
+}
+
+int plan_make_base(const struct plan_base *base, struct plan *ret)
+{
+	struct sandbox_failure failure;
+	struct maker m = {0};
+
+	add_base(&m, base);
+	return finish(&m, ret, &failure);
+}
+
+static void add_all(struct maker *m, const struct sandbox_spec *spec, const struct plan_root_entry *entries, size_t n_entries)
+{
+	struct plan_base base;
+
+	plan_base_of(spec, &base);
+	add_base(m, &base);
+	give_run(&m->plan, spec);
+	add_rest(m, spec, entries, n_entries);
 }
 
 int plan_make(const struct sandbox_spec *spec, const struct plan_root_entry *entries,
 	size_t n_entries, struct plan *ret, struct sandbox_failure *ret_failure)
 {
 	struct maker m = {0};
-	int r = check_spec(spec, ret_failure);
+	int r = check_spec(spec, false, ret_failure);
 
 	if (r < 0)
 		return r;
 	add_all(&m, spec, entries, n_entries);
-	if (m.enomem) {
-		plan_free(&m.plan);
-		sandbox_failure_set(ret_failure, SANDBOX_STAGE_NONE, ENOMEM, NULL);
-		return -ENOMEM;
+	return finish(&m, ret, ret_failure);
+}
+
+/* Every step of a start is one or the other: a new one that is not in here fails the unit test. */
+static const enum { AROUND = 1, PROCESS } bound[PLAN_OP_COUNT] = {
+	[PLAN_ORDER] = AROUND,
+	[PLAN_CGROUPNS] = AROUND,
+	[PLAN_NS_ROOT] = AROUND,
+	[PLAN_LOOPBACK] = AROUND,
+	[PLAN_PORT_START] = AROUND,
+	[PLAN_HOSTNAME] = AROUND,
+	[PLAN_PRIVATE] = AROUND,
+	[PLAN_ROOT] = AROUND,
+	[PLAN_TREE] = AROUND,
+	[PLAN_SYMLINK] = AROUND,
+	[PLAN_TMPFS] = AROUND,
+	[PLAN_DATA] = AROUND,
+	[PLAN_DIR] = AROUND,
+	[PLAN_PROC] = AROUND,
+	[PLAN_MASK] = AROUND,
+	[PLAN_READONLY] = AROUND,
+	[PLAN_SEAL] = AROUND,
+	[PLAN_PIVOT] = AROUND,
+	[PLAN_ALL_ADDRESSES] = AROUND,
+	[PLAN_SYSCTL] = AROUND,
+	[PLAN_FDS] = PROCESS,
+	[PLAN_RLIMIT] = PROCESS,
+	[PLAN_BOUNDING] = PROCESS,
+	[PLAN_IDS] = PROCESS,
+	[PLAN_DROP_CAPS] = PROCESS,
+	[PLAN_NO_NEW_PRIVS] = PROCESS,
+	[PLAN_SESSION] = PROCESS,
+	[PLAN_LANDLOCK] = PROCESS,
+	[PLAN_SECCOMP] = PROCESS,
+	[PLAN_EXEC] = PROCESS,
+	[PLAN_MDWE] = PROCESS,
+	[PLAN_SIGNALS] = PROCESS,
+	/* they are added here */
+	[PLAN_ENTER] = AROUND,
+	[PLAN_TERMINAL] = AROUND,
+	[PLAN_INSIDE] = AROUND,
+	[PLAN_WAIT] = AROUND,
+	[PLAN_CONTROLLING] = AROUND,
+};
+
+int plan_binds_process(enum plan_op op)
+{
+	return bound[op] ? bound[op] == PROCESS : -1;
+}
+
+static void add_entry(struct maker *m, const struct plan *start, bool terminal)
+{
+	add(m, PLAN_ENTER, SANDBOX_STAGE_ENTER, NULL);
+	add(m, PLAN_NS_ROOT, SANDBOX_STAGE_USERNS, NULL);
+	if (terminal)
+		add(m, PLAN_TERMINAL, SANDBOX_STAGE_TERMINAL, NULL);
+	add(m, PLAN_INSIDE, SANDBOX_STAGE_SYNC, NULL);
+	add(m, PLAN_WAIT, SANDBOX_STAGE_SYNC, NULL);
+	for (size_t i = 0; i < start->n_steps; i++) {
+		const struct plan_step *s = &start->steps[i];
+		if (plan_binds_process(s->op) == 0)
+			continue;
+		*add(m, s->op, s->stage, s->path) = *s;
+		if (s->op == PLAN_SESSION && terminal)
+			add(m, PLAN_CONTROLLING, SANDBOX_STAGE_TERMINAL, NULL);
 	}
-	*ret = m.plan;
-	return 0;
+}
+
+int plan_make_entry(const struct sandbox_spec *spec, const struct plan_root_entry *entries, size_t n_entries, bool terminal,
+	struct plan *ret, struct sandbox_failure *ret_failure)
+{
+	struct maker start = {0}, m = {0};
+	int r = check_spec(spec, true, ret_failure);
+
+	if (r < 0)
+		return r;
+	add_all(&start, spec, entries, n_entries);
+	m.enomem = start.enomem;
+	add_entry(&m, &start.plan, terminal);
+	m.plan.rules = start.plan.rules;
+	m.plan.n_rules = start.plan.n_rules;
+	start.plan.rules = NULL;
+	plan_free(&start.plan);
+	return finish(&m, ret, ret_failure);
 }
 
 void plan_free(struct plan *plan)

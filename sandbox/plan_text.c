@@ -7,6 +7,7 @@
 #include <sys/mount.h>
 
 static const char *const op_names[] = {
+	[PLAN_ORDER] = "whose-it-is",
 	[PLAN_WAIT] = "wait",
 	[PLAN_CGROUPNS] = "cgroup-namespace",
 	[PLAN_NS_ROOT] = "become-root-inside",
@@ -35,6 +36,14 @@ static const char *const op_names[] = {
 	[PLAN_LANDLOCK] = "landlock",
 	[PLAN_SECCOMP] = "seccomp",
 	[PLAN_EXEC] = "exec",
+	[PLAN_ALL_ADDRESSES] = "all-addresses",
+	[PLAN_SYSCTL] = "sysctl",
+	[PLAN_MDWE] = "memory-deny-write-execute",
+	[PLAN_ENTER] = "enter",
+	[PLAN_TERMINAL] = "terminal",
+	[PLAN_INSIDE] = "say-that-inside",
+	[PLAN_CONTROLLING] = "controlling-terminal",
+	[PLAN_SIGNALS] = "signals",
 };
 _Static_assert(TRP_ARRAY_SIZE(op_names) == PLAN_OP_COUNT, "a name for each step");
 
@@ -70,6 +79,8 @@ static int detail_text(const struct plan *plan, const struct plan_step *s, char 
 		if (s->number == RLIM_INFINITY)
 			return snprintf(out, size, " %s unlimited", s->text);
 		return snprintf(out, size, " %s %llu", s->text, (unsigned long long)s->number);
+	case PLAN_SYSCTL:
+		return snprintf(out, size, " = %llu", (unsigned long long)s->number);
 	case PLAN_PORT_START:
 		return snprintf(out, size, " from %llu", (unsigned long long)s->number);
 	case PLAN_HOSTNAME:

@@ -3,18 +3,22 @@
  *
  * Knows nothing of profiles, services or routes. sandbox_spawn() runs in the daemon:
  *
- *   daemon                                   child (clone3: user, mount, pid, net, ipc, uts namespaces)
+ *   daemon                                   child
+ *   sandbox_prepare(), when there is time:
+ *   clone3 ------------------------------->  in user, mount, pid, net, ipc, uts namespaces: the plan's
+ *                                            first steps (root, /proc, /dev, /tmp), then waits
+ *   sandbox_spawn():
  *   plan_make() (pure), clones the host's
- *   trees as detached mounts (inherited)
- *   clone3 ------------------------------->  waits on the sync socket
+ *   trees as detached mounts,
  *   writes uid_map and gid_map, puts the
  *   child into its cgroups, raises limits,
- *   maps the mounts' ids, gives the word -->  runs the plan's steps in order; the first error is
- *   returns                                  reported (stage, step, errno) on the status pipe: _exit
- *                                            last steps: landlock, rlimits, seccomp, execveat
+ *   maps the mounts' ids, gives the order ->  the other steps; the first error is reported (stage,
+ *   returns                                  errno, detail) on the status pipe: _exit
+ *                                            last: landlock, rlimits, seccomp, execveat
  *   status pipe: EOF = the program runs
  *
- * Nothing in here waits for the child: the caller watches status_fd and pidfd in its event loop. */
+ * Where nothing was prepared that fits, sandbox_spawn() does that, too. Nothing in here waits for the child: the caller watches status_fd
+ * and pidfd in its event loop. */
 #pragma once
 
 #include "base/util.h"
@@ -51,7 +55,11 @@ struct sandbox_mount {
 	size_t data_len;
 };
 
+/* Places that can be written to, from which the program may execute. (memfd_create(2) is the filter's affair.) */
+enum { SANDBOX_EXEC_TMP = 1 << 0, SANDBOX_EXEC_RUN = 1 << 1, SANDBOX_EXEC_SHM = 1 << 2 };
+
 /* An open descriptor of the daemon that the program inherits under a number. */
+#define SANDBOX_FD_TERMINAL (-2) /* from, in sandbox_enter() only: the terminal that is made */
 struct sandbox_fd {
 	int from;
 	int to;
@@ -61,6 +69,12 @@ struct sandbox_rlimit {
 	int resource; /* RLIMIT_... */
 	rlim_t limit; /* soft and hard */
 };
+
+/* RLIMIT_CORE for no core dump at all. With 0 the kernel still starts the handler that a core_pattern with "|" names, as root on the
+ * host, and gives it the memory of the program: core(5). With 1 it does not (fs/coredump.c). */
+#define SANDBOX_NO_CORE 1
+
+struct sandbox;
 
 struct sandbox_spec {
 	const char *name;     /* for messages */
@@ -78,6 +92,9 @@ struct sandbox_spec {
 	const char *root;
 	bool root_idmap;
 	uint64_t tmp_size; /* bytes for /tmp, /run and /dev/shm each */
+	bool user_namespaces; /* it may make more, if the filter lets it */
+	bool memory_deny_write_execute; /* by PR_SET_MDWE, where the kernel has it: sandbox_has_mdwe() */
+	unsigned exec_from; /* SANDBOX_EXEC_...: the others of these are noexec */
 	const struct sandbox_mount *mounts;
 	size_t n_mounts;
 
@@ -97,6 +114,13 @@ struct sandbox_spec {
 	const uint16_t *connect_ports; /* host byte order */
 	size_t n_connect_ports;
 	uint16_t first_unprivileged_port; /* net.ipv4.ip_unprivileged_port_start inside; 0 lets it bind port 80 */
+	/* Every address is its own in its network namespace, so that somebody who is let in there can connect from a client's
+	 * address (adapter = loopback); and a closed connection's addresses are free at once. */
+	bool own_all_addresses;
+	bool may_be_prepared; /* by sandbox_prepare(): the owner of its user namespace may be one that was given there */
+	/* In the network namespace of that one, which runs, over which it gets no right; NULL: in one of its own. It may connect to
+	 * connect_ports only, as with host_network, but bind anywhere. */
+	const struct sandbox *network_of;
 
 	const struct cgroup *cgroup;          /* made by cgroup_create(); NULL: stays in the daemon's */
 	const struct seccomp_filter *seccomp; /* compiled in the daemon; NULL is refused (-EINVAL) */
@@ -107,7 +131,14 @@ struct sandbox {
 	pid_t pid;     /* on the host */
 	int pidfd;     /* readable when it ended; waitid(P_PIDFD) by the caller */
 	int status_fd; /* read end, non-blocking: EOF = program runs; else one struct sandbox_failure */
+	uid_t owner;   /* of its user namespace, on the host; no other sandbox that runs may have the same */
 };
+
+/* Who owns the user namespace of one that was not prepared. */
+uid_t sandbox_owner(uint32_t uid_base, uint32_t uid_count);
+
+/* A socket in that sandbox's network namespace, or -errno. Runs in the daemon, which must have one thread only. */
+int sandbox_socket(const struct sandbox *box, int family, int type, int protocol);
 
 /* What the child writes on the status pipe before it exits. */
 struct sandbox_failure {
@@ -119,6 +150,15 @@ struct sandbox_failure {
 /* Starts it. On success the caller owns the three fields of ret. On an error of the daemon's part (before
  * the child was let go) nothing is left behind and *ret_failure says where: returns -errno. */
 int sandbox_spawn(const struct sandbox_spec *spec, struct sandbox *ret, struct sandbox_failure *ret_failure);
+
+/* Makes ahead what the next start would wait for: a sandbox like the last one that was started, but for what is its service's own. To be called
+ * when there is time (some ms); one is kept at most. owner: as in struct sandbox, not in a range of a service. Runs in the daemon, which must
+ * have one thread only. 0, or -errno: the next start makes its own, and says what is wrong. */
+int sandbox_prepare(uid_t owner);
+void sandbox_unprepare(void);
+
+/* Else (before Linux 6.3) SECCOMP_WORD_NO_WRITE_EXECUTE is to be in the filter. */
+bool sandbox_has_mdwe(void);
 
 /* One clear sentence for a failure, with what to do about it where that is known (EPERM: which sysctl,
  * ENOSPC: which limit, ENOENT: which path). Always NUL-terminated. */

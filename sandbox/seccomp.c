@@ -1,145 +1,37 @@
 /* SPDX-License-Identifier: ISC */
-/* seccomp.c: words -> BPF. Runs in the daemon (libseccomp allocates and is slow: 2.7 ms); the
- * result is loaded by one system call in the child.
+/* seccomp.c: words -> rules -> BPF. Runs in the daemon; the result is loaded by one system call in the child.
  *
  * Arguments are compared on their low 32 bits where the kernel looks at no more of them: a
  * comparison of all 64 would let a program pass by setting a bit that the kernel drops. */
 #include "sandbox/seccomp_policy.h"
 
-#include "base/io.h"
-
-#include <fcntl.h>
-#include <linux/fs.h>
-#include <linux/seccomp.h>
-#include <linux/netlink.h>
-#include <linux/sockios.h>
-#include <sched.h>
 #include <seccomp.h>
-#include <stdio.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <sys/mman.h>
-#include <sys/socket.h>
-#include <sys/syscall.h>
-#include <netinet/in.h>
 
-/* where the low 32 bits of a 64-bit argument lie */
-#define LOW_HALF (__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? 0 : 4)
-
-#define LOW32(arg, value) SCMP_CMP64(arg, SCMP_CMP_MASKED_EQ, 0xffffffff, (value))
-
-#define NAMESPACE_FLAGS                                                                            \
-	(CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER |             \
-		CLONE_NEWPID | CLONE_NEWNET)
-
-/* Terminals of the program's own (there are none but what it inherits), descriptors, sockets
- * without their interfaces, files. Not TIOCSTI, TIOCLINUX, TIOCSETD, nothing of 0x8910-0x89ff. */
-/* of newer C libraries; the header that has them cannot be included beside termios.h */
-#define TCGETS2_  _IOC(_IOC_READ, 'T', 0x2a, 44)
-#define TCSETS2_  _IOC(_IOC_WRITE, 'T', 0x2b, 44)
-#define TCSETSW2_ _IOC(_IOC_WRITE, 'T', 0x2c, 44)
-#define TCSETSF2_ _IOC(_IOC_WRITE, 'T', 0x2d, 44)
-
-static const unsigned ioctl_requests[] = {TCGETS2_, TCSETS2_, TCSETSW2_, TCSETSF2_, TCGETS, TCSETS,
-	TCSETSW, TCSETSF, TCSBRK, TCXONC, TCFLSH, TIOCGWINSZ, TIOCSWINSZ, TIOCGPGRP, TIOCSPGRP,
-	TIOCGSID, TIOCSCTTY, TIOCNOTTY, TIOCGPTN, TIOCSPTLCK, TIOCOUTQ, FIONREAD, FIONBIO, FIOASYNC,
-	FIOCLEX, FIONCLEX, FIOQSIZE, SIOCATMARK, FIOSETOWN, FIOGETOWN, SIOCSPGRP, SIOCGPGRP,
-	FS_IOC_GETFLAGS, FS_IOC_GETVERSION, FS_IOC_FSGETXATTR, FICLONE, FICLONERANGE, FIDEDUPERANGE,
-	FIGETBSZ};
-
-struct socket_rule {
-	unsigned family;
-	int protocol; /* -1: any */
-};
-
-/* Protocols are named because asking for one can load its kernel module (SCTP, DCCP, L2TP). Not
- * MPTCP: what programs fall back to is TCP, which the adapters know. */
-static const struct socket_rule socket_rules[] = {
-	{AF_UNIX, -1},
-	{AF_INET, 0},
-	{AF_INET, IPPROTO_TCP},
-	{AF_INET, IPPROTO_UDP},
-	{AF_INET, IPPROTO_ICMP},
-	{AF_INET6, 0},
-	{AF_INET6, IPPROTO_TCP},
-	{AF_INET6, IPPROTO_UDP},
-	{AF_INET6, IPPROTO_ICMPV6},
-	{AF_NETLINK, NETLINK_ROUTE},
-};
-
-static int add(scmp_filter_ctx ctx, int nr, unsigned n, const struct scmp_arg_cmp *args)
-{
-	return seccomp_rule_add_array(ctx, SCMP_ACT_ALLOW, nr, n, args);
-}
-
-static int add_socket(scmp_filter_ctx ctx, int nr)
-{
-	int r = 0;
-
-	for (size_t i = 0; i < TRP_ARRAY_SIZE(socket_rules) && r == 0; i++) {
-		const struct socket_rule *s = &socket_rules[i];
-		struct scmp_arg_cmp args[] = {LOW32(0, s->family), LOW32(2, (unsigned)s->protocol)};
-		r = add(ctx, nr, s->protocol < 0 ? 1 : 2, args);
-	}
-	return r;
-}
-
-/* socketpair() makes no other; and what trp-init needs of socket(). */
-static int add_unix(scmp_filter_ctx ctx, int nr)
-{
-	return add(ctx, nr, 1, &LOW32(0, AF_UNIX));
-}
-
-static int add_ioctl(scmp_filter_ctx ctx, int nr)
-{
-	int r = 0;
-
-	for (size_t i = 0; i < TRP_ARRAY_SIZE(ioctl_requests) && r == 0; i++)
-		r = add(ctx, nr, 1, &LOW32(1, ioctl_requests[i]));
-	return r;
-}
-
-static int add_clone(scmp_filter_ctx ctx, int nr)
-{
-	return add(ctx, nr, 1, &SCMP_CMP64(0, SCMP_CMP_MASKED_EQ, NAMESPACE_FLAGS, 0));
-}
-
-static int add_personality(scmp_filter_ctx ctx, int nr)
-{
-	int r = add(ctx, nr, 1, &LOW32(0, 0xffffffff)); /* asks */
-
-	return r < 0 ? r : add(ctx, nr, 1, &LOW32(0, 0)); /* plain Linux */
-}
-
-/* Calls of which only some arguments are allowed, whoever names them. */
-static const struct {
-	const char *name;
-	int (*add)(scmp_filter_ctx ctx, int nr);
-} conditional[] = {
-	{"socket", add_socket},
-	{"socketpair", add_unix},
-	{"ioctl", add_ioctl},
-	{"clone", add_clone},
-	{"personality", add_personality},
-};
-
-/* The set of chosen calls, by number. */
-#define NR_MAX 1024
+/* The set of chosen calls, by number, and what else was said. */
 struct chosen {
-	bool on[NR_MAX];
+	bool on[SECCOMP_NR_MAX];
+	unsigned policy;
 };
 
-static int resolve(const char *name)
+/* Words that are no calls. */
+static const struct {
+	const char *word;
+	unsigned policy;
+} policies[] = {{SECCOMP_WORD_NAMESPACES, SECCOMP_NAMESPACES}, {SECCOMP_WORD_MEMFD_EXEC, SECCOMP_MEMFD_EXEC},
+	{SECCOMP_WORD_NO_WRITE_EXECUTE, SECCOMP_NO_WRITE_EXECUTE}};
+
+int seccomp_number(const char *name)
 {
 	int nr = seccomp_syscall_resolve_name(name);
 
-	return nr >= 0 && nr < NR_MAX ? nr : -1; /* negative: not of this machine, or not known */
+	return nr >= 0 && nr < SECCOMP_NR_MAX ? nr : -1; /* negative: not of this machine, or not known */
 }
 
 static void choose(struct chosen *c, const char *const *names, bool on)
 {
 	for (; *names; names++) {
-		int nr = resolve(*names);
+		int nr = seccomp_number(*names);
 		if (nr >= 0)
 			c->on[nr] = on;
 	}
@@ -182,6 +74,11 @@ static int apply_word(struct chosen *c, const char *word)
 	size_t n;
 	const struct seccomp_group *g = seccomp_groups(&n);
 
+	for (size_t i = 0; i < TRP_ARRAY_SIZE(policies); i++)
+		if (strcmp(word, policies[i].word) == 0) {
+			c->policy |= policies[i].policy;
+			return 0;
+		}
 	if (!seccomp_valid_name(name))
 		return -EINVAL;
 	if (strcmp(name, "@default") == 0) {
@@ -197,105 +94,70 @@ static int apply_word(struct chosen *c, const char *word)
 	return 0;
 }
 
-static int add_call(scmp_filter_ctx ctx, int nr)
+static int apply_words(struct chosen *c, const char *const *words, size_t n)
 {
-	for (size_t i = 0; i < TRP_ARRAY_SIZE(conditional); i++)
-		if (resolve(conditional[i].name) == nr)
-			return conditional[i].add(ctx, nr);
-	return add(ctx, nr, 0, NULL);
-}
+	int r = 0;
 
-/* What trap.c of trp-init does. */
-static int add_listener(scmp_filter_ctx ctx, const struct chosen *c)
-{
-	int nr = resolve("seccomp");
-	struct scmp_arg_cmp args[] = {
-		LOW32(0, SECCOMP_SET_MODE_FILTER), LOW32(1, SECCOMP_FILTER_FLAG_NEW_LISTENER)};
-
-	if (nr < 0)
-		return -EOPNOTSUPP;
-	return c->on[nr] ? 0 : add(ctx, nr, 2, args);
-}
-
-static int fill(scmp_filter_ctx ctx, struct chosen *c)
-{
-	int socket_nr = resolve("socket");
-	bool only_unix = socket_nr >= 0 && !c->on[socket_nr];
-	int r = seccomp_attr_set(ctx, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
-
-	if (r == 0)
-		r = seccomp_attr_set(
-			ctx, SCMP_FLTATR_CTL_OPTIMIZE, 2); /* binary tree: 80 us less per exec */
-	choose(c, seccomp_always, true);
-	for (int nr = 0; nr < NR_MAX && r == 0; nr++)
-		if (c->on[nr])
-			r = nr == socket_nr && only_unix ? add_unix(ctx, nr) : add_call(ctx, nr);
+	for (size_t i = 0; i < n && r == 0; i++)
+		r = apply_word(c, words[i]);
 	return r;
 }
 
-/* Socket options that are refused although setsockopt() is allowed: a passed socket belongs to the
- * host's network and must not be tied to one of its devices. libseccomp has no "all but these" for
- * an allowed call on 32 bits of an argument, so this stands in front of its program, which does the
- * rest (also the check of the architecture). */
-static const struct sock_filter prologue[] = {
-	BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_setsockopt, 0, 6),
-	BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[1]) + LOW_HALF),
-	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SOL_SOCKET, 0, 4),
-	BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[2]) + LOW_HALF),
-	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SO_BINDTODEVICE, 1, 0),
-	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SO_BINDTOIFINDEX, 0, 1),
-	BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
-};
-
-static int export(scmp_filter_ctx ctx, struct seccomp_filter *ret)
+int seccomp_choose(const char *const *words, size_t n, bool ret[SECCOMP_NR_MAX])
 {
-	cleanup_close int fd = memfd_create("seccomp", MFD_CLOEXEC);
-	cleanup_free char *bytes = NULL;
-	char path[32];
-	size_t len;
-	int r;
+	struct chosen c = {0};
+	int r = apply_words(&c, words, n);
 
-	if (fd < 0)
-		return -errno;
-	r = seccomp_export_bpf(ctx, fd);
 	if (r < 0)
 		return r;
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	r = trp_read_file(AT_FDCWD, path, BPF_MAXINSNS * sizeof(struct sock_filter), &bytes, &len);
-	if (r < 0)
-		return r;
-	if (len == 0 || len % sizeof(struct sock_filter) != 0)
-		return -EIO;
-	struct sock_filter *insns = malloc(sizeof(prologue) + len);
-	if (!insns)
-		return -ENOMEM;
-	memcpy(insns, prologue, sizeof(prologue));
-	memcpy(insns + TRP_ARRAY_SIZE(prologue), bytes, len);
-	ret->len = (unsigned short)(TRP_ARRAY_SIZE(prologue) + len / sizeof(struct sock_filter));
-	ret->insns = insns;
+	choose(&c, seccomp_always, true);
+	memcpy(ret, c.on, sizeof(c.on));
 	return 0;
+}
+
+/* What trp-init needs is allowed whatever the words say; of socket() only what it needs. */
+static int make_rules(struct chosen *c, bool notify, struct seccomp_rules *rules)
+{
+	const int socket_nr = seccomp_number("socket"), seccomp_nr = seccomp_number("seccomp");
+	const bool only_unix = socket_nr >= 0 && !c->on[socket_nr];
+	int r = notify && seccomp_nr < 0 ? -EOPNOTSUPP : 0;
+
+	choose(c, seccomp_always, true);
+	if (seccomp_nr >= 0 && c->on[seccomp_nr])
+		c->policy |= SECCOMP_SELF_FILTER;
+	for (int nr = 0; nr < SECCOMP_NR_MAX && r == 0; nr++) {
+		if (c->on[nr])
+			r = nr == socket_nr && only_unix ? seccomp_rules_unix(rules, nr) : seccomp_rules_of_call(rules, nr, c->policy);
+		else if (notify && nr == seccomp_nr)
+			r = seccomp_rules_listener(rules, nr);
+	}
+	return r;
+}
+
+int seccomp_rules_make(const char *const *words, size_t n, bool notify, struct seccomp_rules *ret)
+{
+	struct seccomp_rules rules = {0};
+	struct chosen chosen = {0};
+	int r = apply_words(&chosen, words, n);
+
+	if (r == 0)
+		r = make_rules(&chosen, notify, &rules);
+	if (r < 0)
+		free(rules.v);
+	else
+		*ret = rules;
+	return r;
 }
 
 static int compile(const char *const *words, size_t n, bool notify, struct seccomp_filter *ret)
 {
-	struct chosen chosen = {0};
-	scmp_filter_ctx ctx;
-	int r = 0;
+	struct seccomp_rules rules;
+	int r = seccomp_rules_make(words, n, notify, &rules);
 
-	for (size_t i = 0; i < n && r == 0; i++)
-		r = apply_word(&chosen, words[i]);
 	if (r < 0)
 		return r;
-	ctx = seccomp_init(SCMP_ACT_ERRNO(ENOSYS));
-	if (!ctx)
-		return -ENOMEM;
-	r = fill(ctx, &chosen);
-	if (r == 0 && notify)
-		r = add_listener(ctx, &chosen);
-	if (r == 0)
-		r = export(ctx, ret);
-	seccomp_release(ctx);
+	r = seccomp_tree(&rules, ret);
+	free(rules.v);
 	return r;
 }
 

@@ -5,6 +5,8 @@
 #include "sandbox/sources.h"
 
 #include "sandbox/openat2.h"
+#include "sandbox/tmpfs.h"
+#include "sandbox/weaken.h"
 
 #include <fcntl.h>
 #include <limits.h>
@@ -132,17 +134,17 @@ static int open_source_path(const struct plan_source *s, int root_fd)
 		fd = openat(root_fd, s->path + 1, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 		return fd < 0 ? -errno : fd;
 	}
-	fd = trp_openat2(AT_FDCWD, s->path, O_PATH, RESOLVE_NO_SYMLINKS);
+	fd = trp_openat2(AT_FDCWD, s->path, O_PATH, weakened(CONTROL_SOURCE_LINKS) ? 0 : RESOLVE_NO_SYMLINKS);
 	if (fd == -ELOOP && s->follow)
 		return open_following(s->path);
 	return fd;
 }
 
-static int open_source(const struct plan_source *s, int root_fd)
+static int open_tree_of(const struct plan_source *s, int root_fd)
 {
 	cleanup_close int path = open_source_path(s, root_fd), tree = -1;
 	/* private: what is mounted on the host later must not appear inside */
-	struct mount_attr attr = {.attr_set = s->attr, .propagation = MS_PRIVATE};
+	struct mount_attr attr = {.attr_set = s->attr & ~weaken_mount(), .propagation = MS_PRIVATE};
 
 	if (path < 0)
 		return path;
@@ -154,22 +156,66 @@ static int open_source(const struct plan_source *s, int root_fd)
 	return trp_steal_fd(&tree);
 }
 
-int sources_open(
-	const struct plan *plan, int root_fd, int *trees, struct sandbox_failure *ret_failure)
+static int make_entry(int dir, const struct plan_entry *e)
+{
+	if (S_ISLNK(e->mode))
+		return symlinkat(e->link, dir, e->name) < 0 ? -errno : 0;
+	if (S_ISDIR(e->mode)) {
+		if (mkdirat(dir, e->name, 0700) < 0)
+			return -errno;
+	} else {
+		cleanup_close int fd = openat(dir, e->name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0400);
+		if (fd < 0)
+			return -errno;
+	}
+	return fchmodat(dir, e->name, e->mode & 07777, 0) < 0 ? -errno : 0;
+}
+
+/* Root's for now. */
+static int make_tmpfs(const struct plan *plan, const struct plan_source *s)
+{
+	cleanup_close int tree = tmpfs_make(&plan->steps[s->step], 0, 0, s->attr);
+	int r = tree < 0 ? tree : 0;
+
+	for (size_t i = 0; i < s->n_entries && r == 0; i++)
+		r = make_entry(tree, &s->entries[i]);
+	return r < 0 ? r : trp_steal_fd(&tree);
+}
+
+int sources_open(const struct plan *plan, size_t first, size_t end, int root_fd, int *trees, struct sandbox_failure *ret_failure)
+{
+	for (size_t i = first; i < end; i++) {
+		const struct plan_source *s = &plan->sources[i];
+		int r = s->tmpfs ? make_tmpfs(plan, s) : open_tree_of(s, root_fd);
+
+		trees[i] = r < 0 ? -1 : r;
+		if (r >= 0 || (r == -ENOENT && s->optional))
+			continue;
+		sources_close(trees + first, i - first);
+		sandbox_failure_set(ret_failure, s->stage, -r, s->path);
+		return r;
+	}
+	return 0;
+}
+
+int sources_own(const struct plan *plan, const int *trees, uid_t uid_base, struct sandbox_failure *ret_failure)
 {
 	for (size_t i = 0; i < plan->n_sources; i++) {
 		const struct plan_source *s = &plan->sources[i];
+		const struct plan_step *step = &plan->steps[s->step];
+		int r = 0;
 
-		trees[i] = open_source(s, root_fd);
-		if (trees[i] >= 0)
+		if (!s->tmpfs)
 			continue;
-		int r = trees[i];
-		trees[i] = -1;
-		if (r == -ENOENT && s->optional)
-			continue;
-		sources_close(trees, i);
-		sandbox_failure_set(ret_failure, s->stage, -r, s->path);
-		return r;
+		if (fchownat(trees[i], "", uid_base + step->uid, uid_base + step->gid, AT_EMPTY_PATH) < 0)
+			r = -errno;
+		for (size_t k = 0; k < s->n_entries && r == 0; k++)
+			if (s->entries[k].seen && fchownat(trees[i], s->entries[k].name, uid_base, uid_base, AT_SYMLINK_NOFOLLOW) < 0)
+				r = -errno;
+		if (r < 0) {
+			sandbox_failure_set(ret_failure, s->stage, -r, s->path);
+			return r;
+		}
 	}
 	return 0;
 }

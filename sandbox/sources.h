@@ -8,11 +8,13 @@
 
 #include "sandbox/plan.h"
 
-/* Opens plan->sources into trees[n_sources] (-1: optional and absent). root_fd: spec->root or -1. On error all are
+/* Opens plan->sources[first] to [end - 1] into trees[] (-1: optional and absent). root_fd: spec->root or -1. On error all of these are
  * closed, ret_failure tells which. */
-int sources_open(
-	const struct plan *plan, int root_fd, int *trees, struct sandbox_failure *ret_failure);
+int sources_open(const struct plan *plan, size_t first, size_t end, int root_fd, int *trees, struct sandbox_failure *ret_failure);
 void sources_close(int *trees, size_t n);
+
+/* Whose they are is known: gives those that are tmpfs, and what is to be seen in them, to the ids of the sandbox. */
+int sources_own(const struct plan *plan, const int *trees, uid_t uid_base, struct sandbox_failure *ret_failure);
 
 /* Maps the trees that ask for it to the user namespace of userns_fd. */
 int sources_idmap(

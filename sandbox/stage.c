@@ -28,6 +28,11 @@ static const struct {
 	[SANDBOX_STAGE_LANDLOCK] = {"landlock", "restrict file access with Landlock"},
 	[SANDBOX_STAGE_SECCOMP] = {"seccomp", "load the system call filter"},
 	[SANDBOX_STAGE_EXEC] = {"exec", "execute"},
+	[SANDBOX_STAGE_ADDRESSES] = {"addresses", "make all addresses local to the network namespace"},
+	[SANDBOX_STAGE_SYSCTL] = {"sysctl", "set"},
+	[SANDBOX_STAGE_MDWE] = {"mdwe", "deny memory that is both written and executed"},
+	[SANDBOX_STAGE_ENTER] = {"enter", "enter the running sandbox"},
+	[SANDBOX_STAGE_TERMINAL] = {"terminal", "make a terminal in the sandbox"},
 };
 _Static_assert(TRP_ARRAY_SIZE(stages) == SANDBOX_STAGE_COUNT, "a sentence for each stage");
 
@@ -41,7 +46,8 @@ static const struct {
 		"trpsupd must be root and not in a chroot; a kernel that forbids user namespaces "
 		"says so in "
 		"sysctl kernel.unprivileged_userns_clone (want 1), "
-		"kernel.apparmor_restrict_unprivileged_userns (want 0)"},
+		"kernel.apparmor_restrict_unprivileged_userns (want 0, or the AppArmor profile "
+		"trpsupd loaded)"},
 	{SANDBOX_STAGE_CLONE, ENOSPC,
 		"a limit on namespaces is reached: raise sysctl user.max_user_namespaces, "
 		"user.max_net_namespaces, "
@@ -67,12 +73,22 @@ static const struct {
 	{SANDBOX_STAGE_CGROUP, EBUSY,
 		"the control group has controllers enabled for groups below it"},
 	{SANDBOX_STAGE_CGROUP, ENOENT, "somebody removed the control group"},
+	{SANDBOX_STAGE_SYSCTL, EACCES,
+		"/proc/sys is read-only here: trpsupd itself runs in a container that masks it"},
+	{SANDBOX_STAGE_SYSCTL, EROFS,
+		"/proc/sys is read-only here: trpsupd itself runs in a container that masks it"},
 	{SANDBOX_STAGE_NETNS, EACCES,
 		"/proc/sys is read-only here: trpsupd itself runs in a container that masks it"},
 	{SANDBOX_STAGE_NETNS, EROFS,
 		"/proc/sys is read-only here: trpsupd itself runs in a container that masks it"},
 	{SANDBOX_STAGE_NETNS, ENOENT, "is /proc mounted, and does the kernel have IPv4?"},
 	{SANDBOX_STAGE_HOSTNAME, EINVAL, "at most 64 bytes"},
+	{SANDBOX_STAGE_ADDRESSES, EAFNOSUPPORT, "adapter = loopback needs IPv4 and IPv6 in the kernel (is ipv6.disable set at boot?)"},
+	{SANDBOX_STAGE_ADDRESSES, EOPNOTSUPP, "adapter = loopback needs IPv4 and IPv6 in the kernel (is ipv6.disable set at boot?)"},
+	{SANDBOX_STAGE_ADDRESSES, EACCES,
+		"/proc/sys is read-only here: trpsupd itself runs in a container that masks it"},
+	{SANDBOX_STAGE_ADDRESSES, EROFS,
+		"/proc/sys is read-only here: trpsupd itself runs in a container that masks it"},
 	{SANDBOX_STAGE_MOUNT, ENOENT,
 		"it does not exist; make it, or mark the mount as optional. A target in a "
 		"read-only directory "
@@ -123,6 +139,9 @@ static const struct {
 		"starts the service without"},
 	{SANDBOX_STAGE_SECCOMP, EINVAL,
 		"the filter is missing, or this kernel lacks CONFIG_SECCOMP_FILTER"},
+	{SANDBOX_STAGE_ENTER, ESRCH, "it has just ended"},
+	{SANDBOX_STAGE_TERMINAL, ENODEV, "this kernel lacks CONFIG_UNIX98_PTYS"},
+	{SANDBOX_STAGE_TERMINAL, ENOSPC, "sysctl kernel.pty.max is reached"},
 	{SANDBOX_STAGE_EXEC, EACCES,
 		"the file must be executable for everybody and not lie on a file system mounted "
 		"noexec"},

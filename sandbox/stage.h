@@ -23,6 +23,11 @@ enum sandbox_stage {
 	SANDBOX_STAGE_LANDLOCK,
 	SANDBOX_STAGE_SECCOMP,
 	SANDBOX_STAGE_EXEC,
+	SANDBOX_STAGE_ADDRESSES, /* every address is lo's */
+	SANDBOX_STAGE_SYSCTL,    /* detail = its file */
+	SANDBOX_STAGE_MDWE,
+	SANDBOX_STAGE_ENTER,    /* a sandbox that runs */
+	SANDBOX_STAGE_TERMINAL,
 	SANDBOX_STAGE_COUNT
 };
 

@@ -40,12 +40,13 @@ static int connect_init(void)
 	return fd;
 }
 
-int adapter_ask(uint16_t port, int family, int v6only, int backlog)
+int adapter_ask(uint16_t port, int family, int v6only, int backlog, int several)
 {
 	struct trp_adapter_ask ask = {.magic = TRP_ADAPTER_MAGIC,
 		.port = port,
 		.family = (uint16_t)family,
 		.v6only = v6only != 0,
+		.several = several != 0,
 		.backlog = backlog};
 	struct trp_adapter_answer answer;
 	int channel = -1, fd, r;
@@ -76,22 +77,40 @@ int adapter_ask(uint16_t port, int family, int v6only, int backlog)
 }
 
 /* Is there room for one more descriptor? The kernel takes a message off the queue before it finds that
- * there is none (MSG_CTRUNC), and that client would be lost without a word. */
+ * there is none (MSG_CTRUNC), and that client would be lost without a word. One call says it: openat(2) reserves the
+ * descriptor before it looks at the directory, which is none. A program that may not open files is asked in two. */
 static int probe_room(int channel)
 {
-	int fd = trp_raw_fcntl(channel, F_DUPFD_CLOEXEC, 0);
+	int fd = trp_raw_openat(-1, ".", O_PATH | O_CLOEXEC);
 
+	if (fd == -EBADF)
+		return 0;
+	if (fd != -EMFILE)
+		fd = trp_raw_fcntl(channel, F_DUPFD_CLOEXEC, 0);
 	if (fd < 0)
 		return fd;
 	trp_raw_close(fd);
 	return 0;
 }
 
+int adapter_settle(int fd, int family, int flags)
+{
+	int inet = AF_INET, is = AF_INET6;
+
+	if (family == AF_INET &&
+		trp_raw_setsockopt(fd, IPPROTO_IPV6, IPV6_ADDRFORM, &inet, sizeof(inet)) == 0)
+		is = AF_INET;
+	/* the router leaves the descriptor's status flags as accept(2) made them: none */
+	if (flags & SOCK_NONBLOCK)
+		trp_raw_fcntl(fd, F_SETFL, O_NONBLOCK);
+	return is;
+}
+
 int adapter_take(
 	int channel, int family, int flags, int wait, struct trp_handoff *ret, int *ret_family)
 {
 	int recv_flags = (flags & SOCK_CLOEXEC ? MSG_CMSG_CLOEXEC : 0) | (wait ? 0 : MSG_DONTWAIT);
-	int inet = AF_INET, fd, r;
+	int fd, r;
 	ssize_t n;
 
 	for (;;) {
@@ -109,12 +128,6 @@ int adapter_take(
 			break;
 		trp_raw_close(fd);
 	}
-	*ret_family = AF_INET6;
-	if (family == AF_INET &&
-		trp_raw_setsockopt(fd, IPPROTO_IPV6, IPV6_ADDRFORM, &inet, sizeof(inet)) == 0)
-		*ret_family = AF_INET;
-	/* the router leaves the descriptor's status flags as accept(2) made them: none */
-	if (flags & SOCK_NONBLOCK)
-		trp_raw_fcntl(fd, F_SETFL, O_NONBLOCK);
+	*ret_family = adapter_settle(fd, family, flags);
 	return fd;
 }

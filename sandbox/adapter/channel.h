@@ -9,10 +9,15 @@
 /* Asks trp-init for the channel of (ask->port, ask->family). Returns a close-on-exec descriptor, the
  * caller's; or -errno:
  *   -ENOENT        not a port of the profile
+ *   -EBUSY         another process listens there with the other value of several
  *   -ECONNREFUSED  there is no init: not inside a sandbox
  *   another        init could not answer (-EAGAIN: not within ADAPTER_TIMEOUT_S) or something lies */
-int adapter_ask(uint16_t port, int family, int v6only, int backlog);
+int adapter_ask(uint16_t port, int family, int v6only, int backlog, int several);
 #define ADAPTER_TIMEOUT_S 10
+
+/* Makes the socket of a client what accept4(2) with these flags would give (but for SOCK_CLOEXEC), of that family where it can
+ * be; returns the one that it is. */
+int adapter_settle(int fd, int family, int flags);
 
 /* accept4(2) on a channel: takes the next client; flags: SOCK_CLOEXEC | SOCK_NONBLOCK. Blocks as the
  * channel's O_NONBLOCK says, or not at all with wait == 0. Messages that are no handoff are dropped. With

@@ -45,10 +45,18 @@ static void answer(int fd, const struct trp_adapter_ask *ask)
 	struct trp_adapter_answer a = {.magic = TRP_ADAPTER_MAGIC, .status = -ENOENT};
 	struct init_channel *ch = control_channel(ask->port, ask->family);
 
-	if (ch)
+	/* what comes for one kind of receiver the other cannot take */
+	if (ch && ch->asked && ch->several != (ask->several == 1)) {
+		a.status = -EBUSY;
+		ch = NULL;
+	} else if (ch) {
 		a.status = 0;
-	if (trp_fd_send(fd, &a, sizeof(a), ch ? &ch->fd : NULL, ch ? 1 : 0, MSG_DONTWAIT) == 0 && ch)
+	}
+	if (trp_fd_send(fd, &a, sizeof(a), ch ? &ch->fd : NULL, ch ? 1 : 0, MSG_DONTWAIT) == 0 && ch) {
+		ch->asked = true;
+		ch->several = ask->several == 1;
 		control_listens(ch, ask->v6only != 0, ask->backlog);
+	}
 }
 
 /* Returns true when the asker is done with, for good or bad. */

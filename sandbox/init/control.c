@@ -17,6 +17,7 @@ static struct init_channel channels[INIT_CHANNELS_MAX];
 static size_t n_channels;
 static struct trp_init_msg queue[QUEUE_MAX];
 static size_t queue_start, queue_end;
+static pid_t new_main = -1; /* to be told */
 
 static void take_channel(const struct trp_init_msg *m, int fd)
 {
@@ -62,6 +63,8 @@ int control_read(struct init_order *ret)
 			ret->signo = m.value;
 			ret->stop = m.type == TRP_INIT_STOP;
 		}
+		if (m.type == TRP_INIT_CLAIM)
+			ret->claim = m.value;
 	}
 	trp_close(&fd);
 	return 1;
@@ -117,6 +120,12 @@ void control_report(enum trp_init_type type, int value, int value2)
 	control_flush();
 }
 
+void control_main(pid_t pid)
+{
+	new_main = pid;
+	control_flush();
+}
+
 /* Returns false when the socket takes no more now. */
 static bool send_one(const struct trp_init_msg *m)
 {
@@ -136,6 +145,12 @@ void control_flush(void)
 			return;
 		queue_start++;
 	}
+	if (control >= 0 && new_main >= 0) {
+		struct trp_init_msg m = {.magic = TRP_INIT_MAGIC, .type = TRP_INIT_MAIN, .value = new_main};
+		if (!send_one(&m))
+			return;
+		new_main = -1;
+	}
 	for (size_t i = 0; control >= 0 && i < n_channels; i++) {
 		struct init_channel *ch = &channels[i];
 		struct trp_init_msg m = {.magic = TRP_INIT_MAGIC,
@@ -143,7 +158,8 @@ void control_flush(void)
 			.port = ch->port,
 			.family = ch->family,
 			.v6only = ch->v6only,
-			.value = ch->backlog};
+			.value = ch->backlog,
+			.several = ch->several};
 		if (!ch->report)
 			continue;
 		if (!send_one(&m))
@@ -154,7 +170,7 @@ void control_flush(void)
 
 bool control_wants_write(void)
 {
-	if (queue_start < queue_end)
+	if (queue_start < queue_end || new_main >= 0)
 		return true;
 	for (size_t i = 0; i < n_channels; i++)
 		if (channels[i].report)

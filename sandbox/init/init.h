@@ -25,6 +25,7 @@ struct init_channel {
 	uint16_t v6only;
 	int32_t backlog;
 	bool report;
+	bool asked, several; /* as the first that took it in this run said */
 	unsigned reports; /* bounded: an upstream must not keep the daemon busy */
 };
 
@@ -32,6 +33,7 @@ struct init_channel {
 struct init_order {
 	bool stop;
 	int signo; /* 0: none */
+	pid_t claim; /* who says that it is the main process; 0: nobody */
 };
 
 /* Takes the control socket over (close-on-exec) and what lies in it. -ENOTSOCK: it is none. */
@@ -42,6 +44,8 @@ bool control_wants_write(void);
 int control_read(struct init_order *ret);
 /* Queues a TRP_INIT_STEP, _EXITED or _EXEC_FAILED. */
 void control_report(enum trp_init_type type, int value, int value2);
+/* A TRP_INIT_MAIN; of several that wait only the last is sent. */
+void control_main(pid_t pid);
 /* Sends what is queued as far as the socket takes it. */
 void control_flush(void);
 /* Before exit: sends the rest, waiting for the daemon a second at most. */
@@ -69,14 +73,35 @@ int trap_open(int fd);
 /* In the child that will be the upstream: its listener's calls go to trp-notify from now on. Nothing without a socket. */
 int trap_load(void);
 
+/* learn.c: returns when trp-learn watches us, at once if nobody is to (fd is no socket). -EPIPE: it is gone. */
+int learn_wait(int fd);
+
+/* mainproc.c: the main process by its pid file, or by what it said to the daemon */
+
+void mainproc_set_file(const char *path); /* kept by reference */
+bool mainproc_has_file(void);
+void mainproc_forget(void); /* removes the file: the upstream is about to start */
+/* Another one than the file's. True if it is a child of ours already. */
+bool mainproc_claim(pid_t pid);
+/* Can the service go on in another process? */
+bool mainproc_may_change(void);
+/* The child of ours that the file names now, else the one that was claimed, or -1. Never blocks. */
+pid_t mainproc_named(void);
+int mainproc_look_again_ms(void);
+
 /* steps.c: the commands, one after the other */
 
-/* STEPS ARGC ARG... as in initmsg.h; argv is kept by reference and gets NULLs. -EINVAL */
+/* [PIDFILE] STEPS ARGC ARG... as in initmsg.h; argv is kept by reference and gets NULLs. -EINVAL */
 int steps_parse(int argc, char **argv);
 /* Starts the first. */
 void steps_start(void);
 void steps_obey(const struct init_order *order);
 /* A child of ours has ended. */
 void steps_child_ended(pid_t pid, int status);
+/* There is none any more. */
+void steps_no_child_left(void);
+/* Milliseconds until steps_tick() is to be called, -1: never. */
+int steps_timeout(void);
+void steps_tick(void);
 /* -1: something runs; else the exit status for init itself. */
 int steps_result(void);

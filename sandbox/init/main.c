@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "init.h"
 #include "base/log.h"
+#include "sandbox/weaken.h"
 
 #include <signal.h>
 #include <string.h>
@@ -40,6 +41,8 @@ static void reap(void)
 
 	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
 		steps_child_ended(pid, status);
+	if (pid < 0)
+		steps_no_child_left();
 }
 
 static void read_signals(int fd)
@@ -66,6 +69,14 @@ static void read_control(void)
 		steps_obey(&order);
 }
 
+/* The sooner of the two; -1 is never. */
+static int next_timeout(void)
+{
+	int a = adapter_timeout(), b = steps_timeout();
+
+	return a < 0 || (b >= 0 && b < a) ? b : a;
+}
+
 static void loop(int signals)
 {
 	struct pollfd p[2 + 1 + ADAPTERS_MAX];
@@ -76,7 +87,7 @@ static void loop(int signals)
 		p[1] = (struct pollfd){.fd = control_fd(),
 			.events = (short)(POLLIN | (control_wants_write() ? POLLOUT : 0))};
 		n = adapter_poll_fill(p + 2);
-		if (poll(p, 2 + n, adapter_timeout()) < 0)
+		if (poll(p, 2 + n, next_timeout()) < 0)
 			continue; /* all signals are blocked: ENOMEM at most, and it passes */
 		if (p[0].revents)
 			read_signals(signals);
@@ -85,6 +96,7 @@ static void loop(int signals)
 		if (p[1].revents & POLLOUT)
 			control_flush();
 		adapter_poll_done(p + 2, n);
+		steps_tick();
 	}
 }
 
@@ -94,15 +106,18 @@ int main(int argc, char **argv)
 
 	log_init("trp-init", LOG_LEVEL_INFO);
 	/* first of all: the upstream has the same uid, and must not attach to us or read our descriptors */
-	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
+	if (!weakened(CONTROL_INIT_DUMPABLE) && prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
 		log_fatal("prctl(PR_SET_DUMPABLE): %m");
 	r = steps_parse(argc, argv);
 	if (r < 0)
-		log_fatal("usage: trp-init STEPS ARGC ARG... [ARGC ARG...]..., absolute paths");
+		log_fatal("usage: trp-init [PIDFILE] STEPS ARGC ARG... [ARGC ARG...]..., absolute paths");
 	/* before a descriptor of ours can have that number */
 	r = trap_open(TRP_INIT_NOTIFY_FD);
 	if (r < 0)
 		log_fatal("descriptor %d is not the socket to trp-notify: %s", TRP_INIT_NOTIFY_FD, strerror(-r));
+	r = learn_wait(TRP_INIT_LEARN_FD);
+	if (r < 0)
+		log_fatal("trp-learn does not watch: %s", strerror(-r));
 	signals = open_signals();
 	if (signals < 0)
 		log_fatal("cannot receive signals: %s", strerror(-signals));

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "init.h"
 #include "base/parse.h"
+#include "sandbox/weaken.h"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -15,6 +16,8 @@ static int current = -1;    /* index of the step that runs */
 static pid_t current_pid = -1;
 static int exec_pipe = -1;  /* read end: errno of a failed execve, nothing if it went well */
 static bool stopping;
+static int stop_signo; /* for a main process that is not known yet */
+static bool main_known; /* the upstream runs and, with a pid file, the file names current_pid */
 static int result = -1;
 
 /* Each command's arguments are followed by the next ARGC or by the end: that place becomes its NULL. */
@@ -23,6 +26,11 @@ int steps_parse(int argc, char **argv)
 	uint64_t steps, words;
 	int at = 2;
 
+	if (argc >= 2 && argv[1][0] == '/') {
+		mainproc_set_file(argv[1]);
+		argv++;
+		argc--;
+	}
 	if (argc < 2 || trp_parse_u64(argv[1], &steps) < 0 || steps < 1 || steps > INIT_STEPS_MAX)
 		return -EINVAL;
 	for (uint64_t i = 0; i < steps; i++) {
@@ -41,23 +49,37 @@ int steps_parse(int argc, char **argv)
 	return 0;
 }
 
-/* In the child, which is not dumpable until execve(2) has closed what it must not keep. */
-static void __attribute__((noreturn)) run_child(char **argv, bool is_main, int report)
+/* A setup step's: a server that it runs for a moment is not what is waited for. NULL: no memory. */
+static char **without_notify(void)
 {
-	struct sigaction dfl = {.sa_handler = SIG_DFL};
+	static char **env;
+	size_t n = 0;
+
+	while (!env && environ[n])
+		n++;
+	if (!env)
+		env = calloc(n + 1, sizeof(*env));
+	for (size_t i = 0, at = 0; env && environ[i]; i++)
+		if (strncmp(environ[i], "NOTIFY_SOCKET=", strlen("NOTIFY_SOCKET=")) != 0)
+			env[at++] = environ[i];
+	return env;
+}
+
+/* In the child of vfork(2): it may change nothing but its own attributes, and we wait until it has executed or exited. (Who could
+ * stop it in between is the tenant, and we are his.) It is as little dumpable as we are until execve(2) has closed what it
+ * must not keep. No signal of ours has another disposition than the default. */
+static void __attribute__((noreturn)) run_child(char **argv, char **env, bool is_main, int report)
+{
 	sigset_t none;
 	int error;
 
-	setsid();
-	for (int s = 1; s <= SIGRTMAX; s++)
-		sigaction(s, &dfl, NULL); /* the two that cannot be set are default */
+	if (!weakened(CONTROL_SESSION))
+		setsid();
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
-	if (!is_main)
-		unsetenv("NOTIFY_SOCKET"); /* a server that a setup step runs for a moment is not what is waited for */
 	error = is_main ? -trap_load() : 0; /* a setup step's listeners are its own */
 	if (!error) {
-		execve(argv[0], argv, environ);
+		execve(argv[0], argv, env);
 		error = errno;
 	}
 	while (write(report, &error, sizeof(error)) < 0 && errno == EINTR)
@@ -67,17 +89,21 @@ static void __attribute__((noreturn)) run_child(char **argv, bool is_main, int r
 
 static void start(int index)
 {
+	const bool is_main = index == n_steps - 1;
+	char **env = is_main ? environ : without_notify();
 	int p[2];
 	pid_t pid;
 
-	if (pipe2(p, O_CLOEXEC | O_NONBLOCK) < 0) {
+	if (is_main)
+		mainproc_forget();
+	if (!env || pipe2(p, O_CLOEXEC | O_NONBLOCK) < 0) {
 		control_report(TRP_INIT_EXEC_FAILED, index, errno);
 		result = 126;
 		return;
 	}
-	pid = fork();
+	pid = vfork(); /* not fork(): half the time, and no page of ours is copied */
 	if (pid == 0)
-		run_child(step_argv[index], index == n_steps - 1, p[1]);
+		run_child(step_argv[index], env, is_main, p[1]);
 	close(p[1]);
 	if (pid < 0) {
 		control_report(TRP_INIT_EXEC_FAILED, index, errno);
@@ -88,6 +114,7 @@ static void start(int index)
 	current = index;
 	current_pid = pid;
 	exec_pipe = p[0];
+	main_known = is_main && !mainproc_has_file();
 	control_report(TRP_INIT_STEP, index, pid);
 }
 
@@ -99,15 +126,76 @@ void steps_start(void)
 		start(0);
 }
 
+static void set_main(pid_t pid)
+{
+	bool is_new = pid != current_pid;
+
+	current_pid = pid;
+	main_known = true;
+	control_main(pid);
+	if (stopping && is_new) /* the order was for whoever is the main process */
+		kill(pid, stop_signo);
+}
+
 void steps_obey(const struct init_order *order)
 {
 	bool is_main = current == n_steps - 1;
 
-	if (order->stop)
+	/* one whose parent still runs is taken when the present one ends; one that is known has said nothing new */
+	if (order->claim && is_main && mainproc_claim(order->claim) && main_known && order->claim != current_pid)
+		set_main(order->claim);
+
+	if (order->stop) {
 		stopping = true;
+		stop_signo = order->signo;
+	}
 	/* a plain signal is for the upstream: a setup step would be killed by a reload */
 	if (order->signo && current_pid > 0 && (is_main || order->stop))
 		kill(current_pid, order->signo);
+	else if (order->stop && is_main) /* whoever there is: one of them is to be the main process */
+		kill(-1, order->signo);
+}
+
+/* Is the upstream there or on its way, but no main process of it known? */
+static bool looking(void)
+{
+	return current == n_steps - 1 && !main_known && result < 0;
+}
+
+/* The upstream's process ended. Does it live on in another? */
+static bool lives_on(bool good)
+{
+	pid_t next;
+
+	if (!mainproc_may_change() || (!main_known && !good))
+		return false;
+	current_pid = -1;
+	next = mainproc_named();
+	if (next > 0)
+		set_main(next);
+	return next > 0 || !main_known; /* a daemon that is on its way to writing its file: steps_tick() */
+}
+
+int steps_timeout(void)
+{
+	return looking() ? mainproc_look_again_ms() : -1;
+}
+
+void steps_tick(void)
+{
+	pid_t pid = looking() ? mainproc_named() : -1;
+
+	/* while the command runs, a daemon of its own is not our child yet: it could only be what an orphan pretends */
+	if (pid > 0 && (current_pid < 0 || pid == current_pid))
+		set_main(pid);
+}
+
+void steps_no_child_left(void)
+{
+	if (!looking() || current_pid > 0)
+		return;
+	control_report(TRP_INIT_NO_MAIN, current, 0);
+	result = 1;
 }
 
 void steps_child_ended(pid_t pid, int status)
@@ -119,6 +207,8 @@ void steps_child_ended(pid_t pid, int status)
 		return; /* an orphan */
 	exec_failed = read(exec_pipe, &error, sizeof(error)) == (ssize_t)sizeof(error);
 	trp_close(&exec_pipe);
+	if (index == n_steps - 1 && !exec_failed && lives_on(good))
+		return;
 	current_pid = -1;
 	current = -1;
 	if (good && !stopping && index + 1 < n_steps) {

@@ -6,9 +6,9 @@
  * It also takes away what the service's filter had to allow for it: to ask for such a descriptor once more. */
 #include "init.h"
 #include "base/fdpass.h"
+#include "sandbox/seccomp_abi.h"
 
 #include <fcntl.h>
-#include <linux/audit.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <netinet/in.h>
@@ -17,14 +17,6 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
-
-#if defined(__x86_64__)
-#define NATIVE_ARCH AUDIT_ARCH_X86_64
-#elif defined(__aarch64__)
-#define NATIVE_ARCH AUDIT_ARCH_AARCH64
-#else
-#error "which architecture is this for seccomp(2)?"
-#endif
 
 #define NOTIFY SECCOMP_RET_USER_NOTIF
 #define REFUSE (SECCOMP_RET_ERRNO | ENOSYS)
@@ -87,19 +79,13 @@ static void load(struct program *p, size_t offset)
 	emit(p, BPF_LD | BPF_W | BPF_ABS, 0, 0, (uint32_t)offset);
 }
 
-static size_t low_half(unsigned arg)
-{
-	return offsetof(struct seccomp_data, args) + arg * sizeof(uint64_t) +
-		(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? 0 : 4);
-}
-
 /* Row by row; those of one system call stand together, so that a call that is none of them takes few steps. */
 static void compile(struct program *p)
 {
 	const size_t n = TRP_ARRAY_SIZE(traps);
 
 	load(p, offsetof(struct seccomp_data, arch));
-	emit(p, BPF_JMP | BPF_JEQ | BPF_K, 1, 0, NATIVE_ARCH);
+	emit(p, BPF_JMP | BPF_JEQ | BPF_K, 1, 0, SECCOMP_NATIVE_ARCH);
 	emit(p, BPF_RET | BPF_K, 0, 0, SECCOMP_RET_ALLOW); /* the service's filter ends it */
 	load(p, offsetof(struct seccomp_data, nr));
 	for (size_t first = 0, end; first < n; first = end) {
@@ -110,7 +96,7 @@ static void compile(struct program *p)
 		for (size_t i = first; i < end; i++) {
 			unsigned args = traps[i].n_args;
 			for (unsigned a = 0; a < args; a++) {
-				load(p, low_half(a + 1));
+				load(p, seccomp_half(a + 1));
 				emit(p, BPF_JMP | BPF_JEQ | BPF_K, 0, (uint8_t)(2 * (args - a) - 1), traps[i].args[a]);
 			}
 			emit(p, BPF_RET | BPF_K, 0, 0, traps[i].action);

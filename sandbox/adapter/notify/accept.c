@@ -89,6 +89,15 @@ static int flags_of(const struct call *c)
 	return c->nr == SYS_accept4 ? (int)c->args[3] : 0;
 }
 
+static int family_of(int client)
+{
+	int family = AF_INET6;
+	socklen_t len = sizeof(family);
+
+	getsockopt(client, SOL_SOCKET, SO_DOMAIN, &family, &len);
+	return family;
+}
+
 /* Returns CALL_LATER when the client was given or the caller is gone, or the error for the caller. */
 static int serve(struct channel *ch, const struct call *c)
 {
@@ -105,8 +114,7 @@ static int serve(struct channel *ch, const struct call *c)
 		r = call_give(c, client, flags & SOCK_CLOEXEC);
 	if (r == 0) {
 		take_out(ch);
-		if (ch->family == AF_INET)
-			foreign_note(client);
+		shown_note(client, ch->family, family_of(client), &h);
 	}
 	return r == 0 || r == -ENOENT || r == -EINPROGRESS ? CALL_LATER : r;
 }

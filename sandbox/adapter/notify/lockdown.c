@@ -1,248 +1,75 @@
 /* SPDX-License-Identifier: ISC */
-/* lockdown.c: from the host's root to an id of the service's own range, in its user and network namespace, with one capability
- * there (CAP_SYS_PTRACE, for memory and descriptors of the sandbox's processes), alone in an empty root in which /proc shows the
- * sandbox's processes only.
- *
- * The network namespace is the service's, because a socket whose listener was shut down is replaced by one that must be of that
- * namespace; there is nothing in it but its loopback, and connect(2) is not allowed. */
+/* lockdown.c: what trp-notify keeps. The network namespace is the service's, because a socket whose listener was shut down is
+ * replaced by one that must be of that namespace; there is nothing in it but its loopback, and connect(2) is not allowed. */
 #include "notify.h"
 #include "base/log.h"
+#include "sandbox/beside.h"
 
 #include <fcntl.h>
-#include <grp.h>
-#include <linux/capability.h>
 #include <linux/seccomp.h>
-#include <linux/securebits.h>
-#include <malloc.h>
-#include <sched.h>
-#include <seccomp.h>
-#include <signal.h>
-#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
-#include <sys/mount.h>
-#include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 
-#define DENIED_ERRNO ENOSYS
-#define OWN_ID       65532 /* inside the service's range; Debian gives it to nobody */
-#define WORK_DIR     "/tmp"
+#define OWN_ID 65532 /* Debian gives it to nobody */
 
-/* As real root: the mount namespace belongs to the host's user namespace, so nothing in it can be changed later. */
-static const char *empty_root(void)
-{
-	const unsigned long flags = MS_NOSUID | MS_NODEV | MS_NOEXEC;
-
-	if (unshare(CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS) < 0)
-		return "unshare";
-	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
-		return "private mounts";
-	if (mount("tmpfs", WORK_DIR, "tmpfs", flags, "size=64k,mode=0555") < 0 || chdir(WORK_DIR) < 0 ||
-		mkdir("proc", 0555) < 0)
-		return "empty root";
-	/* hidepid: of the host's processes only those that we might trace are there */
-	if (mount("proc", "proc", "proc", flags, "hidepid=ptraceable,subset=pid") < 0)
-		return "procfs";
-	if (syscall(SYS_pivot_root, ".", ".") < 0 || umount2(".", MNT_DETACH) < 0 || chdir("/") < 0)
-		return "pivot_root";
-	if (mount(NULL, "/", NULL, MS_REMOUNT | MS_BIND | MS_RDONLY | flags, NULL) < 0)
-		return "read-only root";
-	return NULL;
-}
-
-static int set_caps(uint32_t caps)
-{
-	struct __user_cap_header_struct h = {.version = _LINUX_CAPABILITY_VERSION_3};
-	struct __user_cap_data_struct d[2] = {{.effective = caps, .permitted = caps}};
-
-	return (int)syscall(SYS_capset, &h, d);
-}
-
-/* In the service's user namespace all capabilities are ours, until the last step here. */
-static const char *become_small(int pidfd)
-{
-	const unsigned long secure = SECBIT_NOROOT | SECBIT_NOROOT_LOCKED | SECBIT_NO_CAP_AMBIENT_RAISE |
-		SECBIT_NO_CAP_AMBIENT_RAISE_LOCKED | SECBIT_KEEP_CAPS;
-
-	if (setns(pidfd, CLONE_NEWUSER | CLONE_NEWNET) < 0)
-		return "setns";
-	for (int cap = 0; prctl(PR_CAPBSET_READ, cap) >= 0; cap++)
-		if (prctl(PR_CAPBSET_DROP, cap) < 0)
-			return "bounding set";
-	if (prctl(PR_SET_SECUREBITS, secure) < 0)
-		return "securebits";
-	if (setgroups(0, NULL) < 0 || setresgid(OWN_ID, OWN_ID, OWN_ID) < 0 || setresuid(OWN_ID, OWN_ID, OWN_ID) < 0)
-		return "ids";
-	if (set_caps(1u << CAP_SYS_PTRACE) < 0)
-		return "capabilities";
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
-		return "no_new_privs";
-	umask(077);
-	return NULL;
-}
-
-#define LOW32         0xffffffffu
-#define EQUALS(n, v)  {n, SCMP_CMP_MASKED_EQ, LOW32, (unsigned)(v)}
-#define NO_BITS(n, v) {n, SCMP_CMP_MASKED_EQ, (unsigned)(v), 0}
-
-/* Everything else gives DENIED_ERRNO. */
-static const struct rule {
-	int nr;
-	unsigned n_args;
-	struct scmp_arg_cmp args[2];
-} rules[] = {
+/* Everything else gives BESIDE_ERRNO. */
+static const struct beside_rule rules[] = {
 	/* the filter's descriptor */
-	{SCMP_SYS(ioctl), 1, {EQUALS(1, SECCOMP_IOCTL_NOTIF_RECV)}},
-	{SCMP_SYS(ioctl), 1, {EQUALS(1, SECCOMP_IOCTL_NOTIF_SEND)}},
-	{SCMP_SYS(ioctl), 1, {EQUALS(1, SECCOMP_IOCTL_NOTIF_ID_VALID)}},
-	{SCMP_SYS(ioctl), 1, {EQUALS(1, SECCOMP_IOCTL_NOTIF_ADDFD)}},
-	{SCMP_SYS(ioctl), 1, {EQUALS(1, SECCOMP_IOW(4, __u64))}}, /* SET_FLAGS */
+	{SCMP_SYS(ioctl), 1, {BESIDE_EQUALS(1, SECCOMP_IOCTL_NOTIF_RECV)}},
+	{SCMP_SYS(ioctl), 1, {BESIDE_EQUALS(1, SECCOMP_IOCTL_NOTIF_SEND)}},
+	{SCMP_SYS(ioctl), 1, {BESIDE_EQUALS(1, SECCOMP_IOCTL_NOTIF_ID_VALID)}},
+	{SCMP_SYS(ioctl), 1, {BESIDE_EQUALS(1, SECCOMP_IOCTL_NOTIF_ADDFD)}},
+	{SCMP_SYS(ioctl), 1, {BESIDE_EQUALS(1, SECCOMP_IOW(4, __u64))}}, /* SET_FLAGS */
 	/* the upstream's processes */
 	{SCMP_SYS(kcmp), 0, {}},
 	{SCMP_SYS(getpid), 0, {}},
-	{SCMP_SYS(process_vm_readv), 0, {}},
 	{SCMP_SYS(process_vm_writev), 0, {}},
 	{SCMP_SYS(pidfd_open), 0, {}},
 	{SCMP_SYS(pidfd_getfd), 0, {}},
-	/* /proc; nothing can be written or made there or anywhere */
-	{SCMP_SYS(openat), 1, {NO_BITS(2, O_ACCMODE | O_CREAT)}},
-	{SCMP_SYS(newfstatat), 0, {}},
-	{SCMP_SYS(fstat), 0, {}},
+	/* /proc */
 	{SCMP_SYS(getdents64), 0, {}},
-	{SCMP_SYS(read), 0, {}},
-	{SCMP_SYS(close), 0, {}},
-	/* channels, clients and listeners. sendmsg: to the daemon; it cannot carry MSG_FASTOPEN, which connects */
-	{SCMP_SYS(recvmsg), 0, {}},
+	/* channels, clients and listeners */
 	{SCMP_SYS(recvfrom), 0, {}},
-	{SCMP_SYS(sendmsg), 1, {NO_BITS(2, MSG_FASTOPEN)}},
 	{SCMP_SYS(getsockopt), 0, {}},
 	{SCMP_SYS(setsockopt), 0, {}},
 	{SCMP_SYS(getsockname), 0, {}},
 	{SCMP_SYS(getpeername), 0, {}},
-	{SCMP_SYS(socket), 2, {EQUALS(0, AF_INET), EQUALS(1, SOCK_STREAM | SOCK_CLOEXEC)}},
-	{SCMP_SYS(socket), 2, {EQUALS(0, AF_INET6), EQUALS(1, SOCK_STREAM | SOCK_CLOEXEC)}},
+	{SCMP_SYS(socket), 2, {BESIDE_EQUALS(0, AF_INET), BESIDE_EQUALS(1, SOCK_STREAM | SOCK_CLOEXEC)}},
+	{SCMP_SYS(socket), 2, {BESIDE_EQUALS(0, AF_INET6), BESIDE_EQUALS(1, SOCK_STREAM | SOCK_CLOEXEC)}},
 	{SCMP_SYS(bind), 0, {}},
 	{SCMP_SYS(listen), 0, {}},
-	{SCMP_SYS(fcntl), 1, {EQUALS(1, F_GETFL)}},
-	{SCMP_SYS(fcntl), 1, {EQUALS(1, F_SETFL)}},
-	{SCMP_SYS(fcntl), 1, {EQUALS(1, F_GETFD)}},
-	{SCMP_SYS(fcntl), 1, {EQUALS(1, F_DUPFD_CLOEXEC)}},
+	{SCMP_SYS(fcntl), 1, {BESIDE_EQUALS(1, F_GETFL)}},
+	{SCMP_SYS(fcntl), 1, {BESIDE_EQUALS(1, F_SETFL)}},
+	{SCMP_SYS(fcntl), 1, {BESIDE_EQUALS(1, F_GETFD)}},
+	{SCMP_SYS(fcntl), 1, {BESIDE_EQUALS(1, F_DUPFD_CLOEXEC)}},
 	{SCMP_SYS(dup3), 0, {}},
 	{SCMP_SYS(epoll_ctl), 0, {}},
-	/* the loop and the C library */
+	/* the loop */
 	{SCMP_SYS(poll), 0, {}},
 	{SCMP_SYS(ppoll), 0, {}},
 	{SCMP_SYS(clock_gettime), 0, {}},
-	{SCMP_SYS(write), 1, {EQUALS(0, STDERR_FILENO)}},
-	{SCMP_SYS(writev), 1, {EQUALS(0, STDERR_FILENO)}},
-	{SCMP_SYS(brk), 0, {}},
-	{SCMP_SYS(mmap), 2, {NO_BITS(2, PROT_EXEC), EQUALS(3, MAP_PRIVATE | MAP_ANONYMOUS)}},
-	{SCMP_SYS(munmap), 0, {}},
-	{SCMP_SYS(mremap), 0, {}},
-	{SCMP_SYS(restart_syscall), 0, {}},
-	{SCMP_SYS(exit_group), 0, {}},
 };
 
-static const char *install_filter(void)
-{
-	scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_ERRNO(DENIED_ERRNO));
-	int r = ctx ? seccomp_attr_set(ctx, SCMP_FLTATR_CTL_OPTIMIZE, 2) : -ENOMEM;
-
-	for (size_t i = 0; r == 0 && i < TRP_ARRAY_SIZE(rules); i++)
-		r = seccomp_rule_add_array(ctx, SCMP_ACT_ALLOW, rules[i].nr, rules[i].n_args, rules[i].args);
-	if (r == 0)
-		r = seccomp_load(ctx);
-	if (ctx)
-		seccomp_release(ctx);
-	malloc_trim(0); /* one such process for each service: what the library needed goes back */
-	errno = -r;
-	return r < 0 ? "system call filter" : NULL;
-}
-
-/* Harmless if they should succeed after all. */
-static const struct attempt {
-	const char *what;
-	long nr;
-	long args[6];
-} attempts[] = {
-	{"connect() works", SYS_connect, {-1}},
+static const struct beside_attempt attempts[] = {
 	{"sendto() works", SYS_sendto, {-1}},
 	{"sendmsg() with MSG_FASTOPEN works", SYS_sendmsg, {-1, 0, MSG_FASTOPEN}},
-	{"unix sockets can be made", SYS_socket, {AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC}},
-	{"netlink sockets can be made", SYS_socket, {AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC}},
-	{"files can be written", SYS_openat, {AT_FDCWD, (long)"/", O_WRONLY}},
-	{"files can be made", SYS_openat, {AT_FDCWD, (long)"/", O_CREAT}},
-	{"write() works on any descriptor", SYS_write, {-1}},
-	{"ioctl() works for any request", SYS_ioctl, {-1, 0x8910}},
 	{"accept4() works", SYS_accept4, {-1}},
-	{"execve() works", SYS_execve, {(long)"", 0, 0}},
-	{"execveat() works", SYS_execveat, {-1, (long)"", 0, 0, 0}},
-	{"clone3() works", SYS_clone3, {0, 0}},
 	{"ptrace() works", SYS_ptrace, {PTRACE_PEEKDATA, -1}},
-	{"kill() works", SYS_kill, {0x7fffffff, 0}},
-	{"pidfd_send_signal() works", SYS_pidfd_send_signal, {-1, 0, 0, 0}},
-	{"mount() works", SYS_mount, {(long)"", (long)"", (long)"", 0, 0}},
-	{"unshare() works", SYS_unshare, {0}},
-	{"setns() works", SYS_setns, {-1}},
-	{"bpf() works", SYS_bpf, {-1}},
-	{"prctl() works", SYS_prctl, {PR_GET_DUMPABLE}},
-	{"seccomp() works", SYS_seccomp, {-1}},
-	{"setuid() works", SYS_setuid, {-1}},
-	{"capset() works", SYS_capset, {0, 0}},
-	{"mprotect() works", SYS_mprotect, {0, 0, PROT_EXEC}},
-	{"mmap() makes code", SYS_mmap, {0, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1}},
 };
-
-/* Not by what the calls above returned, but by trying. */
-static const char *prove_before(void)
-{
-	struct __user_cap_header_struct h = {.version = _LINUX_CAPABILITY_VERSION_3};
-	struct __user_cap_data_struct d[2] = {0};
-	const uint32_t only = 1u << CAP_SYS_PTRACE;
-	uid_t r, e, s;
-
-	errno = 0;
-	if (access("/etc/passwd", F_OK) == 0 || access("/usr", F_OK) == 0)
-		return "the host's files are seen";
-	if (access("/proc/1/status", F_OK) == 0 || access("/proc/sys", F_OK) == 0)
-		return "the host's processes are seen";
-	if (mkdir("/x", 0700) == 0)
-		return "the root can be written to";
-	if (syscall(SYS_capget, &h, d) < 0 || d[0].effective != only || d[0].permitted != only || d[0].inheritable ||
-		d[1].effective || d[1].permitted)
-		return "other capabilities are left";
-	if (getresuid(&r, &e, &s) < 0 || r != OWN_ID || e != OWN_ID || s != OWN_ID || setresuid(0, 0, 0) == 0)
-		return "root's id can be had back";
-	if (prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) != 1 || prctl(PR_CAPBSET_READ, CAP_SYS_ADMIN) != 0)
-		return "privileges could be gained";
-	return NULL;
-}
-
-static const char *prove_after(void)
-{
-	for (size_t i = 0; i < TRP_ARRAY_SIZE(attempts); i++) {
-		const long *a = attempts[i].args;
-		if (syscall(attempts[i].nr, a[0], a[1], a[2], a[3], a[4], a[5]) != -1 || errno != DENIED_ERRNO)
-			return attempts[i].what;
-	}
-	return NULL;
-}
 
 int lockdown_enter(int pidfd)
 {
-	const char *what = empty_root();
+	const struct beside b = {.id = OWN_ID,
+		.in_network = true,
+		.rules = rules,
+		.n_rules = TRP_ARRAY_SIZE(rules),
+		.attempts = attempts,
+		.n_attempts = TRP_ARRAY_SIZE(attempts)};
+	const char *what = beside_lockdown(pidfd, &b);
 
-	if (!what)
-		what = become_small(pidfd);
-	if (!what)
-		what = prove_before();
-	if (!what)
-		what = install_filter();
-	if (!what)
-		what = prove_after();
 	if (what)
 		log_error("not locked down, so not started: %s: %m", what);
 	return what ? -1 : 0;

@@ -58,7 +58,7 @@ static int handle(const struct call *c)
 		return bind_call(c);
 	ch = channel_of(c);
 	if (!ch)
-		return c->nr == SYS_getsockname || c->nr == SYS_getpeername ? foreign_name_call(c) : CALL_PASS_ON;
+		return c->nr == SYS_getsockname || c->nr == SYS_getpeername ? name_call(c) : CALL_PASS_ON;
 	switch (c->nr) {
 #if defined(SYS_accept)
 	case SYS_accept:
@@ -123,7 +123,7 @@ static void loop(void)
 
 static void set_limits(void)
 {
-	struct rlimit files = {4096, 4096}, none = {0, 0};
+	struct rlimit files = {4096, 4096}, none = {1, 1}; /* 1: no dump, not even to a core_pattern with "|" */
 
 	if (setrlimit(RLIMIT_NOFILE, &files) < 0 || setrlimit(RLIMIT_CORE, &none) < 0)
 		log_fatal("cannot set limits: %m");

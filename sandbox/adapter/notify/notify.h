@@ -14,6 +14,7 @@
 #include "base/handoff.h"
 #include "base/util.h"
 #include "sandbox/adapter/options.h"
+#include "sandbox/adapter/shown.h"
 #include "sandbox/initmsg.h"
 
 #include <netinet/in.h>
@@ -93,10 +94,8 @@ int accept_timeout(void); /* milliseconds, -1: none */
 /* One thread waits in one call only: an earlier one has been interrupted. */
 void accept_forget(pid_t tid);
 
-/* foreign.c */
-void foreign_note(int client); /* of an AF_INET listener */
-/* getsockname(2) and getpeername(2) of what is no channel. */
-int foreign_name_call(const struct call *c);
+/* name.c: getsockname(2) and getpeername(2) of what is no channel. */
+int name_call(const struct call *c);
 
 /* listen.c */
 int bind_call(const struct call *c);

@@ -66,8 +66,7 @@ static int accept_channel(
 		return client;
 	if (l)
 		options_replay(&l->options, client);
-	if (id->family != family)
-		foreign_note(client);
+	shown_note(client, id->family, family, &h);
 	if (addr)
 		give_peer(client, id, &h, addr, len);
 	return client;

@@ -102,7 +102,7 @@ static int replace_listener(int fd, int family, int backlog)
 	if (family == AF_INET6)
 		v6only = sys_getint(fd, IPPROTO_IPV6, IPV6_V6ONLY) == 1;
 
-	channel = adapter_ask(id.port, family, v6only, backlog);
+	channel = adapter_ask(id.port, family, v6only, backlog, 0);
 	if (channel == -ENOENT || channel == -ECONNREFUSED)
 		return 0; /* its own listener it is */
 	if (channel < 0)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* name.c: getsockname, getpeername: a channel looks like a bound, unconnected TCP socket. */
+/* name.c: getsockname, getpeername, recv: a channel looks like a bound, unconnected TCP socket. */
 #include "preload.h"
 
 #include <stddef.h>
@@ -24,23 +24,19 @@ static bool maybe_family(const struct sockaddr *addr, socklen_t room, int family
 	return room < sizeof(addr->sa_family) || addr->sa_family == family;
 }
 
-/* A socket that an AF_INET listener accepted but that the kernel keeps as AF_INET6: its address as IPv4.
- * get: the system call that has just been made. */
-static void show_as_ipv4(int fd, int get(int, void *, socklen_t *), struct sockaddr *addr,
-	socklen_t room, socklen_t *len)
+/* An accepted socket that is to be shown by another name than the kernel's */
+static void show(int fd, bool peer, struct sockaddr *addr, socklen_t room, socklen_t *len)
 {
-	struct sockaddr_storage six, four;
-	socklen_t six_len = sizeof(six), four_len;
-	struct trp_addr a;
+	struct sockaddr_storage sa;
+	socklen_t sa_len;
 
-	if (!foreign_is(fd) || get(fd, &six, &six_len) < 0)
+	if (shown_none() || (!maybe_family(addr, room, AF_INET6) && !maybe_family(addr, room, AF_INET)))
 		return;
-	trp_addr_from_sockaddr(&a, (const struct sockaddr *)&six);
-	four_len = (socklen_t)trp_addr_to_sockaddr(&a, AF_INET, &four);
-	if (four_len == 0)
+	sa_len = shown_name(fd, peer, &sa);
+	if (sa_len == 0)
 		return;
 	*len = room;
-	copy_address(&four, four_len, addr, len);
+	copy_address(&sa, sa_len, addr, len);
 }
 
 EXPORT int getsockname(int fd, __SOCKADDR_ARG addr, socklen_t *restrict len)
@@ -54,10 +50,25 @@ EXPORT int getsockname(int fd, __SOCKADDR_ARG addr, socklen_t *restrict len)
 	if (maybe_family(addr.__sockaddr__, room, AF_UNIX) && channel_identify(fd, &id)) {
 		*len = room;
 		give_bound(&id, addr.__sockaddr__, len);
-	} else if (maybe_family(addr.__sockaddr__, room, AF_INET6)) {
-		show_as_ipv4(fd, sys_getsockname, addr.__sockaddr__, room, len);
+	} else {
+		show(fd, false, addr.__sockaddr__, room, len);
 	}
 	return 0;
+}
+
+/* The C library's own, which is a cancellation point as recv() is. Weak: a program without one calls neither. */
+extern ssize_t recvfrom(int, void *restrict, size_t, int, __SOCKADDR_ARG, socklen_t *restrict)
+	__attribute__((weak, visibility("default")));
+
+/* Python's ssl module does it to a listener, to see whether somebody has spoken already. On the channel it would take a client
+ * out and lose it. */
+EXPORT ssize_t recv(int fd, void *buffer, size_t len, int flags)
+{
+	struct channel_id id;
+
+	if (channel_hinted(fd) && channel_identify(fd, &id))
+		return finish(-ENOTCONN);
+	return recvfrom(fd, buffer, len, flags, (__SOCKADDR_ARG){.__sockaddr__ = NULL}, NULL);
 }
 
 EXPORT int getpeername(int fd, __SOCKADDR_ARG addr, socklen_t *restrict len)
@@ -70,7 +81,6 @@ EXPORT int getpeername(int fd, __SOCKADDR_ARG addr, socklen_t *restrict len)
 		return finish(r);
 	if (maybe_family(addr.__sockaddr__, room, AF_UNIX) && channel_identify(fd, &id))
 		return finish(-ENOTCONN);
-	if (maybe_family(addr.__sockaddr__, room, AF_INET6))
-		show_as_ipv4(fd, sys_getpeername, addr.__sockaddr__, room, len);
+	show(fd, true, addr.__sockaddr__, room, len);
 	return 0;
 }

@@ -14,6 +14,7 @@
 #include "base/rawsys.h"
 #include "sandbox/adapter/channel.h"
 #include "sandbox/adapter/options.h"
+#include "sandbox/adapter/shown.h"
 
 #include <errno.h>
 #include <stdbool.h>
@@ -62,11 +63,6 @@ struct rearm {
 };
 void rearm_collect(int fd, struct rearm *ret);
 void rearm_apply(int fd, const struct rearm *r);
-
-/* foreign.c: accepted sockets that stayed AF_INET6 although their listener is AF_INET (closed half before
- * they were taken): their names are shown as IPv4. */
-void foreign_note(int fd);
-bool foreign_is(int fd);
 
 /* As the kernel gives addresses back: cut to *len, *len becomes the whole length. */
 void copy_address(const void *from, socklen_t from_len, struct sockaddr *to, socklen_t *len);

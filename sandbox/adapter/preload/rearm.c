@@ -17,11 +17,6 @@ struct dirent64_raw {
 	char name[];
 };
 
-static int sys_openat(int dir, const char *path, int flags)
-{
-	return (int)trp_syscall(SYS_openat, dir, (long)path, flags | O_CLOEXEC, 0, 0, 0);
-}
-
 static const char *skip_blanks(const char *p, const char *end)
 {
 	while (p < end && *p == ' ')
@@ -108,7 +103,7 @@ static void look_at(int links, int infos, const char *name, int fd, struct rearm
 		return;
 	if (!take_number(name, name + 10, 10, &number))
 		return;
-	info = sys_openat(infos, name, O_RDONLY);
+	info = trp_raw_openat(infos, name, O_RDONLY | O_CLOEXEC);
 	if (info < 0)
 		return;
 	read_info(info, (int)number, fd, ret);
@@ -117,8 +112,8 @@ static void look_at(int links, int infos, const char *name, int fd, struct rearm
 
 void rearm_collect(int fd, struct rearm *ret)
 {
-	int links = sys_openat(AT_FDCWD, "/proc/self/fd", O_RDONLY | O_DIRECTORY);
-	int infos = sys_openat(AT_FDCWD, "/proc/self/fdinfo", O_RDONLY | O_DIRECTORY);
+	int links = trp_raw_openat(AT_FDCWD, "/proc/self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int infos = trp_raw_openat(AT_FDCWD, "/proc/self/fdinfo", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	char buf[1024] __attribute__((aligned(8)));
 	long n;
 
