@@ -4,11 +4,14 @@
 #include "base/util.h"
 
 #include <fcntl.h>
+#include <netinet/tcp.h>
+#include <stddef.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
 #define BATCH_MAX     64 /* clients accepted before others have their turn */
-#define ALONE_SURE    8
+#define RETIRE_TURNS  64 /* a whole backlog */
+#define ALONE_SURE    8  /* turns in a row with one client */
 #define PAUSE_NS      (100u * 1000 * 1000) /* out of descriptors: try again after */
 #define PAUSE_TELL_NS (10ull * 1000 * 1000 * 1000)
 
@@ -75,57 +78,104 @@ static void accept_failed(struct router *r, struct listener *l, int error)
 	case ENOMEM:
 		pause_listeners(r);
 		break;
+	case EINVAL: /* shut down by the daemon, which puts another in its place */
+		listener_del(r, l->id);
+		break;
 	default: /* it listens no more */
 		r->notice("a listener is broken and was dropped");
 		listener_del(r, l->id);
 	}
 }
 
-/* A turn found the listener empty after n clients. */
-static void count_turn(struct listener *l, int n)
+/* How many may be accepted now; BATCH_MAX also if that is not known. accept4() makes a file and an inode before it finds that
+ * nobody is left, which is dear as an accept; this is half of it. Of a listener tcpi_unacked is the number of connections in its queue
+ * (tcp_get_info() in net/ipv4/tcp.c, sk_ack_backlog). */
+static int count_ready(const struct listener *l)
 {
+	struct tcp_info info;
+	socklen_t len = offsetof(struct tcp_info, tcpi_sacked);
+
+	if (getsockopt(l->fd, IPPROTO_TCP, TCP_INFO, &info, &len) < 0 || info.tcpi_state != TCP_LISTEN)
+		return BATCH_MAX;
+	return info.tcpi_unacked < BATCH_MAX ? (int)info.tcpi_unacked : BATCH_MAX;
+}
+
+/* How many to accept in this turn. Where clients come one at a time, to ask each time for another costs more than it saves. It
+ * is still done now and then, to see whether that has changed. */
+static int plan_turn(struct listener *l)
+{
+	int n;
+
+	if (l->alone == ALONE_SURE && l->unasked++ < ALONE_SURE)
+		return 1;
+	n = count_ready(l);
 	if (n != 1)
 		l->alone = 0;
 	else if (l->alone < ALONE_SURE)
 		l->alone++;
 	l->unasked = 0;
+	return n;
 }
 
-/* Where clients come one at a time, to ask each time for another costs more than it saves. It is
- * still done now and then, to see whether that has changed. */
-static bool comes_alone(struct listener *l, int n)
-{
-	return n == 1 && l->alone == ALONE_SURE && l->unasked++ < ALONE_SURE;
-}
-
-void listener_ready(struct router *r, uint32_t index)
+/* False: nobody is left for now. */
+static bool accept_turn(struct router *r, uint32_t index)
 {
 	struct listener *l = &r->listeners[index];
 	struct client c = {.listener = (uint16_t)index};
+	const int n = plan_turn(l);
 	union {
 		struct sockaddr any;
 		struct sockaddr_in6 in6;
 	} peer;
 	socklen_t len;
 
-	for (int i = 0; i < BATCH_MAX && l->fd >= 0 && r->paused_until_ns == 0; i++) {
+	for (int i = 0; i < n && l->fd >= 0 && r->paused_until_ns == 0; i++) {
 		len = sizeof(peer);
 		/* without SOCK_NONBLOCK: that belongs to the description, which the service gets */
 		c.fd = accept4(l->fd, &peer.any, &len, SOCK_CLOEXEC);
 		if (c.fd < 0) {
 			if (is_clients_error(errno))
 				continue;
-			count_turn(l, i);
+			/* those that are held have descriptors which could be free */
+			if (errno != EAGAIN && handon_flush(r))
+				continue;
 			accept_failed(r, l, errno);
-			return;
+			return false;
 		}
 		r->stats.accepted++;
 		router_update_clock(r);
 		c.accepted_ns = r->now_ns;
 		trp_addr_from_sockaddr(&c.peer, &peer.any);
 		client_arrived(r, &c);
-		if (comes_alone(l, i + 1))
-			return;
+	}
+	return n > 0 && l->fd >= 0 && r->paused_until_ns == 0;
+}
+
+void listener_ready(struct router *r, uint32_t index)
+{
+	handon_hold(r);
+	accept_turn(r, index);
+	handon_flush(r);
+}
+
+/* Each client wakes one of the routers that watch its listener (EPOLLEXCLUSIVE). Those who woke this one would wait for the
+ * next client to wake another: so it watches no more first, then takes them. */
+void listeners_retire(struct router *r)
+{
+	r->retired = true;
+	for (uint32_t i = 0; i < r->n_listeners; i++) {
+		struct listener *l = &r->listeners[i];
+		if (l->fd < 0)
+			continue;
+		router_unwatch(r, l->fd);
+		for (int turns = 0; turns < RETIRE_TURNS; turns++) {
+			handon_hold(r);
+			bool more = accept_turn(r, i);
+			handon_flush(r);
+			if (!more)
+				break;
+		}
+		trp_close(&l->fd);
 	}
 }
 
@@ -143,6 +193,8 @@ int listener_add(struct router *r, const struct router_msg *m, int fd)
 	int flags = fcntl(fd, F_GETFL);
 	uint32_t i;
 
+	if (r->retired)
+		return -EBADMSG;
 	if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0)
 		return -errno;
 	listener_del(r, m->id);
@@ -156,6 +208,8 @@ int listener_add(struct router *r, const struct router_msg *m, int fd)
 	l->id = m->id;
 	l->fd = fd;
 	l->protocols = m->protocols;
+	trust_take(&l->trust, &r->trust_told, m->id);
+	l->redirect = m->redirect;
 	l->deadline_ns = m->deadline_ms * (uint64_t)1000000;
 	if (r->paused_until_ns)
 		return 0;
@@ -173,4 +227,37 @@ void listener_del(struct router *r, uint32_t id)
 		return;
 	router_unwatch(r, l->fd); /* the daemon has it too: closing is not enough */
 	trp_close(&l->fd);
+}
+
+void listener_give(struct router *r, const struct router_msg *m, int fd)
+{
+	const struct listener *l = find_listener(r, m->id);
+	struct client c = {.peer = m->peer, .fd = fd};
+
+	if (!l) {
+		close(fd);
+		return;
+	}
+	c.listener = (uint16_t)(l - r->listeners);
+	r->stats.accepted++;
+	router_update_clock(r);
+	c.accepted_ns = r->now_ns;
+	client_arrived(r, &c);
+}
+
+void listener_take_back(struct router *r, const struct router_msg *m, int fd)
+{
+	const struct trp_handoff *h = &m->handoff;
+	const struct listener *l = find_listener(r, h->listener);
+	const struct note note = {.service = m->service, .name = h->name, .name_len = h->name_len, .taken_back = true};
+	struct client c = {.accepted_ns = h->accepted_ns, .peer = h->peer, .local = h->local, .fd = fd,
+		.protocol = h->protocol, .flags = h->flags};
+
+	if (!l) { /* it is gone, and nobody would know how to count its clients */
+		close(fd);
+		return;
+	}
+	c.listener = (uint16_t)(l - r->listeners);
+	router_update_clock(r);
+	client_refuse_late(r, &c, (enum refusal)(m->verdict - VERDICT_REFUSED), &note);
 }

@@ -130,17 +130,31 @@ uint32_t channel_attempts(const struct channel_table *t, uint32_t id)
 	return !slot ? 0 : slot->group ? slot->group->n : 1;
 }
 
-int channel_find(const struct channel_table *t, uint32_t id, uint32_t attempt)
+struct channel *channel_pick(const struct channel_table *t, uint32_t id, uint32_t attempt)
 {
-	const struct channel *slot = find(t, id);
+	struct channel *slot = find(t, id);
 	struct channel_group *g = slot ? slot->group : NULL;
 
 	if (!slot || !g)
-		return slot && attempt == 0 ? slot->fd : -1;
+		return attempt == 0 ? slot : NULL;
 	if (attempt >= g->n)
-		return -1;
+		return NULL;
 	if (attempt == 0)
 		g->next = (g->next + 1) % g->n;
-	slot = find(t, g->members[(g->next + attempt) % g->n]);
+	return find(t, g->members[(g->next + attempt) % g->n]);
+}
+
+int channel_find(const struct channel_table *t, uint32_t id, uint32_t attempt)
+{
+	const struct channel *slot = channel_pick(t, id, attempt);
+
 	return slot ? slot->fd : -1; /* a group in a group has none */
+}
+
+void channel_own(struct channel_table *t, uint32_t id, uint32_t service)
+{
+	struct channel *slot = find(t, id);
+
+	if (slot)
+		slot->service = service;
 }

@@ -3,6 +3,7 @@
  * services share. Allocates only in channel_add() and channel_group(). */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -14,10 +15,16 @@ struct channel_group {
 	uint32_t members[CHANNEL_GROUP_MAX];
 };
 
+struct quota;
+
 struct channel {
 	uint32_t id; /* 0: free */
 	int fd;      /* -1: a group */
+	uint32_t service; /* whose it is, 0: nobody's; only counted */
 	struct channel_group *group;
+	struct quota *quota; /* of its service, NULL: none; quota.c */
+	bool several; /* its receiver takes messages with several clients */
+	uint32_t queued;     /* at most so many clients wait in it; quota.c */
 };
 
 /* Open addressing; room is a power of two and at least a quarter of it is free. */
@@ -37,5 +44,8 @@ int channel_group(struct channel_table *t, uint32_t id, const uint32_t *members,
 /* The descriptor, still the table's, or -1. Of a group: the member whose turn it is, and with attempt 1, 2, ... those
  * behind it; -1 also for members that are not there. */
 int channel_find(const struct channel_table *t, uint32_t id, uint32_t attempt);
+/* The same with all that is known of it, or NULL. */
+struct channel *channel_pick(const struct channel_table *t, uint32_t id, uint32_t attempt);
+void channel_own(struct channel_table *t, uint32_t id, uint32_t service);
 /* How many attempts there are: 1 for a channel, 0 for nothing. */
 uint32_t channel_attempts(const struct channel_table *t, uint32_t id);

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /* One client: peek, decide, hand on or refuse. Nothing in here waits, and nothing is read from a
  * socket that is handed on. */
-#include "router/opening.h"
-#include "router/refuse.h"
+#include "router/protocol/opening.h"
+#include "router/redirect.h"
 #include "router/router.h"
-#include "base/fdpass.h"
 #include "base/util.h"
 
 #include <string.h>
@@ -20,10 +19,16 @@ enum decision { DECIDE_HAND_ON, DECIDE_REFUSE, DECIDE_CLOSE };
 static struct {
 	enum decision what;
 	enum refusal why;
-	struct route_channels to;
-	const char *name;
+	struct route_hit hit;
+	const char *name; /* that was asked for, if that is known */
 	uint8_t name_len;
 } decided;
+
+static void decide_anew(void)
+{
+	decided.hit.to = (struct route_channels){.v4 = 0};
+	decided.name_len = 0;
+}
 
 static uint32_t decide_refuse(enum refusal why)
 {
@@ -38,9 +43,33 @@ static uint32_t decide_close(void)
 	return 0;
 }
 
+/* It has reset the connection: there is nobody to answer. */
+static uint32_t decide_gone(struct router *r, struct client *c)
+{
+	r->stats.closed_early++;
+	note_client(r, c, &(struct note){.verdict = VERDICT_CLOSED_EARLY});
+	return decide_close();
+}
+
 static bool accepts(const struct router *r, const struct client *c, enum trp_protocol protocol)
 {
 	return r->listeners[c->listener].protocols & 1u << protocol;
+}
+
+/* Is it to be answered with the way to https? Only for names: what a default route serves under whatever name has no
+ * certificate for it. */
+static bool redirects(const struct router *r, const struct client *c, const struct route_key *http)
+{
+	const struct listener *l = &r->listeners[c->listener];
+	struct route_key tls = *http;
+	struct route_hit hit;
+
+	if (!l->redirect.listener || c->protocol != TRP_PROTO_HTTP1 || http->name_len == 0)
+		return false;
+	tls.listener = l->redirect.listener;
+	tls.protocol = TRP_PROTO_TLS;
+	return route_find_hit(&r->routes, &tls, &hit) == ROUTE_HIT && hit.rank != RANK_DEFAULT &&
+		redirect_wanted(r->peek, c->seen);
 }
 
 static uint32_t decide_route(
@@ -52,12 +81,16 @@ static uint32_t decide_route(
 		.name = name,
 		.name_len = name_len,
 	};
+	enum route_match found;
 
-	switch (route_find(&r->routes, &key, &decided.to)) {
+	decided.name = name;
+	decided.name_len = name_len;
+	found = route_find_hit(&r->routes, &key, &decided.hit);
+	if (!(found == ROUTE_HIT && decided.hit.to.plain) && redirects(r, c, &key))
+		return decide_refuse(REFUSE_REDIRECT);
+	switch (found) {
 	case ROUTE_HIT:
 		decided.what = DECIDE_HAND_ON;
-		decided.name = name;
-		decided.name_len = name_len;
 		return 0;
 	case ROUTE_ELSEWHERE:
 		return decide_refuse(REFUSE_MISDIRECTED);
@@ -79,12 +112,9 @@ static uint32_t decide_verdict(struct router *r, struct client *c, enum client_e
 {
 	const struct parse_result *o = &r->opening;
 
+	c->flags = o->flags;
+	c->detail = o->detail;
 	if (c->protocol == TRP_PROTO_NONE && o->verdict == PARSE_OTHER)
-		return decide_unknown(r, c);
-	/* as raw as the listener is told to be: not to be kept waiting for the end of what it does
-	 * not look at */
-	if (c->protocol != TRP_PROTO_NONE && !accepts(r, c, c->protocol) &&
-		accepts(r, c, TRP_PROTO_NONE))
 		return decide_unknown(r, c);
 	if (o->verdict == PARSE_NEED) {
 		if (end == CLIENT_HALF_CLOSED)
@@ -120,17 +150,48 @@ static ssize_t peek(struct router *r, struct client *c)
 		if (n < 0 && errno != EAGAIN)
 			return -errno;
 		c->seen = n > 0 ? (uint32_t)n : 0;
-		c->protocol = (uint8_t)opening_look(r->peek, c->seen, &r->opening);
+		c->protocol = (uint8_t)opening_look(r->peek, c->seen, r->listeners[c->listener].protocols, &r->opening);
 		if (r->opening.verdict != PARSE_NEED || n < (ssize_t)want)
 			return n < 0 ? -EAGAIN : n;
 		want = sizeof(r->peek);
 	}
 }
 
+/* The load balancer's header. Nobody is answered whom it did not name: the answer would be the balancer's. */
+static bool look_for_proxy(struct router *r, struct client *c, enum client_end end, uint32_t *ret_need)
+{
+	*ret_need = 0;
+	c->looks++;
+	switch (end == CLIENT_TIME_UP ? PROXIED_NEED : proxied_look(r, c, ret_need)) {
+	case PROXIED_DONE:
+		return true;
+	case PROXIED_NEED:
+		if (end == CLIENT_GOES_ON && c->looks < LOOKS_MAX)
+			return false;
+		*ret_need = decide_refuse(end == CLIENT_HALF_CLOSED ? REFUSE_CLOSED_EARLY : REFUSE_TIMED_OUT);
+		return false;
+	case PROXIED_BAD:
+		*ret_need = decide_refuse(REFUSE_BAD);
+		return false;
+	case PROXIED_CLOSED:
+		*ret_need = decide_gone(r, c);
+		return false;
+	case PROXIED_LIMITED:
+		note_client(r, c, &(struct note){.verdict = VERDICT_CLIENT_RATE});
+		*ret_need = decide_close();
+		return false;
+	}
+	return false;
+}
+
 uint32_t client_look(struct router *r, struct client *c, enum client_end end)
 {
+	uint32_t need;
 	ssize_t n;
 
+	decide_anew();
+	if (c->proxied == PROXIED_EXPECTED && !look_for_proxy(r, c, end, &need))
+		return need;
 	if (end == CLIENT_TIME_UP)
 		return decide_time_up(r, c);
 	if (r->listeners[c->listener].protocols == 1u << TRP_PROTO_NONE)
@@ -139,20 +200,35 @@ uint32_t client_look(struct router *r, struct client *c, enum client_end end)
 	n = peek(r, c);
 	if (n == 0)
 		end = CLIENT_HALF_CLOSED;
-	if (n < 0 && n != -EAGAIN) {
-		r->stats.closed_early++;
-		return decide_close();
-	}
+	if (n < 0 && n != -EAGAIN)
+		return decide_gone(r, c);
 	return decide_verdict(r, c, end);
 }
 
-static void refuse(struct router *r, struct client *c, enum refusal why)
+/* REFUSE_REDIRECT comes straight from client_look(): its bytes are those in r->peek. */
+static size_t make_answer(const struct router *r, const struct client *c, enum refusal *why, char out[REDIRECT_ANSWER_MAX])
 {
-	char answer[REFUSE_ANSWER_MAX];
-	size_t len = refuse_answer(why, c->protocol, answer);
+	size_t len = 0;
+
+	if (*why == REFUSE_REDIRECT) {
+		len = redirect_answer(r->peek, c->seen, r->opening.name, r->opening.name_len,
+			r->listeners[c->listener].redirect.port, out);
+		if (len == 0)
+			*why = REFUSE_TOO_LONG;
+	}
+	return len ? len : refuse_answer(*why, c->protocol, c->detail, out);
+}
+
+void client_refuse(struct router *r, struct client *c, enum refusal why, const struct note *n)
+{
+	struct note note = n ? *n : (struct note){.service = 0};
+	char answer[REDIRECT_ANSWER_MAX];
+	size_t len = make_answer(r, c, &why, answer);
 	uint32_t drained = 0;
 
 	++*refuse_counter(why, &r->stats);
+	note.verdict = VERDICT_REFUSED + why;
+	note_client(r, c, &note);
 	/* What the client sent and still sends is thrown away before the close, or the reset that
 	 * follows an unread byte would overtake the answer. */
 	if (len == 0 || send(c->fd, answer, len, MSG_DONTWAIT | MSG_NOSIGNAL) != (ssize_t)len ||
@@ -161,6 +237,17 @@ static void refuse(struct router *r, struct client *c, enum refusal why)
 		return;
 	}
 	wait_add(r, c, 0);
+}
+
+void client_refuse_late(struct router *r, struct client *c, enum refusal why, const struct note *n)
+{
+	const uint8_t protocol = c->protocol;
+
+	r->opening.detail = 0;
+	if (peek(r, c) >= 0 && c->protocol == protocol)
+		c->detail = r->opening.detail;
+	c->protocol = protocol; /* what it sent may have been read */
+	client_refuse(r, c, why, n);
 }
 
 bool client_drain(int fd, uint32_t *drained)
@@ -182,43 +269,11 @@ static bool is_ipv4(const struct trp_addr *peer)
 	       IN6_IS_ADDR_V4MAPPED((const struct in6_addr *)(const void *)peer->ip);
 }
 
-/* To the channel, or to the first of a group that takes it. 0 or the error that the client is told of: a full queue
- * rather than a missing service. */
-static int send_to(struct router *r, uint32_t id, size_t len, int fd)
-{
-	uint32_t attempts = channel_attempts(&r->channels, id);
-	int err = -ENOENT;
-
-	for (uint32_t i = 0; i < attempts; i++) {
-		int channel = channel_find(&r->channels, id, i);
-		int now = channel < 0 ? -ENOENT : trp_fd_send(channel, &r->handoff, len, &fd, 1, MSG_DONTWAIT);
-		if (now == 0 || now == -ETOOMANYREFS)
-			return now;
-		if (err != -EAGAIN)
-			err = now;
-	}
-	return err;
-}
-
 static void hand_on(struct router *r, struct client *c)
 {
-	struct trp_handoff *h = &r->handoff;
-	size_t len;
-	int err;
+	const struct route_channels *to = &decided.hit.to;
 
-	h->protocol = c->protocol;
-	h->listener = r->listeners[c->listener].id;
-	h->accepted_ns = c->accepted_ns;
-	h->peer = c->peer;
-	len = trp_handoff_seal(h, decided.name, decided.name_len);
-	err = send_to(r, is_ipv4(&c->peer) ? decided.to.v4 : decided.to.v6, len, c->fd);
-	if (err == -EAGAIN || err == -ETOOMANYREFS)
-		return refuse(r, c, REFUSE_QUEUE_FULL);
-	if (err < 0)
-		return refuse(r, c, REFUSE_NO_SERVICE);
-	r->stats.handed_on++;
-	/* at once: as long as anybody else has it, the client would not see the service's close */
-	close(c->fd);
+	handon_add(r, c, is_ipv4(&c->peer) ? to->v4 : to->v6, to->service, decided.name, decided.name_len);
 }
 
 void client_settle(struct router *r, struct client *c)
@@ -228,7 +283,7 @@ void client_settle(struct router *r, struct client *c)
 		hand_on(r, c);
 		break;
 	case DECIDE_REFUSE:
-		refuse(r, c, decided.why);
+		client_refuse(r, c, decided.why, &(struct note){.name = decided.name, .name_len = decided.name_len});
 		break;
 	case DECIDE_CLOSE:
 		close(c->fd);
@@ -236,13 +291,41 @@ void client_settle(struct router *r, struct client *c)
 	}
 }
 
+void client_decide(
+	struct router *r, const struct route_key *key, enum router_verdict *ret_verdict, struct route_hit *ret_hit)
+{
+	struct client c = {.protocol = key->protocol, .fd = -1};
+
+	decide_anew();
+	while (c.listener < r->n_listeners &&
+		(r->listeners[c.listener].fd < 0 || r->listeners[c.listener].id != key->listener))
+		c.listener++;
+	*ret_verdict = VERDICT_NO_ROUTE; /* no such listener */
+	if (c.listener < r->n_listeners) {
+		r->opening.verdict = key->name_len ? PARSE_FOUND : key->protocol ? PARSE_NONE : PARSE_OTHER;
+		r->opening.name_len = key->name_len;
+		memcpy(r->opening.name, key->name, key->name_len);
+		decide_verdict(r, &c, CLIENT_GOES_ON);
+		*ret_verdict = decided.what == DECIDE_REFUSE ? VERDICT_REFUSED + decided.why : VERDICT_HANDED_ON;
+	}
+	*ret_hit = decided.hit;
+}
+
 void client_arrived(struct router *r, struct client *c)
 {
 	uint32_t need;
 
+	c->local = (struct trp_addr){0};
+	c->proxied = proxied_expected(r, c) ? PROXIED_EXPECTED : PROXIED_NO;
+	if (c->proxied == PROXIED_NO && !limit_arrival(r, &c->peer)) {
+		note_client(r, c, &(struct note){.verdict = VERDICT_CLIENT_RATE});
+		close(c->fd); /* its bytes are unread: the client sees a reset */
+		return;
+	}
 	c->protocol = TRP_PROTO_NONE;
 	c->lowat = 0;
 	c->looks = 0;
+	c->flags = c->detail = 0;
 	c->seen = 0;
 	need = client_look(r, c, CLIENT_GOES_ON);
 	if (need > 0)

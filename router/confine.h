@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* confine.h: how a program of this folder gives up what its work does not need, from a table, and
  * tries the forbidden things afterwards: no trust in return codes. Runs once, before the first
- * client. lockdown.c is the router's table, relay/lockdown.c the relay's. */
+ * client. lockdown.c has the router's table, relay/ and observer/ have their own. */
 #pragma once
 
 #include <errno.h>
@@ -41,7 +41,7 @@ struct confine {
 	size_t n_rules;
 	const struct confine_rule *more; /* that are known only when it runs */
 	size_t n_more;
-	const struct confine_attempt *attempts;
+	const struct confine_attempt *attempts; /* besides those that hold for all programs */
 	size_t n_attempts;
 };
 

@@ -47,12 +47,12 @@ int control_reply(struct router *r, const struct router_msg *m)
 	return err;
 }
 
-static int reply_stats(struct router *r, const struct router_msg *m)
+int control_reply_stats(struct router *r, uint32_t seq)
 {
 	struct router_msg reply = {
 		.magic = ROUTER_CONTROL_MAGIC,
 		.type = ROUTER_STATS_REPLY,
-		.seq = m->seq,
+		.seq = seq,
 		.stats = r->stats,
 	};
 
@@ -67,6 +67,32 @@ static int reply_synced(struct router *r, const struct router_msg *m)
 	return control_reply(r, &reply);
 }
 
+static int reply_explained(struct router *r, const struct router_msg *m)
+{
+	struct router_msg reply = {.magic = ROUTER_CONTROL_MAGIC, .type = ROUTER_EXPLAINED, .seq = m->seq};
+
+	explain(r, m, &reply);
+	return control_reply(r, &reply);
+}
+
+static void del_channel(struct router *r, uint32_t id)
+{
+	struct channel *c = channel_pick(&r->channels, id, 0);
+
+	if (c)
+		quota_leave(&r->quotas, c);
+	channel_del(&r->channels, id);
+}
+
+/* It may be gone already: a message of its service came late. */
+static void take_several(struct router *r, uint32_t id)
+{
+	struct channel *c = channel_pick(&r->channels, id, 0);
+
+	if (c && c->id == id && c->fd >= 0)
+		c->several = true;
+}
+
 /* *fd is the message's descriptor; set to -1 when it is taken over. 0 or -errno. */
 static int apply(struct router *r, const struct router_msg *m, int *fd)
 {
@@ -77,27 +103,51 @@ static int apply(struct router *r, const struct router_msg *m, int *fd)
 	case ROUTER_LISTENER_ADD:
 		err = listener_add(r, m, *fd);
 		break;
+	case ROUTER_TRUST_ADD:
+		return trust_add(&r->trust_told, m->id, m->trusted, m->n_members);
+	case ROUTER_CLIENT_ADD:
+		listener_give(r, m, *fd);
+		break;
+	case ROUTER_REFUSE:
+		listener_take_back(r, m, *fd);
+		break;
 	case ROUTER_LISTENER_DEL:
 		listener_del(r, m->id);
 		break;
 	case ROUTER_CHANNEL_ADD:
+		del_channel(r, m->id);
 		err = channel_add(&r->channels, m->id, *fd);
+		channel_own(&r->channels, m->id, m->service);
 		break;
+	case ROUTER_CHANNEL_SEVERAL:
+		take_several(r, m->id);
+		return 0;
 	case ROUTER_GROUP_SET:
 		return channel_group(&r->channels, m->id, m->members, m->n_members);
 	case ROUTER_CHANNEL_DEL:
-		channel_del(&r->channels, m->id);
+		del_channel(r, m->id);
 		break;
 	case ROUTER_ROUTE_SET:
 		return route_set(
-			&r->routes, &key, (struct route_channels){m->channel4, m->channel6});
+			&r->routes, &key, (struct route_channels){m->channel4, m->channel6, m->service, m->plain != 0});
 	case ROUTER_ROUTE_DEL:
 		route_del(&r->routes, &key);
 		return 0;
+	case ROUTER_LIMITS_SET:
+		r->limits = (struct limits){{m->limits.rate.interval_ns, m->limits.rate.burst},
+			m->limits.waiting_permille};
+		return 0;
+	case ROUTER_QUOTA_SET:
+		return quota_set(&r->quotas, &r->channels, m->id, &m->quota);
 	case ROUTER_SYNC:
 		return reply_synced(r, m);
 	case ROUTER_STATS:
-		return reply_stats(r, m);
+		return control_reply_stats(r, m->seq);
+	case ROUTER_RETIRE:
+		listeners_retire(r);
+		return 0;
+	case ROUTER_EXPLAIN:
+		return reply_explained(r, m);
 	default:
 		return -EBADMSG;
 	}

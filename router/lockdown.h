@@ -13,4 +13,4 @@ int lockdown_check_sandbox(struct confine_failure *ret_failure);
 /* Sets no_new_privs and the system call filter, then proves it. The filter stays for the life of
  * the process. control_fd: the only descriptor on which recvmsg() stays possible. 0, or -1 and
  * *ret_failure. */
-int lockdown_enter(int control_fd, struct confine_failure *ret_failure);
+int lockdown_enter(int control_fd, bool may_wake, struct confine_failure *ret_failure);

@@ -37,6 +37,7 @@ int router_init(struct router *r, int control_fd)
 	for (size_t i = 0; i < ROUTER_LISTENERS_MAX; i++)
 		r->listeners[i].fd = -1;
 	wait_init(r);
+	r->quotas.room = (uint32_t)(r->fd_limit / 4 * 3); /* some for what is in flight by another router */
 	router_update_clock(r);
 	return router_watch(r, control_fd, EPOLLIN, SOURCE_DATA(SOURCE_CONTROL, 0, 0));
 }
@@ -74,12 +75,22 @@ static int next_timeout(struct router *r)
 	return timeout < 0 || pause < timeout ? pause : timeout;
 }
 
+/* Retired, and nobody waits any more: the last words. */
+static bool is_finished(struct router *r)
+{
+	if (!r->retired || r->pool.n > 0)
+		return false;
+	if (r->control_open)
+		control_reply_stats(r, 0);
+	return true;
+}
+
 int router_run(struct router *r, const char **why)
 {
 	struct epoll_event events[EVENTS_MAX];
 	int n, err;
 
-	for (;;) {
+	while (!is_finished(r)) {
 		n = epoll_wait(r->epoll_fd, events, EVENTS_MAX, next_timeout(r));
 		if (n < 0 && errno != EINTR) {
 			*why = "epoll_wait";
@@ -92,4 +103,5 @@ int router_run(struct router *r, const char **why)
 				return err;
 		}
 	}
+	return 0;
 }

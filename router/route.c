@@ -25,6 +25,13 @@ struct route_name {
 	char text[];
 };
 
+static uint64_t steps;
+
+uint64_t route_steps(void)
+{
+	return steps;
+}
+
 /* FNV-1a, from the end of the name to its start, so that one pass gives the hash of each suffix. */
 static uint64_t hash_step(uint64_t h, char c)
 {
@@ -51,7 +58,7 @@ static struct route_name *find_name(
 {
 	if (t->n_buckets == 0)
 		return NULL;
-	for (struct route_name *n = t->buckets[bucket_of(t, hash)]; n; n = n->next)
+	for (struct route_name *n = t->buckets[bucket_of(t, hash)]; n; n = n->next, steps++)
 		if (n->hash == hash && n->len == len && memcmp(n->text, name, len) == 0)
 			return n;
 	return NULL;
@@ -177,7 +184,7 @@ bool route_del(struct route_table *t, const struct route_key *key)
 
 /* One rank: this name's target for the listener itself, else for any */
 static enum route_match match(const struct route_table *t, uint64_t hash, const char *name,
-	size_t len, const struct route_key *key, struct route_channels *ret)
+	size_t len, const struct route_key *key, struct route_hit *ret)
 {
 	struct route_name *n = find_name(t, hash, name, len);
 	struct route_target *target;
@@ -189,12 +196,13 @@ static enum route_match match(const struct route_table *t, uint64_t hash, const 
 		target = find_target(n, ROUTER_ANY_LISTENER, key->protocol);
 	if (!target)
 		return ROUTE_ELSEWHERE;
-	*ret = target->to;
+	ret->to = target->to;
+	ret->listener = target->listener;
 	return ROUTE_HIT;
 }
 
-enum route_match route_find(
-	const struct route_table *t, const struct route_key *key, struct route_channels *ret)
+enum route_match route_find_hit(
+	const struct route_table *t, const struct route_key *key, struct route_hit *ret)
 {
 	struct {
 		uint64_t hash;
@@ -211,16 +219,32 @@ enum route_match route_find(
 			suffix[n++].at = i;
 		}
 	}
+	ret->rank = RANK_EXACT;
 	if (key->name_len > 0)
 		best = match(t, hash, key->name, key->name_len, key, ret);
 	while (best != ROUTE_HIT && n-- > 0) {
 		size_t at = suffix[n].at;
+		ret->rank = RANK_WILDCARD;
+		ret->at = (uint8_t)at;
 		m = match(t, suffix[n].hash, key->name + at, key->name_len - at, key, ret);
 		best = m < best ? m : best;
 	}
-	if (best != ROUTE_HIT && match(t, t->seed, "", 0, key, ret) == ROUTE_HIT)
+	if (best != ROUTE_HIT && match(t, t->seed, "", 0, key, ret) == ROUTE_HIT) {
+		ret->rank = RANK_DEFAULT;
 		best = ROUTE_HIT;
+	}
 	return best;
+}
+
+enum route_match route_find(
+	const struct route_table *t, const struct route_key *key, struct route_channels *ret)
+{
+	struct route_hit hit;
+	enum route_match m = route_find_hit(t, key, &hit);
+
+	if (m == ROUTE_HIT)
+		*ret = hit.to;
+	return m;
 }
 
 void route_clear(struct route_table *t)

@@ -9,6 +9,8 @@
 /* Of clients whose address is IPv4, and of the others. 0: the service is not up. */
 struct route_channels {
 	uint32_t v4, v6;
+	uint32_t service; /* whose name it is; only counted. 0: nobody's */
+	bool plain;       /* HTTP that is not redirected to https */
 };
 
 struct route_key {
@@ -32,6 +34,14 @@ enum route_match {
 	ROUTE_MISS,
 };
 
+/* Which route it is that matches */
+struct route_hit {
+	struct route_channels to;
+	uint32_t listener; /* ROUTER_ANY_LISTENER or the client's */
+	uint8_t rank;      /* enum route_rank */
+	uint8_t at;        /* RANK_WILDCARD: it is "*" and the client's name from there on */
+};
+
 /* Adds or replaces. 0 or -ENOMEM. */
 int route_set(struct route_table *t, const struct route_key *key, struct route_channels to);
 /* Was it there? */
@@ -41,4 +51,10 @@ bool route_del(struct route_table *t, const struct route_key *key);
  * only. */
 enum route_match route_find(
 	const struct route_table *t, const struct route_key *key, struct route_channels *ret);
+/* The same, with the reason. */
+enum route_match route_find_hit(
+	const struct route_table *t, const struct route_key *key, struct route_hit *ret);
 void route_clear(struct route_table *t);
+/* Other names that were passed on the way to the right one, in all lookups of this process so far: for tests, which count where
+ * a clock would lie. */
+uint64_t route_steps(void);

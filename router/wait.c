@@ -76,6 +76,7 @@ static struct client release(struct router *r, uint32_t slot)
 	if (c.lowat)
 		setsockopt(c.fd, SOL_SOCKET, SO_RCVLOWAT, &one, sizeof(one));
 	queue_remove(r, queue_of(r, w), slot);
+	limit_unwait(r, slot);
 	if (!w->lingers)
 		r->stats.waiting--;
 	w->used = false;
@@ -105,12 +106,25 @@ static void set_lowat(struct client *c, uint32_t need)
 		c->lowat = need;
 }
 
+/* For one more of its prefix. A load balancer that has not said yet whose connection it is speaks for many. */
+static void make_room(struct router *r, const struct client *c)
+{
+	uint32_t slot;
+
+	while (c->proxied != PROXIED_EXPECTED && (slot = limit_excess(r, &c->peer)) != 0) {
+		r->stats.client_waiting++;
+		note_client(r, &r->pool.slots[slot].client, &(struct note){.verdict = VERDICT_CLIENT_WAITING});
+		drop(r, slot);
+	}
+}
+
 void wait_add(struct router *r, const struct client *c, uint32_t need)
 {
 	struct wait_pool *p = &r->pool;
 	struct waiter *w;
 	uint32_t slot;
 
+	make_room(r, c);
 	while (p->n >= p->limit && wait_evict(r))
 		;
 	slot = take_slot(p);
@@ -123,6 +137,7 @@ void wait_add(struct router *r, const struct client *c, uint32_t need)
 	w->deadline_ns = w->lingers ? r->now_ns + LINGER_NS
 				    : c->accepted_ns + r->listeners[c->listener].deadline_ns;
 	queue_append(r, queue_of(r, w), slot);
+	limit_wait(r, slot);
 	if (!w->lingers) {
 		r->stats.waiting++;
 		set_lowat(&w->client, need);
@@ -151,6 +166,7 @@ void wait_ready(struct router *r, uint32_t slot, uint32_t generation, uint32_t e
 {
 	struct waiter *w = &r->pool.slots[slot];
 	enum client_end end = events & EPOLLRDHUP ? CLIENT_HALF_CLOSED : CLIENT_GOES_ON;
+	uint8_t proxied = w->client.proxied;
 	uint32_t need;
 
 	if (!w->used || w->generation != generation)
@@ -158,10 +174,14 @@ void wait_ready(struct router *r, uint32_t slot, uint32_t generation, uint32_t e
 	if (w->lingers)
 		return lingering_ready(r, slot);
 	need = client_look(r, &w->client, end);
-	if (need > 0)
-		set_lowat(&w->client, need);
-	else
-		settle(r, slot);
+	if (need == 0)
+		return settle(r, slot);
+	if (w->client.proxied != proxied) { /* now it is known whose prefix it is */
+		limit_unwait(r, slot);
+		make_room(r, &w->client);
+		limit_wait(r, slot);
+	}
+	set_lowat(&w->client, need);
 }
 
 /* Returns the deadline of the queue's first after those whose time is up were ended, 0: nobody
@@ -215,8 +235,10 @@ bool wait_evict(struct router *r)
 	}
 	if (!oldest)
 		return false;
-	if (!r->pool.slots[oldest].lingers)
+	if (!r->pool.slots[oldest].lingers) {
 		r->stats.timed_out++;
+		note_client(r, &r->pool.slots[oldest].client, &(struct note){.verdict = VERDICT_TIMED_OUT});
+	}
 	drop(r, oldest);
 	return true;
 }

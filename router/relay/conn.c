@@ -2,7 +2,7 @@
 /* conn.c: one client's connection, from its intake to its end. */
 #include "router/relay/relay.h"
 #include "base/log.h"
-#include "router/refuse.h"
+#include "router/protocol/refuse.h"
 
 #include <fcntl.h>
 #include <netinet/tcp.h>
@@ -45,11 +45,24 @@ static void uncount(struct conn *c)
 	c->counted = false;
 }
 
+/* The upstream is told of a client's end as the network would tell it: who has not ended in order is reset, and its address and port
+ * are free at once for the client to come back. */
+static void reset_target(struct conn *c)
+{
+	const struct linger at_once = {.l_onoff = 1};
+
+	if (c->fd[TARGET] >= 0 && (c->reset || !c->flow[0].shut || !c->flow[1].shut))
+		setsockopt(c->fd[TARGET], SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
+}
+
 static void end(struct relay *r, struct conn *c)
 {
+	if (r->opt.loopback)
+		reset_target(c);
 	for (int i = 0; i < 2; i++)
 		flow_drop(r, &c->flow[i]);
 	uncount(c);
+	peers_del(c);
 	relay_unwatch_close(r, &c->fd[CLIENT]);
 	trp_close(&c->fd[TARGET]);
 	unlink_clock(c);
@@ -92,12 +105,14 @@ static void drain(struct relay *r, struct conn *c)
 static void refuse(struct relay *r, struct conn *c, int error)
 {
 	char answer[REFUSE_ANSWER_MAX];
-	size_t len = refuse_answer(REFUSE_NO_SERVICE, c->protocol, answer);
+	size_t len = refuse_answer(REFUSE_NO_SERVICE, c->protocol, 0, answer);
 
 	r->refused++;
 	if (r->now_ns - r->complained_ns >= RELAY_COMPLAIN_NS || r->complained_ns == 0) {
 		r->complained_ns = r->now_ns;
-		log_warn("no target can be reached (%s): a client is turned away, %llu so far",
+		log_warn("%s (%s): a client is turned away, %llu so far",
+			r->opt.loopback ? "the program cannot be reached from a client's own address"
+					: "no target can be reached",
 			strerror(-error), (unsigned long long)r->refused);
 	}
 	if (len == 0 || send(c->fd[CLIENT], answer, len, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 ||
@@ -197,23 +212,17 @@ static int pass_on(struct relay *r, struct target_set *set, int fd, const struct
 	}
 }
 
-void conn_open(struct relay *r, struct target_set *set, int fd, const struct trp_handoff *h)
+/* Takes fd. NULL: it is closed. */
+static struct conn *make(struct relay *r, struct target_set *set, int fd, const struct trp_handoff *h)
 {
-	int error = r->opt.pass_on ? pass_on(r, set, fd, h) : -ECONNREFUSED;
-	struct conn *c;
+	struct conn *c = calloc(1, sizeof(*c));
 	int on = 1;
 
-	if (error == 0) {
-		r->clients++;
-		close(fd);
-		return;
-	}
-	c = calloc(1, sizeof(*c));
 	/* the router has closed its own: the description's flags are ours alone */
 	if (!c || fcntl(fd, F_SETFL, O_RDWR | O_NONBLOCK) < 0) {
 		close(fd);
 		free(c);
-		return;
+		return NULL;
 	}
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
@@ -228,12 +237,52 @@ void conn_open(struct relay *r, struct target_set *set, int fd, const struct trp
 	r->n_conns++;
 	r->clients++;
 	set_clock(r, c, CLOCK_CONNECT);
-	if (relay_watch(r, fd, SOCKET_EVENTS, &c->side[CLIENT]) < 0)
-		end(r, c);
-	else if (r->opt.pass_on)
+	if (relay_watch(r, fd, SOCKET_EVENTS, &c->side[CLIENT]) == 0)
+		return c;
+	end(r, c);
+	return NULL;
+}
+
+void conn_open(struct relay *r, struct target_set *set, int fd, const struct trp_handoff *h)
+{
+	int error = r->opt.pass_on ? pass_on(r, set, fd, h) : -ECONNREFUSED;
+	struct conn *c;
+
+	if (error == 0) {
+		r->clients++;
+		close(fd);
+		return;
+	}
+	c = make(r, set, fd, h);
+	if (c && r->opt.pass_on)
 		refuse(r, c, error);
-	else
+	else if (c)
 		dial(r, c, 0);
+}
+
+void conn_open_loopback(struct relay *r, int fd, int target, const struct trp_handoff *h, int error)
+{
+	struct conn *c = make(r, NULL, fd, h);
+
+	if (!c) {
+		trp_close(&target);
+		return;
+	}
+	c->fd[TARGET] = target;
+	if (error == 0)
+		error = send_header(r, c);
+	if (error < 0) {
+		trp_close(&c->fd[TARGET]);
+		refuse(r, c, error);
+		return;
+	}
+	c->state = CONN_OPEN;
+	set_clock(r, c, CLOCK_IDLE);
+	peers_add(r, c);
+	if (relay_watch(r, target, SOCKET_EVENTS, &c->side[TARGET]) < 0)
+		end(r, c);
+	else
+		relay_enqueue(r, c);
 }
 
 void conn_ready(struct relay *r, struct conn *c, int side, uint32_t events)
@@ -277,6 +326,7 @@ void conn_run(struct relay *r, struct conn *c)
 		again |= result == FLOW_AGAIN;
 		c->hung_up[side] |= result == FLOW_NO_SENDER;
 		c->hung_up[1 - side] |= result == FLOW_NO_READER;
+		c->reset |= result == (side == CLIENT ? FLOW_NO_SENDER : FLOW_NO_READER);
 	}
 	/* over in both directions; or one side is gone and all that it had sent was passed on */
 	if ((c->flow[0].shut && c->flow[1].shut) || (c->hung_up[0] && c->flow[0].shut) ||
@@ -288,6 +338,20 @@ void conn_run(struct relay *r, struct conn *c)
 		set_clock(r, c, CLOCK_IDLE);
 	if (again)
 		relay_enqueue(r, c);
+}
+
+bool conn_give_way(struct relay *r, const struct trp_handoff *h)
+{
+	struct conn *c = peers_find(r, &h->peer, &h->local);
+
+	if (!c)
+		return false;
+	conn_run(r, c);
+	if (c->state != CONN_DEAD) {
+		c->reset = true;
+		end(r, c);
+	}
+	return true;
 }
 
 static void expire(struct relay *r, struct conn *c)

@@ -39,14 +39,23 @@ static void take_channel(struct relay *r, const struct trp_init_msg *m, int fd)
 		trp_close(&fd);
 		return;
 	}
-	r->channels[r->n_channels++] = (struct channel){
-		.source = {SOURCE_CHANNEL}, .fd = fd, .port = m->port, .family = m->family, .set = set};
+	r->channels[r->n_channels++] = (struct channel){.source = {SOURCE_CHANNEL},
+		.fd = fd,
+		.port = m->port,
+		.family = m->family,
+		.set = set,
+		.dial_source = {SOURCE_DIAL},
+		.watched = true,
+		.client_fd = -1,
+		.dial_fd = -1};
 }
 
 /* TERM ends at once, QUIT after the last connection; the others are for programs that have something to reload. */
 static void obey(struct relay *r, int signo)
 {
-	if (signo == SIGQUIT) {
+	if (signo == SIGQUIT && r->opt.loopback) {
+		loopback_drain(r);
+	} else if (signo == SIGQUIT) {
 		r->stopping = true;
 		for (size_t i = 0; i < r->n_channels; i++)
 			relay_unwatch_close(r, &r->channels[i].fd);
@@ -98,8 +107,22 @@ static void tell(struct relay *r, struct trp_init_msg m)
 		trp_fd_send(r->control_fd, &m, sizeof(m), NULL, 0, MSG_DONTWAIT);
 }
 
+void control_listens(struct relay *r, uint16_t port, uint16_t family, bool v6only)
+{
+	tell(r, (struct trp_init_msg){.type = TRP_INIT_LISTEN, .port = port, .family = family, .v6only = v6only});
+}
+
+void control_drained(struct relay *r)
+{
+	tell(r, (struct trp_init_msg){.type = TRP_INIT_DRAINED});
+}
+
 void control_announce(struct relay *r)
 {
+	if (r->opt.loopback) {
+		loopback_begin(r);
+		return;
+	}
 	tell(r, (struct trp_init_msg){.type = TRP_INIT_STEP, .value = 0, .value2 = 1});
 	for (size_t i = 0; i < r->n_channels; i++)
 		tell(r, (struct trp_init_msg){.type = TRP_INIT_LISTEN,

@@ -12,6 +12,10 @@
 static void watch_all(struct relay *r, bool on)
 {
 	for (size_t i = 0; i < r->n_channels; i++) {
+		if (r->opt.loopback) {
+			loopback_watch(r, &r->channels[i]);
+			continue;
+		}
 		struct epoll_event ev = {.events = on ? EPOLLIN : 0, .data.ptr = &r->channels[i].source};
 		if (r->channels[i].fd >= 0)
 			epoll_ctl(r->epoll_fd, EPOLL_CTL_MOD, r->channels[i].fd, &ev);
@@ -32,6 +36,10 @@ void intake_switch(struct relay *r, bool on)
 
 void intake_ready(struct relay *r, struct channel *ch)
 {
+	if (r->opt.loopback) {
+		loopback_ready(r, ch);
+		return;
+	}
 	for (int i = 0; i < PER_TURN && ch->fd >= 0 && !r->stopping; i++) {
 		struct trp_handoff h;
 		int fd = -1;

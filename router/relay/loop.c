@@ -7,8 +7,7 @@
 #include <time.h>
 
 #define EVENTS_MAX 256
-/* standard descriptors, control, channels, epoll, health checks under way */
-#define RESERVED   (64 + RELAY_SETS_MAX * TARGETS_MAX)
+#define RESERVED   64 /* standard descriptors, control, channels, epoll */
 
 static volatile sig_atomic_t signalled;
 
@@ -84,7 +83,7 @@ static void run_queue(struct relay *r)
 
 int relay_init(struct relay *r, size_t fd_limit)
 {
-	size_t kept = RESERVED + 2 * RELAY_PIPES_MAX;
+	size_t kept = RESERVED + r->n_sets * TARGETS_MAX + 2 * RELAY_PIPES_MAX; /* with the health checks under way */
 	int err = 0;
 
 	if (fd_limit < kept + 2 * 8)
@@ -100,8 +99,10 @@ int relay_init(struct relay *r, size_t fd_limit)
 	r->control_source.kind = SOURCE_CONTROL;
 	if (r->control_fd >= 0)
 		err = relay_watch(r, r->control_fd, EPOLLIN, &r->control_source);
-	for (size_t i = 0; i < r->n_channels && err == 0; i++)
+	for (size_t i = 0; i < r->n_channels && err == 0 && !r->stopping; i++) /* asked to end already: they are closed */
 		err = relay_watch(r, r->channels[i].fd, EPOLLIN, &r->channels[i].source);
+	if (err == 0)
+		err = peers_init(r);
 	return err < 0 ? err : check_init(r);
 }
 
@@ -128,6 +129,9 @@ static void dispatch(struct relay *r, struct source *s, uint32_t events)
 	case SOURCE_CHECK:
 		check_ready(r, (struct check *)(void *)s);
 		return;
+	case SOURCE_DIAL:
+		loopback_dialed(r, (struct channel *)(void *)((char *)s - offsetof(struct channel, dial_source)));
+		return;
 	}
 }
 
@@ -142,8 +146,8 @@ int relay_run(struct relay *r)
 	sigset_t none;
 
 	sigemptyset(&none);
-	while (!signalled && !r->end && !(r->stopping && r->n_conns == 0)) {
-		int timeout = sooner(conn_expire(r), check_run(r)), n;
+	while (!signalled && !r->end && !(r->stopping && r->n_conns == 0 && r->drain_due_ns == 0)) {
+		int timeout = sooner(loopback_run(r), sooner(conn_expire(r), check_run(r))), n;
 		n = epoll_pwait(r->epoll_fd, events, EVENTS_MAX, r->run_first ? 0 : timeout, &none);
 		if (n < 0 && errno != EINTR)
 			return -errno;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /* trp-relay: connects clients to what can be reached by TCP only. Started by the daemon inside an empty
  * sandbox that shares the host's network, with the control socket as descriptor 3. May never: open, exec, listen,
- * use anything but TCP; reach other ports than its targets' (Landlock, where the kernel has it). */
+ * use anything but TCP; reach other ports than its targets' (Landlock, where the kernel has it). With --loopback it is in the network
+ * namespace of a sandbox beside its own, where the upstream listens, and descriptor 4 is a NETLINK_SOCK_DIAG socket of that namespace. */
 #include "router/relay/relay.h"
 #include "base/log.h"
 #include "sandbox/initmsg.h"
@@ -33,6 +34,7 @@ int main(int argc, char **argv)
 	log_init("trp-relay", LOG_LEVEL_INFO);
 	relay_options(&relay.opt, argc, argv);
 	check_control_socket();
+	relay.diag_fd = relay.opt.loopback ? TRP_RELAY_DIAG_FD : -1;
 	free(malloc(64)); /* what malloc() asks the kernel for at its first call is not possible later */
 	control_take_channels(&relay);
 	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
@@ -43,7 +45,7 @@ int main(int argc, char **argv)
 			(unsigned long long)limit.rlim_cur);
 	if (r < 0)
 		log_fatal("cannot watch its sockets: %s", strerror(-r));
-	if (relay_lockdown(TRP_INIT_CONTROL_FD, relay.opt.pass_on, &f) < 0)
+	if (relay_lockdown(TRP_INIT_CONTROL_FD, &relay.opt, &f) < 0)
 		log_fatal("not locked down, so not started: %s%s%s", f.what, f.error ? ": " : "",
 			f.error ? strerror(f.error) : "");
 	control_announce(&relay);

@@ -52,6 +52,7 @@ void relay_options(struct relay_options *o, int argc, char **argv)
 		{"idle-timeout", required_argument, NULL, 'i'},
 		{"health-interval", required_argument, NULL, 'e'},
 		{"health-failures", required_argument, NULL, 'f'},
+		{"loopback", no_argument, NULL, 'l'},
 		{"version", no_argument, NULL, 'V'},
 		{"help", no_argument, NULL, 'h'},
 		{0},
@@ -80,6 +81,9 @@ void relay_options(struct relay_options *o, int argc, char **argv)
 		case 'f':
 			o->health_failures = (unsigned)number(name, optarg, 1, 1000);
 			break;
+		case 'l':
+			o->loopback = true;
+			break;
 		case 'V':
 			puts("trp-relay " TRP_VERSION);
 			exit(0);
@@ -87,7 +91,7 @@ void relay_options(struct relay_options *o, int argc, char **argv)
 			puts("usage: trp-relay [--balance=WORD] [--proxy-protocol=no|v1|v2] "
 			     "[--connect-timeout=MS]\n"
 			     "                 [--idle-timeout=MS] [--health-interval=MS] "
-			     "[--health-failures=N] ADDRESS[:PORT]...|unix:/PATH...\n"
+			     "[--health-failures=N] ADDRESS[:PORT]...|unix:/PATH...|--loopback\n"
 			     "Started by trpsupd, with the control socket as descriptor 3.");
 			exit(0);
 		default:
@@ -96,6 +100,6 @@ void relay_options(struct relay_options *o, int argc, char **argv)
 	}
 	for (; optind < argc; optind++)
 		add_target(o, argv[optind]);
-	if (o->n_targets == 0)
-		log_fatal("no target");
+	if (o->loopback != (o->n_targets == 0))
+		log_fatal(o->loopback ? "--loopback has no target" : "no target");
 }

@@ -2,7 +2,7 @@
 /* name.h: what the parsers of this folder share. Pure. */
 #pragma once
 
-#include "router/parser.h"
+#include "router/protocol/parser.h"
 #include <stdbool.h>
 
 /* A host name as a client wrote it -> out->name and name_len, canonical as the configuration's

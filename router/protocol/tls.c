@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* The name in a TLS ClientHello, which may lie in several records. */
-#include "router/name.h"
+#include "router/protocol/name.h"
+#include "base/handoff.h"
 
 #include <string.h>
 
@@ -10,6 +11,8 @@
 #define HANDSHAKE_HEADER 4
 #define CLIENT_HELLO     1
 #define EXT_SERVER_NAME  0
+#define EXT_ALPN         16
+#define EXT_ECH          0xfe0d /* encrypted_client_hello */
 #define NAME_HOST        0 /* RFC 6066 section 3: NameType host_name */
 
 struct cursor {
@@ -68,24 +71,59 @@ static void parse_server_name(struct cursor ext, struct parse_result *out)
 	out->verdict = PARSE_FOUND;
 }
 
+/* RFC 7301 section 3.1: a list of names, at least one, none of them empty. Which are there decides nothing: a client that
+ * asks for "acme-tls/1" (RFC 8737) or "postgresql" goes to the owner of the name as any other does. */
+static bool valid_alpn(struct cursor ext)
+{
+	struct cursor list, protocol;
+
+	if (!take_vector(&ext, 2, &list) || ext.left != 0 || list.left == 0)
+		return false;
+	while (list.left > 0)
+		if (!take_vector(&list, 1, &protocol) || protocol.left == 0)
+			return false;
+	return true;
+}
+
+/* One extension that we look at */
+static void parse_extension(uint32_t type, struct cursor ext, struct parse_result *out)
+{
+	switch (type) {
+	case EXT_SERVER_NAME:
+		parse_server_name(ext, out);
+		break;
+	case EXT_ALPN:
+		if (!valid_alpn(ext))
+			parse_bad(out, "ALPN: wrong length");
+		break;
+	case EXT_ECH:
+		/* the name is the outer one: the inner is for the server alone to read. Or it is but GREASE. */
+		out->flags |= TRP_HANDOFF_ECH;
+		break;
+	}
+}
+
 static void parse_extensions(struct cursor exts, struct parse_result *out)
 {
+	static const uint32_t looked_at[] = {EXT_SERVER_NAME, EXT_ALPN, EXT_ECH};
 	struct cursor ext;
-	bool seen = false;
+	unsigned seen = 0;
 	uint32_t type;
 
 	out->verdict = PARSE_NONE;
 	while (exts.left > 0) {
 		if (!take_number(&exts, 2, &type) || !take_vector(&exts, 2, &ext))
 			return parse_bad(out, "extension: wrong length");
-		if (type != EXT_SERVER_NAME)
-			continue;
-		if (seen)
-			return parse_bad(out, "server_name: twice");
-		seen = true;
-		parse_server_name(ext, out);
-		if (out->verdict == PARSE_BAD)
-			return;
+		for (unsigned i = 0; i < sizeof(looked_at) / sizeof(looked_at[0]); i++) {
+			if (type != looked_at[i])
+				continue;
+			if (seen & 1u << i) /* RFC 8446 section 4.2 */
+				return parse_bad(out, "extension: twice");
+			seen |= 1u << i;
+			parse_extension(type, ext, out);
+			if (out->verdict == PARSE_BAD)
+				return;
+		}
 	}
 }
 
@@ -214,6 +252,7 @@ void parse_tls(const uint8_t *bytes, size_t len, struct parse_result *out)
 {
 	struct message m;
 
+	out->flags = 0;
 	measure(bytes, len, &m, out);
 	if (out->verdict == PARSE_NEED && out->need > PARSER_MAX_BYTES)
 		return parse_bad(out, "handshake: too long in its records");

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: ISC */
-#include "router/name.h"
+#include "router/protocol/name.h"
 #include "base/parse.h"
 
-#include <arpa/inet.h>
-#include <ctype.h>
+#include <netinet/in.h>
 #include <string.h>
 
 #define HOST_BYTES_MAX 254 /* 253 and a trailing dot */
@@ -26,19 +25,15 @@ bool name_take(const uint8_t *bytes, size_t len, struct parse_result *out)
 /* "[...]", brackets included */
 static bool take_ipv6(const uint8_t *bytes, size_t len, struct parse_result *out)
 {
-	char text[INET6_ADDRSTRLEN];
-	struct in6_addr addr;
+	char text[INET6_ADDRSTRLEN + 2];
 
-	if (len < 4 || len - 2 >= sizeof(text) || memchr(bytes, 0, len))
+	if (len >= sizeof(text) || memchr(bytes, 0, len))
 		return false;
-	memcpy(text, bytes + 1, len - 2);
-	text[len - 2] = '\0';
-	if (inet_pton(AF_INET6, text, &addr) != 1)
+	memcpy(text, bytes, len);
+	text[len] = '\0';
+	if (trp_canonical_literal(text, out->name) < 0)
 		return false;
-	for (size_t i = 0; i < len; i++)
-		out->name[i] = (char)tolower(bytes[i]);
-	out->name[len] = '\0';
-	out->name_len = (uint8_t)len;
+	out->name_len = (uint8_t)strlen(out->name);
 	return true;
 }
 

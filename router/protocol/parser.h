@@ -22,11 +22,25 @@ struct parse_result {
 	uint8_t name_len;
 	char name[254];
 	const char *why; /* BAD: a static text for logs and tests */
+	uint32_t flags;  /* TRP_HANDOFF_*, for the handoff; the caller has set this and detail to 0 */
+	uint32_t detail; /* what refuse.c has to know to answer, as the parser's comment says */
 };
 
 typedef void parse_fn(const uint8_t *bytes, size_t len, struct parse_result *out);
 
-/* RFC 8446 section 4.1.2 in the records of section 5.1, RFC 6066 section 3 */
+/* RFC 8446 section 4.1.2 in the records of section 5.1, RFC 6066 section 3, RFC 7301 section 3.1,
+ * draft-ietf-tls-esni-25 section 5 */
 parse_fn parse_tls;
 /* RFC 9112 sections 2 and 3, RFC 9110 section 7.2 */
 parse_fn parse_http1;
+/* RFC 4253 section 4.2. Never FOUND */
+parse_fn parse_ssh;
+/* "Java Edition protocol/Packets", Handshake, of minecraft.wiki (Mojang publishes none) */
+parse_fn parse_minecraft;
+/* RFC 6120 sections 4.2, 4.7 and 4.8 */
+parse_fn parse_xmpp, parse_xmpp_server;
+/* RFC 9113 sections 3.3, 4, 6 and 8.3; RFC 7541. Uses memory of its own, which keeps nothing from call to call */
+parse_fn parse_h2;
+/* PostgreSQL 17 documentation, section 53.7 "Message Formats": SSLRequest, GSSENCRequest, CancelRequest,
+ * StartupMessage. Never FOUND */
+parse_fn parse_postgres;

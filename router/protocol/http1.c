@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: ISC */
 /* The name in the head of an HTTP/1 request. The whole head is looked at before the answer, because
  * a second Host behind the first must not pass: the server behind might believe that one. */
-#include "router/name.h"
+#include "router/protocol/name.h"
 
+#include <ctype.h>
 #include <string.h>
 #include <strings.h>
 
-#define METHOD_MAX 32
+#define METHOD_MAX      32
+#define EMPTY_LINES_MAX 4
 
 struct text {
 	const uint8_t *at;
@@ -89,6 +91,15 @@ static enum parse_verdict parse_request_line(struct text line, struct request *r
 	return PARSE_FOUND;
 }
 
+/* RFC 3986 section 3.1 */
+static bool is_scheme(struct text t)
+{
+	for (size_t i = 0; i < t.len; i++)
+		if (!isalpha(t.at[i]) && (i == 0 || !(isdigit(t.at[i]) || memchr("+-.", t.at[i], 3))))
+			return false;
+	return t.len > 0;
+}
+
 /* The authority of a target in absolute-form or (CONNECT) authority-form, RFC 9112 section 3.2.
  * Returns false for a target in none of the four forms; ret->at NULL: origin-form, asterisk-form. */
 static bool target_authority(const struct request *rq, struct text *ret)
@@ -104,7 +115,7 @@ static bool target_authority(const struct request *rq, struct text *ret)
 	if (t.at[0] == '/' || (t.len == 1 && t.at[0] == '*'))
 		return true;
 	sep = memmem(t.at, t.len, "://", 3);
-	if (!sep || sep == t.at || token_len(t) != (size_t)(sep - t.at))
+	if (!sep || !is_scheme((struct text){t.at, (size_t)(sep - t.at)}))
 		return false;
 	ret->at = sep + 3;
 	for (end = ret->at; end < t.at + t.len; end++)
@@ -166,6 +177,17 @@ static void decide(const struct request *rq, struct text host, struct parse_resu
 	out->verdict = authority.at || host.len > 0 ? PARSE_FOUND : PARSE_NONE;
 }
 
+/* RFC 9112 section 2.2: some clients send one behind the body of the request before; servers ignore them. A few, so
+ * that nobody sends nothing else. */
+static void skip_empty_lines(struct text *t)
+{
+	for (int i = 0; i < EMPTY_LINES_MAX; i++) {
+		size_t n = t->len > 1 && t->at[0] == '\r' && t->at[1] == '\n' ? 2 : t->len > 0 && t->at[0] == '\n';
+		t->at += n;
+		t->len -= n;
+	}
+}
+
 static bool could_begin(struct text t)
 {
 	size_t n = token_len(t);
@@ -188,8 +210,8 @@ static void parse_head(struct text rest, struct parse_result *out)
 	if (out->verdict != PARSE_FOUND)
 		return;
 	if (rq.major == 2 && equals(rq.method, "PRI")) {
-		/* RFC 9113 section 3.4: HTTP/2 at once; its names are not read yet */
-		out->verdict = PARSE_NONE;
+		/* RFC 9113 section 3.4: HTTP/2 at once, see h2.c */
+		out->verdict = PARSE_OTHER;
 		return;
 	}
 	if (rq.major != 1)
@@ -203,8 +225,9 @@ void parse_http1(const uint8_t *bytes, size_t len, struct parse_result *out)
 {
 	struct text all = {bytes, len};
 
-	if (len == 0)
-		return parse_need(out, 1);
+	skip_empty_lines(&all);
+	if (all.len == 0 || (all.len == 1 && all.at[0] == '\r'))
+		return parse_need(out, len + 1);
 	if (!could_begin(all)) {
 		out->verdict = PARSE_OTHER;
 		return;
