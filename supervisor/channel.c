@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 #include "supervisor/channel.h"
 #include "base/fdpass.h"
-#include "base/handoff.h"
+#include "base/several.h"
 #include "sandbox/initmsg.h"
+#include "sandbox/weaken.h"
 
 #include <poll.h>
 #include <stdio.h>
@@ -14,7 +15,9 @@
 
 #define CHANNEL_QUEUE_MIN     256
 #define CHANNEL_QUEUE_MAX     4096
-#define CHANNEL_MESSAGE_BYTES 768 /* what a message with a descriptor takes of the send buffer */
+#define CHANNEL_MESSAGE_BYTES TRP_SLOT_BYTES /* what a message with a descriptor takes of the send buffer */
+#define SEVERAL_QUEUE_MIN     (2 * TRP_SEVERAL_MAX)
+#define CHANNEL_QUEUE_WIDE    131072 /* twice what a profile may say */
 
 static int bind_name(int fd, uint16_t port, uint16_t family)
 {
@@ -33,7 +36,7 @@ static int bind_name(int fd, uint16_t port, uint16_t family)
 /* Clients that wait in one channel, as a listen backlog. All descriptors in flight of one user count against its
  * RLIMIT_NOFILE (unix(7), ETOOMANYREFS): with a 24th of it for each, a few services that accept nobody leave the others
  * room. */
-static int queue_bytes(void)
+static uint64_t default_queue(void)
 {
 	struct rlimit nofile = {.rlim_max = 0};
 	rlim_t queue;
@@ -44,13 +47,57 @@ static int queue_bytes(void)
 		queue = CHANNEL_QUEUE_MAX;
 	if (queue < CHANNEL_QUEUE_MIN)
 		queue = CHANNEL_QUEUE_MIN;
-	return (int)queue * CHANNEL_MESSAGE_BYTES / 2; /* socket(7): the kernel doubles what it is told */
+	return queue;
 }
 
-int channel_open(uint16_t port, uint16_t family, struct channel *ret)
+/* The kernel takes a message as long as there is any room: one with several may be beyond the bound by all but one of them. */
+static uint64_t several_queue(uint64_t queue)
+{
+	queue = queue ? queue : default_queue();
+	return queue < SEVERAL_QUEUE_MIN ? 0 : queue - (TRP_SEVERAL_MAX - 1);
+}
+
+static int set_queue(int router_end, uint64_t queue)
+{
+	/* socket(7): the kernel doubles what it is told */
+	int bytes = (int)(queue ? queue : default_queue()) * CHANNEL_MESSAGE_BYTES / 2;
+
+	/* without the privilege: as much as net.core.wmem_max allows */
+	if (setsockopt(router_end, SOL_SOCKET, SO_SNDBUFFORCE, &bytes, sizeof(bytes)) < 0 &&
+		setsockopt(router_end, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof(bytes)) < 0)
+		return -errno;
+	return 0;
+}
+
+int channel_take_several(struct channel *c, uint64_t queue)
+{
+	uint64_t fewer = several_queue(queue);
+	int r = fewer ? set_queue(c->router_end, fewer) : -ENOSPC;
+
+	if (r == 0)
+		c->several = true;
+	return r;
+}
+
+int channel_set_queue(struct channel *c, uint64_t queue)
+{
+	return set_queue(c->router_end, queue);
+}
+
+int channel_widen(struct channel *c)
+{
+	return set_queue(c->router_end, CHANNEL_QUEUE_WIDE);
+}
+
+int channel_narrow(struct channel *c, uint64_t queue)
+{
+	return set_queue(c->router_end, c->several ? several_queue(queue) : queue);
+}
+
+int channel_open(uint16_t port, uint16_t family, uint64_t queue, struct channel *ret)
 {
 	cleanup_close int router_end = -1, service_end = -1;
-	int pair[2], off = 0, bytes = queue_bytes(), r;
+	int pair[2], off = 0, r;
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
 		return -errno;
@@ -58,14 +105,13 @@ int channel_open(uint16_t port, uint16_t family, struct channel *ret)
 	service_end = pair[1];
 	/* One way only: what a service pushed at the router would lie there until the router's or our close(2) of it, and the
 	 * close of a TCP socket with SO_LINGER blocks for as long as its owner likes. */
-	if (shutdown(router_end, SHUT_RD) < 0)
+	if (!weakened(CONTROL_CHANNEL_ONE_WAY) && shutdown(router_end, SHUT_RD) < 0)
 		return -errno;
-	setsockopt(router_end, SOL_SOCKET, SO_PASSRIGHTS, &off, sizeof(off)); /* a second lock, where the kernel has it */
-	/* without the privilege: as much as net.core.wmem_max allows */
-	if (setsockopt(router_end, SOL_SOCKET, SO_SNDBUFFORCE, &bytes, sizeof(bytes)) < 0 &&
-		setsockopt(router_end, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof(bytes)) < 0)
-		return -errno;
-	r = bind_name(service_end, port, family);
+	if (!weakened(CONTROL_PASSRIGHTS))
+		setsockopt(router_end, SOL_SOCKET, SO_PASSRIGHTS, &off, sizeof(off)); /* a second lock, where the kernel has it */
+	r = set_queue(router_end, queue);
+	if (r == 0 && port)
+		r = bind_name(service_end, port, family);
 	if (r < 0)
 		return r;
 	*ret = (struct channel){.id = channel_next_id(),
@@ -76,49 +122,130 @@ int channel_open(uint16_t port, uint16_t family, struct channel *ret)
 	return 0;
 }
 
+int channel_open_waiting(uint64_t queue, struct channel *ret)
+{
+	return channel_open(0, 0, queue, ret);
+}
+
+static uint32_t last_id;
+
 uint32_t channel_next_id(void)
 {
-	static uint32_t last;
-
-	return ++last;
+	return ++last_id;
 }
 
-void channel_move(struct channel *from, const struct channel *to)
+void channel_id_used(uint32_t id)
 {
-	char header[sizeof(struct trp_handoff)];
-	ssize_t n;
-
-	do {
-		int client = -1;
-		n = trp_fd_recv(from->service_end, header, sizeof(header), &client, 1, MSG_DONTWAIT);
-		if (n > 0 && trp_fd_send(to->router_end, header, (size_t)n, &client, 1, MSG_DONTWAIT) < 0)
-			n = 0;
-		trp_close(&client);
-	} while (n > 0);
+	last_id = id > last_id ? id : last_id;
 }
 
-/* Lets the clients go that still wait. A service can get at them without taking them out (MSG_PEEK) and set SO_LINGER: the
- * close would then block us for as long as it likes. Nobody but us has them any more: its sandbox has ended. */
-static void let_go(int service_end)
+/* What one message of a channel brought. */
+struct taken {
+	size_t n;
+	int fds[TRP_SEVERAL_MAX];
+	char msg[TRP_SEVERAL_SIZE];
+	ssize_t len;
+};
+
+/* False: none is there, or it cannot be read. Something without a descriptor is nobody's. */
+static bool take(int service_end, struct taken *t)
+{
+	t->n = 0;
+	t->len = trp_fd_recv_upto(service_end, t->msg, sizeof(t->msg), t->fds, TRP_SEVERAL_MAX, &t->n, MSG_DONTWAIT);
+	return t->len > 0 || t->n > 0;
+}
+
+/* A service can get at clients without taking them out (MSG_PEEK) and set SO_LINGER: the close would then block us
+ * for as long as it likes. */
+static void no_linger(int fd)
 {
 	const struct linger off = {0};
-	char header[sizeof(struct trp_handoff)];
-	ssize_t n;
+
+	setsockopt(fd, SOL_SOCKET, SO_LINGER, &off, sizeof(off));
+}
+
+static void release(struct taken *t)
+{
+	while (t->n > 0) {
+		int fd = t->fds[--t->n];
+		no_linger(fd);
+		close(fd);
+	}
+}
+
+/* One message for each of them, whatever they came in. False: it is full. */
+static bool send_singly(const struct taken *t, int router_end)
+{
+	int n = trp_several_check(t->msg, (size_t)t->len, t->n);
+
+	for (int i = 0; i < n; i++) {
+		struct trp_handoff h;
+		trp_several_get(t->msg, (size_t)i, &h);
+		if (trp_fd_send(router_end, &h, h.size, &t->fds[i], 1, MSG_DONTWAIT) < 0)
+			return false;
+	}
+	return true;
+}
+
+void channel_move(int from_service_end, const struct channel *to)
+{
+	struct taken t;
+	bool room = true;
+
+	while (room && take(from_service_end, &t)) {
+		room = send_singly(&t, to->router_end);
+		release(&t);
+	}
+}
+
+unsigned channel_deal(
+	int service_end, unsigned max, void (*give)(void *data, const struct trp_handoff *h, int fd), void *data)
+{
+	struct taken t;
+	unsigned dealt = 0;
+
+	while (dealt < max && take(service_end, &t)) {
+		int n = trp_several_check(t.msg, (size_t)t.len, t.n);
+		for (int i = 0; i < n; i++, dealt++) {
+			struct trp_handoff h;
+			trp_several_get(t.msg, (size_t)i, &h);
+			no_linger(t.fds[i]);
+			give(data, &h, t.fds[i]);
+		}
+		dealt += n < 0; /* nobody's */
+		release(&t);
+	}
+	return dealt;
+}
+
+uint64_t channel_first(int service_end)
+{
+	struct trp_handoff h = {.accepted_ns = 0};
+	ssize_t n = recv(service_end, &h, sizeof(h), MSG_PEEK | MSG_DONTWAIT);
+
+	if (n <= 0)
+		return 0;
+	return n >= (ssize_t)TRP_HANDOFF_MIN && h.accepted_ns ? h.accepted_ns : 1;
+}
+
+int channel_put(const struct channel *c, const struct trp_handoff *h, int fd)
+{
+	return trp_fd_send(c->router_end, h, h->size, &fd, 1, MSG_DONTWAIT);
+}
+
+void channel_let_go(int service_end)
+{
+	struct taken t;
 
 	shutdown(service_end, SHUT_RD); /* no more of them */
-	do {
-		int client = -1;
-		n = trp_fd_recv(service_end, header, sizeof(header), &client, 1, MSG_DONTWAIT);
-		if (client >= 0)
-			setsockopt(client, SOL_SOCKET, SO_LINGER, &off, sizeof(off));
-		trp_close(&client);
-	} while (n > 0);
+	while (take(service_end, &t))
+		release(&t);
 }
 
 void channel_close(struct channel *c)
 {
 	if (c->service_end >= 0)
-		let_go(c->service_end);
+		channel_let_go(c->service_end);
 	trp_close(&c->router_end);
 	trp_close(&c->service_end);
 }

@@ -4,8 +4,10 @@
 #include "control.h"
 #include "controlmsg.h"
 #include "controlsock.h"
+#include "base/fdpass.h"
 #include "base/log.h"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/queue.h>
@@ -40,6 +42,8 @@ struct client {
 	struct control_call call; /* one at a time: replies come in the order of the calls */
 	char *outbuf;
 	size_t out_start, out_end, out_size;
+	int fds[CONTROL_FDS_MAX]; /* that go with the byte at fds_at of outbuf */
+	size_t n_fds, fds_at;
 	size_t in_len;
 	char inbuf[CONTROL_MESSAGE_MAX + 1];
 };
@@ -61,10 +65,18 @@ static size_t pending(const struct client *c)
 	return c->out_end - c->out_start;
 }
 
+static void drop_fds(struct client *c)
+{
+	for (size_t i = 0; i < c->n_fds; i++)
+		close(c->fds[i]);
+	c->n_fds = 0;
+}
+
 static void client_free(struct client *c)
 {
 	struct ev_loop *loop = c->owner->loop;
 
+	drop_fds(c);
 	ev_io_stop(loop, &c->in);
 	ev_io_stop(loop, &c->out);
 	ev_timer_stop(loop, &c->soon);
@@ -126,6 +138,7 @@ static bool out_reserve(struct client *c, size_t len)
 	if (c->out_start > 0) {
 		memmove(c->outbuf, c->outbuf + c->out_start, pending(c));
 		c->out_end -= c->out_start;
+		c->fds_at -= c->n_fds > 0 ? c->out_start : 0;
 		c->out_start = 0;
 	}
 	while (size < c->out_end + len)
@@ -194,6 +207,25 @@ void control_reply(struct control_call *call, json_t *parameters, bool continues
 	if (object && continues)
 		json_object_set_new(object, "continues", json_true());
 	call_answer(call, object, !continues);
+}
+
+void control_reply_fds(struct control_call *call, json_t *parameters, bool continues, const int *fds, size_t n)
+{
+	struct client *c = call->client;
+
+	drop_fds(c);
+	for (size_t i = 0; i < n && i < CONTROL_FDS_MAX && call->active && !call->oneway; i++) {
+		int fd = fcntl(fds[i], F_DUPFD_CLOEXEC, 0);
+		if (fd < 0) {
+			log_warn("control: a descriptor for a client: %m");
+			c->doomed = true;
+			step_soon(c);
+			break;
+		}
+		c->fds[c->n_fds++] = fd;
+	}
+	c->fds_at = c->out_end;
+	control_reply(call, parameters, continues);
 }
 
 void control_error(struct control_call *call, const char *error, json_t *parameters)
@@ -358,11 +390,28 @@ static void on_readable(struct ev_loop *loop, ev_io *w, int revents)
 	client_step(c);
 }
 
+/* As send(2). The byte that has descriptors goes alone. */
+static ssize_t write_some(struct client *c)
+{
+	size_t end = c->out_end;
+
+	if (c->n_fds > 0 && c->fds_at == c->out_start) {
+		int r = trp_fd_send(c->fd, c->outbuf + c->out_start, 1, c->fds, c->n_fds, MSG_DONTWAIT);
+		if (r == 0)
+			drop_fds(c);
+		errno = -r;
+		return r < 0 ? -1 : 1;
+	}
+	if (c->n_fds > 0)
+		end = c->fds_at;
+	return send(c->fd, c->outbuf + c->out_start, end - c->out_start, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
 static void on_writable(struct ev_loop *loop, ev_io *w, int revents)
 {
 	struct client *c = w->data;
 	size_t before = pending(c);
-	ssize_t n = send(c->fd, c->outbuf + c->out_start, before, MSG_DONTWAIT | MSG_NOSIGNAL);
+	ssize_t n = write_some(c);
 
 	(void)loop;
 	(void)revents;
@@ -382,13 +431,13 @@ static void on_writable(struct ev_loop *loop, ev_io *w, int revents)
 
 /* ---- the listening socket ---- */
 
-static void client_add(struct control *s, int fd, pid_t pid)
+static struct client *client_add(struct control *s, int fd, pid_t pid)
 {
 	struct client *c = calloc(1, sizeof(*c));
 
 	if (!c) {
 		close(fd);
-		return;
+		return NULL;
 	}
 	c->owner = s;
 	c->fd = fd;
@@ -401,6 +450,7 @@ static void client_add(struct control *s, int fd, pid_t pid)
 	LIST_INSERT_HEAD(&s->clients, c, link);
 	s->n_clients++;
 	ev_io_start(s->loop, &c->in);
+	return c;
 }
 
 static void on_accept(struct ev_loop *loop, ev_io *w, int revents)
@@ -439,17 +489,14 @@ static void on_resume(struct ev_loop *loop, ev_timer *w, int revents)
 	ev_io_start(loop, &s->accept);
 }
 
-int control_open(struct ev_loop *loop, const char *path, const struct control_verb *verbs,
+static int open_with(struct ev_loop *loop, const struct controlsock *sock, const struct control_verb *verbs,
 	size_t n_verbs, void *user, struct control **ret)
 {
 	cleanup_free struct control *s = calloc(1, sizeof(*s));
-	int r;
 
 	if (!s)
 		return -ENOMEM;
-	r = controlsock_open(path, &s->sock);
-	if (r < 0)
-		return r;
+	s->sock = *sock;
 	s->loop = loop;
 	s->verbs = verbs;
 	s->n_verbs = n_verbs;
@@ -463,6 +510,64 @@ int control_open(struct ev_loop *loop, const char *path, const struct control_ve
 	return 0;
 }
 
+int control_open(struct ev_loop *loop, const char *path, const struct control_verb *verbs,
+	size_t n_verbs, void *user, struct control **ret)
+{
+	struct controlsock sock;
+	int r = controlsock_open(path, &sock);
+
+	return r < 0 ? r : open_with(loop, &sock, verbs, n_verbs, user, ret);
+}
+
+int control_adopt(struct ev_loop *loop, const char *path, int fd, const struct control_verb *verbs, size_t n_verbs, void *user, struct control **ret)
+{
+	struct controlsock sock;
+	int r = controlsock_adopt(path, fd, &sock);
+
+	return r < 0 ? r : open_with(loop, &sock, verbs, n_verbs, user, ret);
+}
+
+int control_fd(const struct control *c)
+{
+	return c->sock.fd;
+}
+
+int control_call_fd(const struct control_call *call)
+{
+	return call->client->fd;
+}
+
+/* What waits for it, as far as the socket takes it at once. */
+static void say_last(struct client *c)
+{
+	if (pending(c) > 0)
+		send(c->fd, c->outbuf + c->out_start, pending(c), MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+void control_end_others(struct control *s, const struct control_call *keep, const char *text)
+{
+	for (struct client *c = LIST_FIRST(&s->clients), *next; c; c = next) {
+		next = LIST_NEXT(c, link);
+		if (&c->call == keep)
+			continue;
+		if (c->call.active && !c->call.oneway)
+			client_queue(c, error_object("trpsup.Failed", json_pack("{s:s}", "text", text)));
+		say_last(c);
+		client_free(c);
+	}
+}
+
+struct control_call *control_resume(struct control *s, int fd)
+{
+	pid_t pid;
+	struct client *c = controlsock_peer_ok(fd, &pid) ? client_add(s, fd, pid) : NULL;
+
+	if (!c)
+		return NULL;
+	c->call = (struct control_call){.client = c, .active = true};
+	return &c->call;
+}
+
 void control_close(struct control *s)
 {
 	struct client *c;
@@ -473,10 +578,7 @@ void control_close(struct control *s)
 	ev_timer_stop(s->loop, &s->resume);
 	controlsock_close(&s->sock);
 	while ((c = LIST_FIRST(&s->clients))) {
-		/* the last replies ("stopped") as far as the socket takes them at once */
-		if (pending(c) > 0)
-			send(c->fd, c->outbuf + c->out_start, pending(c),
-				MSG_DONTWAIT | MSG_NOSIGNAL);
+		say_last(c); /* "stopped" */
 		client_free(c);
 	}
 	free(s);

@@ -18,6 +18,7 @@
 #define CONTROL_CLIENTS_MAX 64
 #define CONTROL_OUTPUT_MAX  (1024 * 1024)
 #define CONTROL_OUTPUT_LOW  (64 * 1024)
+#define CONTROL_FDS_MAX     4
 
 struct control;
 /* One call that is being answered. Valid until its last reply was given or its client went away
@@ -37,6 +38,15 @@ struct control_verb {
  * something else than a socket; -ENAMETOOLONG. */
 int control_open(struct ev_loop *loop, const char *path, const struct control_verb *verbs,
 	size_t n_verbs, void *user, struct control **ret);
+/* The same with a socket that listens at path already, which is taken over: of the program that was executed before this one. */
+int control_adopt(struct ev_loop *loop, const char *path, int fd, const struct control_verb *verbs, size_t n_verbs, void *user, struct control **ret);
+/* The listening socket, and that of a call's client: borrowed. */
+int control_fd(const struct control *c);
+int control_call_fd(const struct control_call *call);
+/* Answers all calls but keep (NULL: all) with trpsup.Failed and text, and lets go their clients. Not from inside of run() or gone(). */
+void control_end_others(struct control *c, const struct control_call *keep, const char *text);
+/* A client of before, which waits for an answer: it is given by control_reply(). fd is taken over. NULL: no memory. */
+struct control_call *control_resume(struct control *c, int fd);
 /* Not from inside of run() or gone(). Calls that are still open get their gone(); the socket file
  * is removed. NULL is fine. */
 void control_close(struct control *c);
@@ -45,6 +55,9 @@ void control_close(struct control *c);
  * is dropped. */
 void control_reply(struct control_call *call, json_t *parameters, bool continues);
 void control_error(struct control_call *call, const char *error, json_t *parameters);
+/* With n descriptors (at most CONTROL_FDS_MAX), which go beside the first byte of the message (SCM_RIGHTS): borrowed. Only the first of a call's
+ * replies may have some. */
+void control_reply_fds(struct control_call *call, json_t *parameters, bool continues, const int *fds, size_t n);
 bool control_wants_more(const struct control_call *call);
 /* gone(data) is called if the client leaves before the last reply (from the loop or
  * control_close(), never from inside of control_reply()); call is dead then and gone() may not

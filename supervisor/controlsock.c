@@ -98,6 +98,22 @@ int controlsock_open(const char *path, struct controlsock *ret)
 	return 0;
 }
 
+int controlsock_adopt(const char *path, int fd, struct controlsock *ret)
+{
+	struct controlsock s = {.fd = fd};
+	struct stat st;
+
+	if (lstat(path, &st) < 0 || !S_ISSOCK(st.st_mode))
+		return -ENOENT;
+	s.dev = st.st_dev;
+	s.ino = st.st_ino;
+	s.path = strdup(path);
+	if (!s.path)
+		return -ENOMEM;
+	*ret = s;
+	return 0;
+}
+
 void controlsock_close(struct controlsock *s)
 {
 	struct stat st;

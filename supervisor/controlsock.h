@@ -16,6 +16,8 @@ struct controlsock {
 /* The socket appears at path with mode 0600 and already listening: it is made in a private
  * directory beside it and renamed. Errors as control_open(). */
 int controlsock_open(const char *path, struct controlsock *ret);
+/* One that listens there already. -ENOENT: nothing is at path, or no socket. */
+int controlsock_adopt(const char *path, int fd, struct controlsock *ret);
 void controlsock_close(struct controlsock *s);
 
 /* May the process at the other end of fd give orders: does it run as root or as the daemon's own

@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: ISC */
 #include "supervisor/describe.h"
-#include "supervisor/adapter.h"
+#include "supervisor/box/adapter.h"
 #include "supervisor/controlmsg.h"
+#include "supervisor/enable.h"
+#include "supervisor/live.h"
+#include "supervisor/observer.h"
+#include "supervisor/profile/keys.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -24,12 +28,10 @@ static json_t *words(const struct strv *s)
 static bool is_up(const struct service *s, uint16_t port)
 {
 	for (size_t i = 0; i < s->n_channels; i++)
-		if (s->channels[i].port == port && s->channels[i].listened && s->served)
+		if (s->channels[i].port == port && s->channels[i].listened && s->place == PLACE_CHANNELS)
 			return true;
 	return false;
 }
-
-static const char *const kind_names[ROUTE_KINDS] = {[ROUTE_HTTP] = "http", [ROUTE_TLS] = "tls"};
 
 /* Routes, and the addresses that a person would type. */
 static void describe_routes(const struct service *s, json_t *out)
@@ -37,51 +39,60 @@ static void describe_routes(const struct service *s, json_t *out)
 	static const struct {
 		const char *scheme;
 		uint16_t port;
-	} usual[ROUTE_KINDS] = {[ROUTE_HTTP] = {"http", 80}, [ROUTE_TLS] = {"https", 443}};
+	} usual[TRP_PROTO_COUNT] = {[TRP_PROTO_HTTP1] = {"http", 80}, [TRP_PROTO_TLS] = {"https", 443}};
 	const struct profile *p = s->profile;
 	json_t *routes = json_array(), *urls = json_array();
 
-	for (size_t h = 0; h < p->hosts.n + p->default_route; h++) {
-		const char *host = h < p->hosts.n ? p->hosts.v[h] : "*";
-		for (int kind = 0; kind < ROUTE_KINDS; kind++) {
+	for (size_t i = 0; i <= p->hosts.n; i++)
+		for (int k = 0; k < TRP_PROTO_COUNT; k++) {
+			enum trp_protocol protocol = (enum trp_protocol)k;
+			const char *host = NULL;
 			json_t *listeners = json_array();
 			char url[400];
-			for (size_t l = 0; p->port[kind] && l < s->d->n_listeners; l++) {
+			for (size_t l = 0; l < s->d->n_listeners; l++) {
 				uint16_t port = s->d->config->listeners[l].port;
-				if (!daemon_listener_carries(s->d, l, p, (enum profile_route_kind)kind))
+				const char *name = route_name_on(s->d, l, p, protocol, i);
+				if (!name)
 					continue;
+				host = name;
 				json_array_append_new(listeners, json_string(s->d->config->listeners[l].name));
-				if (host[0] == '*')
+				if (!usual[k].scheme || !host[0] || host[0] == '*')
 					continue;
-				if (port == usual[kind].port)
-					snprintf(url, sizeof(url), "%s://%s/", usual[kind].scheme, host);
+				if (port == usual[k].port)
+					snprintf(url, sizeof(url), "%s://%s/", usual[k].scheme, host);
 				else
-					snprintf(url, sizeof(url), "%s://%s:%u/", usual[kind].scheme, host, port);
+					snprintf(url, sizeof(url), "%s://%s:%u/", usual[k].scheme, host, port);
 				json_array_append_new(urls, json_string(url));
 			}
-			if (p->port[kind])
-				json_array_append_new(routes,
-					json_pack("{s:s,s:s,s:i,s:o,s:b}", "host", host, "protocol", kind_names[kind],
-						"port", p->port[kind], "listeners", listeners, "up",
-						is_up(s, p->port[kind])));
-			else
+			if (!host) {
 				json_decref(listeners);
+				continue;
+			}
+			json_array_append_new(routes,
+				json_pack("{s:s,s:s,s:i,s:o,s:b}", "host", host[0] ? host : "*", "protocol",
+					trp_protocol_words[k], "port", p->port[k], "listeners", listeners, "up",
+					is_up(s, p->port[k])));
 		}
-	}
 	json_object_set_new(out, "routes", routes);
 	json_object_set_new(out, "urls", urls);
 }
 
 static void describe_use(const struct service *s, json_t *out)
 {
-	uint64_t memory = UINT64_MAX, pids = UINT64_MAX, cpu = UINT64_MAX;
+	uint64_t memory = UINT64_MAX, pids = UINT64_MAX, cpu = UINT64_MAX, waits, waited_ms;
 	json_t *listens = json_array();
 
 	if (s->has_cgroup && s->run.running)
 		cgroup_usage(&s->cgroup, &memory, &pids, &cpu);
+	logs_waited(s->logs, &waits, &waited_ms);
 	json_object_set_new(out, "memory", number_or_null(memory));
 	json_object_set_new(out, "processes", number_or_null(pids));
 	json_object_set_new(out, "cpu_us", number_or_null(cpu));
+	json_object_set_new(out, "io_missing", s->io_missing[0] ? controlmsg_string(s->io_missing, strlen(s->io_missing)) : json_null());
+	json_object_set_new(out, "log_waits", number_or_null(waits));
+	json_object_set_new(out, "log_waited_ms", number_or_null(waited_ms));
+	json_object_set_new(out, "log_dropped", number_or_null(logs_dropped(s->logs)));
+	json_object_set_new(out, "log_lost", number_or_null(logs_lost(s->logs)));
 	for (size_t i = 0; i < s->n_channels; i++)
 		if (s->channels[i].taken && s->run.running)
 			json_array_append_new(listens,
@@ -111,9 +122,39 @@ static void describe_adapter(const struct service *s, json_t *out)
 	json_object_set_new(out, "adapter_why", controlmsg_string(s->adapter_why, strlen(s->adapter_why)));
 }
 
-json_t *describe_service(const struct service *s)
+static json_t *needs_restart(const struct service *s)
+{
+	struct strv keys = {0};
+	json_t *list;
+
+	(void)live_waiting(s, &keys);
+	list = words(&keys);
+	strv_free(&keys);
+	return list;
+}
+
+/* What makes it ready, with auto resolved. */
+static const char *readiness(const struct profile *p)
+{
+	if (p->ready == READY_AUTO)
+		return profile_ready_words[profile_is_routed(p) ? READY_LISTEN : READY_STARTED];
+	return profile_ready_words[p->ready];
+}
+
+static void describe_beside(const struct service *s, json_t *out)
+{
+	const struct service *n = s->beside;
+
+	json_object_set_new(out, "beside",
+		n ? json_pack("{s:s,s:I,s:o}", "state", service_state_name(n->state), "since", (json_int_t)n->since, "pid",
+			    n->run.running ? json_integer(n->run.box.pid) : json_null())
+		  : json_null());
+}
+
+json_t *describe_service(struct service *s)
 {
 	const struct profile *p = s->profile;
+	pid_t main_pid = instance_main_pid(s);
 	json_t *o = json_pack("{s:s,s:s,s:s,s:I,s:o,s:i,s:o,s:s,s:o,s:I}", "service", s->name, "description",
 		p->description ? p->description : "", "state", service_state_name(s->state), "since",
 		(json_int_t)s->since, "pid", s->run.running ? json_integer(s->run.box.pid) : json_null(), "restarts",
@@ -122,12 +163,71 @@ json_t *describe_service(const struct service *s)
 
 	if (!o)
 		return json_object();
+	json_object_set_new(o, "enabled", json_string(enable_word(s->d, s->name)));
+	json_object_set_new(o, "needs_restart", needs_restart(s));
+	json_object_set_new(o, "frozen", json_boolean(s->frozen));
+	json_object_set_new(o, "readiness", json_string(readiness(p)));
+	json_object_set_new(o, "watchdog_ms", p->watchdog_ms ? json_integer((json_int_t)p->watchdog_ms) : json_null());
 	json_object_set_new(o, "wanted", json_boolean(s->wanted));
+	json_object_set_new(o, "main_pid", number_or_null(main_pid > 0 ? (uint64_t)main_pid : UINT64_MAX));
+	json_object_set_new(o, "says", s->run.running ? json_string(s->run.says) : json_string(""));
+	json_object_set_new(o, "learning", learning_word(s) ? json_string(learning_word(s)) : json_null());
 	json_object_set_new(o, "root", root_text(p));
 	describe_routes(s, o);
+	describe_beside(s, o);
 	describe_use(s, o);
 	describe_adapter(s, o);
+	json_object_set_new(o, "connections",
+		s->d->observer && s->number ? json_integer(observer_live(s->d->observer, s->number)) : json_null());
+	json_object_set_new(o, "clients", ledgers_of_service(s->d->ledgers, s->number));
 	return o;
+}
+
+static json_t *describe_counters(const struct router_stats *stats)
+{
+#define COUNTER(f) {#f, offsetof(struct router_stats, f)}
+	static const struct {
+		const char *name;
+		size_t offset;
+	} counters[] = {COUNTER(accepted), COUNTER(handed_on), COUNTER(no_route), COUNTER(no_service), COUNTER(queue_full),
+		COUNTER(bad_request), COUNTER(wrong_protocol), COUNTER(timed_out), COUNTER(closed_early), COUNTER(waiting),
+		COUNTER(client_rate), COUNTER(client_waiting), COUNTER(over_rate),
+		COUNTER(redirected), COUNTER(too_many)};
+#undef COUNTER
+	json_t *o = json_object();
+
+	for (size_t i = 0; i < TRP_ARRAY_SIZE(counters); i++)
+		json_object_set_new(o, counters[i].name,
+			json_integer((json_int_t) * (const uint64_t *)(const void *)((const char *)stats + counters[i].offset)));
+	return o;
+}
+
+static json_t *describe_listener(const struct config_listener *l, json_t *protocols)
+{
+	json_t *o = json_pack("{s:s,s:i,s:o}", "name", l->name, "port", l->port, "protocols", protocols);
+	char text[CONFIG_LISTENER_TEXT];
+
+	config_listener_text(l, text);
+	json_object_set_new(o, "bound", json_string(text));
+	return o;
+}
+
+#define PIDS_MAX 192 /* the most workers there can be, and two sets that have not finished */
+
+static json_t *router_pids(const struct daemon *d, bool retired)
+{
+	pid_t pids[PIDS_MAX];
+	size_t n = routerproc_pids(d->router, retired, pids, PIDS_MAX);
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < n; i++)
+		json_array_append_new(list, json_integer(pids[i]));
+	return list;
+}
+
+json_t *describe_routers(const struct daemon *d)
+{
+	return json_pack("{s:o,s:o}", "pids", router_pids(d, false), "retired", router_pids(d, true));
 }
 
 json_t *describe_daemon(const struct daemon *d, const struct router_stats *stats)
@@ -137,20 +237,14 @@ json_t *describe_daemon(const struct daemon *d, const struct router_stats *stats
 	for (size_t i = 0; i < d->n_listeners; i++) {
 		const struct config_listener *l = &d->config->listeners[i];
 		json_t *protocols = json_array();
-		for (int kind = 0; kind < ROUTE_KINDS; kind++)
-			if (l->protocols & (1u << route_protocol((enum profile_route_kind)kind)))
-				json_array_append_new(protocols, json_string(kind_names[kind]));
-		json_array_append_new(listeners,
-			json_pack("{s:s,s:i,s:o}", "name", l->name, "port", l->port, "protocols", protocols));
+		for (int k = 0; k < TRP_PROTO_COUNT; k++)
+			if (l->protocols & (1u << k))
+				json_array_append_new(protocols, json_string(trp_protocol_words[k]));
+		json_array_append_new(listeners, describe_listener(l, protocols));
 	}
 	if (stats)
-		counters = json_pack("{s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I}", "accepted", (json_int_t)stats->accepted,
-			"handed_on", (json_int_t)stats->handed_on, "no_route", (json_int_t)stats->no_route, "no_service",
-			(json_int_t)stats->no_service, "queue_full", (json_int_t)stats->queue_full, "bad_request",
-			(json_int_t)stats->bad_request, "wrong_protocol", (json_int_t)stats->wrong_protocol, "timed_out",
-			(json_int_t)stats->timed_out, "closed_early", (json_int_t)stats->closed_early, "waiting",
-			(json_int_t)stats->waiting);
-	return json_pack("{s:s,s:i,s:I,s:s,s:o,s:{s:i,s:o}}", "version", TRP_VERSION, "pid", getpid(), "since",
-		(json_int_t)d->started, "config", d->config->file ? d->config->file : "", "listeners", listeners, "router",
-		"pid", routerproc_pid(d->router), "stats", counters);
+		counters = describe_counters(stats);
+	return json_pack("{s:s,s:i,s:I,s:s,s:o,s:{s:i},s:{s:i,s:o,s:o,s:o}}", "version", TRP_VERSION, "pid", getpid(), "since",
+		(json_int_t)d->started, "config", d->config->file ? d->config->file : "", "listeners", listeners,
+		"observer", "pid", observer_pid(d->observer), "router", "pid", routerproc_pid(d->router), "pids", router_pids(d, false), "retired", router_pids(d, true), "stats", counters);
 }

@@ -4,5 +4,7 @@
 
 #include "supervisor/service.h"
 
-json_t *describe_service(const struct service *s);
+json_t *describe_service(struct service *s);
 json_t *describe_daemon(const struct daemon *d, const struct router_stats *stats); /* stats NULL: null */
+/* Their pids: of those that serve, of those that were replaced and have not finished. */
+json_t *describe_routers(const struct daemon *d);

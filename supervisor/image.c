@@ -415,6 +415,11 @@ int image_request(struct images *i, const char *suite, const struct strv *packag
 	return have;
 }
 
+bool images_building(const struct images *i)
+{
+	return i->builds != NULL;
+}
+
 void image_forget(struct images *i, struct image_request *r)
 {
 	for (struct build *b = i->builds; b; b = b->next)

@@ -27,4 +27,5 @@ char *image_path(const struct images *i, const char *suite, const struct strv *p
 /* 1: it is there. 0: it is being built now, done() will be called (r NULL: nobody waits yet). -errno: it cannot be built, sentence in err. */
 int image_request(struct images *i, const char *suite, const struct strv *packages, struct image_request *r, char *err,
 	size_t err_size);
+bool images_building(const struct images *i);
 void image_forget(struct images *i, struct image_request *r);

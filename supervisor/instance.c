@@ -4,9 +4,14 @@
  * number of them for each turn of the loop. */
 #include "base/fdpass.h"
 #include "base/io.h"
+#include "supervisor/ahead.h"
+#include "supervisor/initsock.h"
+#include "supervisor/launch.h"
+#include "supervisor/mainpid.h"
 #include "supervisor/notify.h"
 #include "supervisor/profile/keys.h"
 #include "supervisor/reap.h"
+#include "supervisor/record.h"
 #include "supervisor/service.h"
 
 #include <signal.h>
@@ -17,7 +22,11 @@
 #include <sys/wait.h>
 
 #define MESSAGES_PER_TURN 64
+#define MESSAGES_A_SECOND 1000 /* of all its sockets together */
+#define MESSAGES_AT_ONCE  2000
 #define STATUS_SECONDS    1.0 /* at most one STATUS= is passed on in this time */
+#define RELOADING_SECONDS 1.0 /* at most one reload that it begins itself is looked at in this time */
+#define MAINS_IN_A_ROW    10  /* changes of the main process that are told at once; then one in a second */
 
 int instance_send(struct service *s, enum trp_init_type type, int value)
 {
@@ -26,6 +35,11 @@ int instance_send(struct service *s, enum trp_init_type type, int value)
 	if (!s->run.running)
 		return -ESRCH;
 	return trp_fd_send(s->run.control, &msg, sizeof(msg), NULL, 0, MSG_DONTWAIT);
+}
+
+int instance_stop(struct service *s, int signo)
+{
+	return loopback_stop_first(s, signo) ? 0 : instance_send(s, TRP_INIT_STOP, signo);
 }
 
 int instance_send_channels(struct service *s, int sock)
@@ -46,7 +60,7 @@ bool instance_is_ready(const struct service *s)
 {
 	const struct instance *run = &s->run;
 
-	if (!run->running || !run->upstream_runs)
+	if (!run->running || !run->upstream_runs || !run->main_known)
 		return false;
 	switch ((enum profile_ready)s->profile->ready) {
 	case READY_AUTO:
@@ -54,11 +68,28 @@ bool instance_is_ready(const struct service *s)
 		return route_all_listened(s);
 	case READY_STARTED:
 		return true;
-	case READY_NOTIFY: /* on_notify() says so */
-	case READY_EXIT:   /* gone() says so */
+	case READY_NOTIFY:
+		return run->says_ready;
+	case READY_EXIT: /* judge() says so */
 		return false;
 	}
 	return false;
+}
+
+/* It says that it reloads, or that it has; a datagram may say both. */
+static void take_reload(struct service *s, const struct notify_state *state)
+{
+	struct instance *run = &s->run;
+
+	if (state->reloading && s->state == STATE_RELOADING) {
+		if (state->monotonic_us == 0 || state->monotonic_us >= s->reload_asked_us)
+			s->reload_seen = true;
+	} else if (state->reloading && s->state == STATE_READY && ev_now(s->d->loop) >= run->next_reloading) {
+		run->next_reloading = ev_now(s->d->loop) + RELOADING_SECONDS;
+		service_event(s, EVENT_RELOADING);
+	}
+	if (state->ready && s->state == STATE_RELOADING && s->reload_seen)
+		service_event(s, EVENT_READY);
 }
 
 static void check_ready(struct service *s)
@@ -77,18 +108,79 @@ static void on_step(struct service *s, const struct trp_init_msg *msg)
 		return;
 	}
 	s->run.upstream_runs = true;
+	s->run.main_known = !s->profile->pid_file;
+	s->run.main_inside = s->run.main_known ? msg->value2 : 0;
+	record_save(s);
 	if (s->state == STATE_STARTING && !instance_is_ready(s))
 		service_say(s, "note", "%s runs; waiting until it %s", s->profile->command.v[0],
-			s->profile->ready == READY_NOTIFY ? "says that it is ready" :
-			s->profile->ready == READY_EXIT   ? "has done its work" :
-							    "listens");
+			s->profile->ready == READY_NOTIFY  ? "says that it is ready" :
+			s->profile->ready == READY_EXIT    ? "has done its work" :
+			s->profile->ready == READY_STARTED ? "has written its pid file" :
+							     "listens");
 	check_ready(s);
+}
+
+/* The number is the sandbox's own word, and used for nothing but to be shown. */
+static void on_main(struct service *s, const struct trp_init_msg *msg)
+{
+	struct instance *run = &s->run;
+	bool first = !run->main_known;
+
+	if ((!s->profile->pid_file && s->profile->ready != READY_NOTIFY) || !run->upstream_runs || msg->value < 2)
+		return;
+	run->main_known = true;
+	run->main_inside = msg->value;
+	run->main_pid = 0;
+	if (run->next_main < ev_now(s->d->loop))
+		run->next_main = ev_now(s->d->loop);
+	if (!first && run->next_main < ev_now(s->d->loop) + MAINS_IN_A_ROW) {
+		run->next_main += 1.0;
+		logs_note(s->logs, "its main process is %d now", instance_main_pid(s));
+	}
+	check_ready(s);
+	record_save(s);
+}
+
+pid_t instance_main_pid(struct service *s)
+{
+	struct instance *run = &s->run;
+
+	if (!run->running || !run->main_known)
+		return -1;
+	if (run->main_pid <= 0)
+		run->main_pid = mainpid_on_host(run->box.pid, run->main_inside);
+	return run->main_pid;
 }
 
 void instance_listened(struct service *s, const struct trp_init_msg *msg)
 {
 	route_listened(s, msg);
+	record_save(s);
 	check_ready(s);
+}
+
+static void watch_messages(struct pace *p)
+{
+	struct service *s = p->data;
+	struct instance *run = &s->run;
+
+	ev_io_start(s->d->loop, &run->on_control);
+	if (run->notify >= 0)
+		ev_io_start(s->d->loop, &run->on_notify);
+	notifier_listen(s, true);
+	loopback_listen(s, true);
+}
+
+void instance_took(struct service *s, unsigned n)
+{
+	struct instance *run = &s->run;
+
+	if (n == 0 || pace_take(&run->messages, n))
+		return;
+	ev_io_stop(s->d->loop, &run->on_control);
+	ev_io_stop(s->d->loop, &run->on_notify);
+	notifier_listen(s, false);
+	loopback_listen(s, false);
 }
 
 void instance_lost(struct service *s, const char *what)
@@ -106,46 +198,58 @@ static void take_message(struct service *s, const struct trp_init_msg *msg)
 	case TRP_INIT_LISTEN:
 		instance_listened(s, msg);
 		return;
+	case TRP_INIT_MAIN:
+		on_main(s, msg);
+		return;
+	case TRP_INIT_NO_MAIN:
+		s->run.no_main = s->profile->pid_file != NULL;
+		record_save(s);
+		return;
 	case TRP_INIT_EXITED:
 		s->run.reported = true;
 		s->run.reported_step = msg->value;
 		s->run.reported_status = msg->value2;
+		record_save(s);
 		return;
 	case TRP_INIT_EXEC_FAILED:
 		s->run.exec_failed = true;
 		s->run.reported_step = msg->value;
 		s->run.exec_errno = msg->value2;
+		record_save(s);
 		return;
 	default: /* a tenant may say anything */
 		return;
 	}
 }
 
-/* Reads what init said, a bounded number of messages. */
-static void read_control(struct service *s)
+/* Reads what init said, a bounded number of messages, and returns how many. */
+static unsigned read_control(struct service *s)
 {
 	struct trp_init_msg msg;
+	unsigned i = 0;
 
-	for (int i = 0; i < MESSAGES_PER_TURN && s->run.control >= 0; i++) {
-		ssize_t n = trp_fd_recv(s->run.control, &msg, sizeof(msg), NULL, 0, MSG_DONTWAIT);
-		if (n == -EAGAIN)
-			return;
-		if (n == -ECONNRESET)
-			continue; /* it ended without having read all of ours; what it said still comes */
-		if (n == 0) {
+	for (; i < MESSAGES_PER_TURN && s->run.control >= 0; i++) {
+		enum initsock_got got = initsock_look(s->run.control, &msg);
+		if (got == INITSOCK_NONE)
+			break;
+		if (got == INITSOCK_RESET)
+			continue;
+		if (got == INITSOCK_END) {
 			ev_io_stop(s->d->loop, &s->run.on_control); /* its end is seen by the pidfd */
-			return;
+			break;
 		}
-		if (n == sizeof(msg) && msg.magic == TRP_INIT_MAGIC)
+		if (got == INITSOCK_MESSAGE)
 			take_message(s, &msg);
+		initsock_done(s->run.control);
 	}
+	return i;
 }
 
 static void on_control(struct ev_loop *loop, ev_io *w, int events)
 {
 	(void)loop;
 	(void)events;
-	read_control(w->data);
+	instance_took(w->data, read_control(w->data));
 }
 
 static void on_notify(struct ev_loop *loop, ev_io *w, int events)
@@ -153,22 +257,40 @@ static void on_notify(struct ev_loop *loop, ev_io *w, int events)
 	struct service *s = w->data;
 	char text[NOTIFY_MAX];
 	struct notify_state state;
+	pid_t claim = 0;
+	unsigned i = 0;
 
 	(void)events;
-	for (int i = 0; i < MESSAGES_PER_TURN && s->run.notify >= 0; i++) {
-		ssize_t n = recv(s->run.notify, text, sizeof(text), MSG_DONTWAIT | MSG_TRUNC);
+	for (; i < MESSAGES_PER_TURN && s->run.notify >= 0; i++) {
+		/* taken out when it is done, as with init's messages: doing it twice changes nothing */
+		ssize_t n = recv(s->run.notify, text, sizeof(text), MSG_DONTWAIT | MSG_TRUNC | MSG_PEEK);
 		if (n < 0)
-			return;
-		if ((size_t)n > sizeof(text))
-			continue;
-		notify_parse(text, (size_t)n, &state);
+			break;
+		notify_parse(text, (size_t)n > sizeof(text) ? 0 : (size_t)n, &state);
 		if (state.status[0] && s->state == STATE_STARTING && ev_now(loop) >= s->run.next_status) {
 			s->run.next_status = ev_now(loop) + STATUS_SECONDS;
 			service_say(s, "note", "%s", state.status);
 		}
-		if (state.ready && s->state == STATE_STARTING && s->profile->ready == READY_NOTIFY)
-			service_event(s, EVENT_READY);
+		if (state.ready && !s->run.says_ready) {
+			s->run.says_ready = true;
+			record_save(s);
+		}
+		if (state.status[0])
+			memcpy(s->run.says, state.status, sizeof(s->run.says));
+		if (state.error)
+			s->run.says_error = state.error;
+		claim = state.main_pid ? state.main_pid : claim;
+		check_ready(s);
+		take_reload(s, &state);
+		watchdog_take(s, &state);
+		if (state.stopping)
+			service_event(s, EVENT_LEAVING);
+		recv(s->run.notify, text, 0, MSG_DONTWAIT);
 	}
+	/* its number is the sandbox's: init knows whether there is such a process, and answers with MAIN */
+	if (claim && s->run.upstream_runs)
+		(void)instance_send(s, TRP_INIT_CLAIM, claim);
+	instance_took(s, i);
 }
 
 static void on_status(struct ev_loop *loop, ev_io *w, int events)
@@ -188,12 +310,12 @@ static void on_status(struct ev_loop *loop, ev_io *w, int events)
 /* Errors that may be gone at the next try; all others are the profile's or the host's and will stay. */
 enum service_event instance_error_event(int error)
 {
-	static const int list[] = {EAGAIN, ENOMEM, EMFILE, ENFILE, ETXTBSY, EINTR, EBUSY, ENOSPC};
+	static const int list[] = {EAGAIN, ENOMEM, EMFILE, ENFILE, ETXTBSY, EINTR, EBUSY, ENOSPC, EADDRINUSE, ENOBUFS, EUSERS};
 
 	for (size_t i = 0; i < TRP_ARRAY_SIZE(list); i++)
 		if (error == list[i])
-			return EVENT_GONE_AGAIN;
-	return EVENT_GONE_FAILED;
+			return EVENT_START_TEMPORARY;
+	return EVENT_START_PERMANENT;
 }
 
 /* Says how it ended and returns the event that the profile's policy makes of it. */
@@ -202,7 +324,8 @@ static enum service_event judge(struct service *s, int init_status)
 	const struct instance *run = &s->run;
 	const struct profile *p = s->profile;
 	int status = run->reported ? run->reported_status : init_status;
-	bool clean = run->reported && run->upstream_runs && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+	bool failed = s->state == STATE_ABORTING; /* and was ended for that: a clean exit is no success */
+	bool clean = run->reported && run->upstream_runs && !failed && WIFEXITED(status) && WEXITSTATUS(status) == 0;
 	char text[400];
 
 	if (run->failure.stage != SANDBOX_STAGE_NONE) {
@@ -212,6 +335,11 @@ static enum service_event judge(struct service *s, int init_status)
 	}
 	if (run->lost[0]) {
 		service_say(s, "failed", "%s", run->lost);
+		return p->restart == RESTART_NO ? EVENT_GONE_FAILED : EVENT_GONE_AGAIN;
+	}
+	if (run->no_main) {
+		service_say(s, run->stop_asked ? "note" : "failed", "%s exited and left no process that %s names", p->command.v[0],
+			p->pid_file);
 		return p->restart == RESTART_NO ? EVENT_GONE_FAILED : EVENT_GONE_AGAIN;
 	}
 	if (run->exec_failed) {
@@ -228,15 +356,18 @@ static enum service_event judge(struct service *s, int init_status)
 		service_say(s, run->stop_asked ? "note" : "failed", "setup step %d (%s) %s", run->reported_step + 1,
 			p->setup[run->reported_step].v[0], text);
 	else
-		service_say(s, clean || run->stop_asked ? "note" : "failed", "%s %s%s", p->command.v[0], text,
-			s->state == STATE_STARTING && !run->stop_asked && p->ready != READY_EXIT ? " before it was ready" : "");
+		service_say(s, clean || run->stop_asked ? "note" : "failed", "%s %s%s%s%s", p->command.v[0], text,
+			s->state == STATE_STARTING && !run->stop_asked && p->ready != READY_EXIT ? " before it was ready" : "",
+			run->says_error ? "; its own word (ERRNO): " : "", run->says_error ? strerror(run->says_error) : "");
 	if (p->ready == READY_EXIT && clean && s->state == STATE_STARTING) {
 		s->worked = ev_time();
 		service_event(s, EVENT_READY);
 	}
 	if (p->restart == RESTART_ALWAYS || (p->restart == RESTART_ON_FAILURE && !clean))
 		return EVENT_GONE_AGAIN;
-	return clean ? EVENT_GONE_DONE : EVENT_GONE_FAILED;
+	if (!clean)
+		return EVENT_GONE_FAILED;
+	return p->start == START_ON_DEMAND ? EVENT_GONE_IDLE : EVENT_GONE_DONE;
 }
 
 static void on_end(struct ev_loop *loop, ev_io *w, int events)
@@ -247,9 +378,9 @@ static void on_end(struct ev_loop *loop, ev_io *w, int events)
 
 	(void)loop;
 	(void)events;
-	if (reap_status(s->run.box.pidfd, &status) <= 0)
+	if (loopback_linger(s) || learner_linger(s) || reap_status(s->run.box.pidfd, &status) <= 0)
 		return;
-	read_control(s);
+	(void)read_control(s);
 	if (ev_is_active(&s->run.on_status))
 		on_status(s->d->loop, &s->run.on_status, EV_READ);
 	logs_drain(s->logs);
@@ -259,20 +390,61 @@ static void on_end(struct ev_loop *loop, ev_io *w, int events)
 	service_gone(s, event);
 }
 
+/* What of a run must outlive the daemon, under the names by which the keeper has it. */
+static const struct kept {
+	const char *what;
+	size_t at;
+	bool must; /* a run without it cannot be taken over */
+} kept[] = {
+	{"init", offsetof(struct instance, box.pidfd), true},
+	{"init-status", offsetof(struct instance, box.status_fd), false},
+	{"init-control", offsetof(struct instance, control), true},
+	{"notify", offsetof(struct instance, notify), false},
+	{"notifier", offsetof(struct instance, notifier.pidfd), false},
+	{"notifier-control", offsetof(struct instance, notifier.control), false},
+	{"relay", offsetof(struct instance, loopback.box.pidfd), false},
+	{"relay-status", offsetof(struct instance, loopback.box.status_fd), false},
+	{"relay-control", offsetof(struct instance, loopback.control), false},
+};
+
+static int *kept_fd(struct instance *run, const struct kept *k)
+{
+	return (int *)(void *)((char *)run + k->at);
+}
+
+static void keep_all(struct service *s)
+{
+	for (size_t i = 0; i < TRP_ARRAY_SIZE(kept); i++)
+		if (*kept_fd(&s->run, &kept[i]) >= 0)
+			keep_put(s->d->keep, s->key, kept[i].what, 0, *kept_fd(&s->run, &kept[i]));
+}
+
+static void keep_none(struct service *s)
+{
+	for (size_t i = 0; i < TRP_ARRAY_SIZE(kept); i++)
+		keep_drop(s->d->keep, s->key, kept[i].what, 0);
+}
+
 void instance_release(struct service *s)
 {
 	struct instance *run = &s->run;
 	struct ev_loop *loop = s->d->loop;
 
+	keep_none(s);
+
 	ev_io_stop(loop, &run->on_end);
 	ev_io_stop(loop, &run->on_status);
 	ev_io_stop(loop, &run->on_control);
 	ev_io_stop(loop, &run->on_notify);
+	pace_stop(&run->messages);
+	watchdog_stop(s);
 	trp_close(&run->box.pidfd);
 	trp_close(&run->box.status_fd);
 	trp_close(&run->control);
 	trp_close(&run->notify);
 	notifier_stop(s);
+	loopback_end(s);
+	learner_stop(s);
 	run->box.pid = 0;
 	run->running = false;
 }
@@ -283,12 +455,15 @@ static void watch(struct service *s)
 	struct ev_loop *loop = s->d->loop;
 
 	ev_io_init(&run->on_end, on_end, run->box.pidfd, EV_READ);
-	ev_io_init(&run->on_status, on_status, run->box.status_fd, EV_READ);
+	if (run->box.status_fd >= 0)
+		ev_io_init(&run->on_status, on_status, run->box.status_fd, EV_READ);
 	ev_io_init(&run->on_control, on_control, run->control, EV_READ);
 	run->on_end.data = run->on_status.data = run->on_control.data = run->on_notify.data = s;
 	ev_io_start(loop, &run->on_end);
-	ev_io_start(loop, &run->on_status);
+	if (run->box.status_fd >= 0)
+		ev_io_start(loop, &run->on_status);
 	ev_io_start(loop, &run->on_control);
+	pace_init(&run->messages, loop, MESSAGES_A_SECOND, MESSAGES_AT_ONCE, watch_messages, s);
 	if (run->notify >= 0) {
 		ev_io_init(&run->on_notify, on_notify, run->notify, EV_READ);
 		run->on_notify.data = s;
@@ -314,51 +489,80 @@ static int open_notify(struct service *s)
 static int spawn(struct service *s, int out_err[2], int pair[2])
 {
 	cleanup_close int notify = -1;
-	int off = 0, r = 0;
+	int r = 0;
 
 	if (s->profile->ready == READY_NOTIFY)
 		r = open_notify(s);
 	if (r == 0)
 		r = logs_pipes(s->logs, &out_err[0], &out_err[1]);
-	if (r == 0 && socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
-		r = -errno;
+	if (r == 0)
+		r = trp_fd_pair(pair);
 	if (r < 0)
 		return r;
-	setsockopt(pair[0], SOL_SOCKET, SO_PASSRIGHTS, &off, sizeof(off));
 	s->run.control = trp_steal_fd(&pair[0]);
 	r = instance_send_channels(s, s->run.control);
 	if (r == 0 && s->adapter == ADAPTER_NOTIFY)
 		r = notifier_prepare(s, &notify);
-	return r < 0 ? r : spawn_sandbox(s, out_err, pair[1], notify);
+	if (r == 0 && s->learning.on)
+		r = learner_prepare(s);
+	return r < 0 ? r : launch_service(s, out_err, pair[1], notify);
 }
 
-/* The sandbox has been made: if this fails, it is ended as if its adapter had. */
-static void start_notifier(struct service *s, int err)
+/* The process beside the sandbox, which has been made: if this fails, it is ended as if its adapter had. */
+static void start_adapter(struct service *s, int err)
 {
-	int r = notifier_start(s, err);
-	char text[120];
+	bool loopback = s->adapter == ADAPTER_LOOPBACK;
+	int r = loopback ? loopback_start(s, err) : notifier_start(s, err);
+	char text[sizeof(s->run.lost)], why[300];
 
 	if (r == 0)
 		return;
-	snprintf(text, sizeof(text), "trp-notify, its adapter, cannot be started: %s", strerror(-r));
+	if (s->run.loopback.failure.stage != SANDBOX_STAGE_NONE)
+		sandbox_failure_text(&s->run.loopback.failure, why, sizeof(why));
+	else
+		snprintf(why, sizeof(why), "%s", strerror(-r));
+	snprintf(text, sizeof(text), "%s, its adapter, cannot be started: %.75s", loopback ? "trp-relay" : "trp-notify", why);
 	instance_lost(s, text);
+}
+
+/* The same with the process that watches. */
+static void start_learner(struct service *s, int err)
+{
+	char text[sizeof(s->run.lost)];
+	int r;
+
+	learning_run_began(s);
+	r = learner_start(s, err);
+	if (r == 0)
+		return;
+	snprintf(text, sizeof(text), "trp-learn, which is to watch it, cannot be started: %s", strerror(-r));
+	instance_lost(s, text);
+}
+
+void instance_none(struct service *s)
+{
+	s->run = (struct instance){
+		.control = -1, .notify = -1, .box = {.pidfd = -1, .status_fd = -1}, .last_step = -1, .notifier = NOTIFIER_NONE,
+		.loopback = LOOPBACK_NONE, .learner = LEARNER_NONE};
 }
 
 int instance_spawn(struct service *s)
 {
 	int out_err[2] = {-1, -1}, pair[2] = {-1, -1}, r;
 
-	s->run = (struct instance){
-		.control = -1, .notify = -1, .box = {.pidfd = -1, .status_fd = -1}, .n_setup = s->profile->n_setup, .last_step = -1,
-		.notifier = NOTIFIER_NONE};
+	instance_none(s);
+	s->run.n_setup = s->profile->n_setup;
+	s->run.watchdog_us = s->profile->watchdog_ms * 1000u;
 	s->message[0] = '\0';
 	r = prepare_host(s);
 	if (r == 0)
 		r = route_channels(s);
 	if (r == 0)
 		r = spawn(s, out_err, pair);
-	if (r == 0 && s->adapter == ADAPTER_NOTIFY)
-		start_notifier(s, out_err[1]);
+	if (r == 0 && (s->adapter == ADAPTER_NOTIFY || s->adapter == ADAPTER_LOOPBACK))
+		start_adapter(s, out_err[1]);
+	if (r == 0 && s->learning.on)
+		start_learner(s, out_err[1]);
 	trp_close(&out_err[0]);
 	trp_close(&out_err[1]);
 	trp_close(&pair[0]);
@@ -375,5 +579,50 @@ int instance_spawn(struct service *s)
 	}
 	s->run.running = true;
 	watch(s);
+	keep_all(s);
+	ahead_again(s->d);
+	return 0;
+}
+
+void instance_discard(struct service *s)
+{
+	if (s->run.box.pidfd >= 0) {
+		reap_kill(s->run.box.pidfd, SIGKILL);
+		reap_await(s->run.box.pidfd);
+	}
+	instance_release(s);
+}
+
+int instance_adopt(struct service *s)
+{
+	struct instance *run = &s->run;
+	bool whole = true;
+	pid_t pid;
+
+	run->n_setup = s->profile->n_setup;
+	if (run->box.owner == 0) /* of a daemon that prepared none */
+		run->box.owner = sandbox_owner(s->uid_base, IDS_RANGE);
+	for (size_t i = 0; i < TRP_ARRAY_SIZE(kept); i++) {
+		int fd = keep_take(s->d->keep, s->key, kept[i].what, 0);
+		*kept_fd(run, &kept[i]) = fd;
+		whole &= fd >= 0 || !kept[i].must;
+	}
+	if ((s->adapter == ADAPTER_NOTIFY && (run->notifier.pidfd < 0 || run->notifier.control < 0)) ||
+		(s->adapter == ADAPTER_LOOPBACK && (run->loopback.box.pidfd < 0 || run->loopback.control < 0)))
+		whole = false;
+	pid = run->box.pidfd >= 0 ? reap_pid(run->box.pidfd) : -1;
+	if (!whole || (pid > 0 && pid != run->box.pid)) {
+		instance_discard(s);
+		return -ENOENT;
+	}
+	/* one that has ended meanwhile is found by its pidfd, and what its init said of it lies in the socket */
+	run->running = true;
+	run->watchdog_us = s->profile->watchdog_ms * 1000u;
+	watch(s);
+	watchdog_start(s);
+	if (s->adapter == ADAPTER_NOTIFY && run->notifier.pid > 0)
+		notifier_watch(s);
+	if (s->adapter == ADAPTER_LOOPBACK && run->loopback.box.pid > 0)
+		loopback_watch(s);
 	return 0;
 }

@@ -3,6 +3,7 @@
 #include "supervisor/controlmsg.h"
 #include "supervisor/service.h"
 
+#include <stdio.h>
 #include <string.h>
 
 struct target {
@@ -99,6 +100,31 @@ static bool takes_down(const struct service *s)
 	return false;
 }
 
+static void settle_reload(struct target *t, const struct service *s)
+{
+	if (s->state == STATE_RELOADING)
+		return;
+	t->done = true;
+	t->ok = service_is_up(s) && s->reload == RELOAD_DONE;
+	if (s->reload != RELOAD_NONE)
+		strcpy(t->text, s->message);
+	else if (service_is_active(s))
+		snprintf(t->text, sizeof(t->text), "is not ready, and so was not told to reload");
+	else
+		snprintf(t->text, sizeof(t->text), "does not run");
+}
+
+/* False: what came of it is its state, as of any restart. */
+static bool settle_overlap(struct target *t, const struct service *s)
+{
+	if (s->overlap == OVERLAP_FAILED) {
+		t->done = true;
+		snprintf(t->text, sizeof(t->text), "the new instance did not become ready%s%.300s; the one before stays",
+			s->overlap_why[0] ? ": " : "", s->overlap_why);
+	}
+	return s->overlap == OVERLAP_GOING || s->overlap == OVERLAP_FAILED;
+}
+
 static void settle(const struct job *j, struct target *t)
 {
 	const struct service *s = service_find(j->d, t->name);
@@ -108,26 +134,40 @@ static void settle(const struct job *j, struct target *t)
 	if (!s) {
 		t->done = true;
 		t->ok = j->kind == JOB_DOWN;
+		if (j->kind == JOB_RELOAD)
+			snprintf(t->text, sizeof(t->text), "does not run");
 		return;
 	}
+	if (j->kind == JOB_RELOAD) {
+		settle_reload(t, s);
+		return;
+	}
+	if (j->kind == JOB_OVERLAP && settle_overlap(t, s))
+		return;
 	/* a stop that waits for nobody and yet is not on its way: somebody has started it again */
+	bool up = j->kind == JOB_UP || j->kind == JOB_OVERLAP;
 	bool superseded = j->kind == JOB_DOWN && !s->stop_after_dependents;
 
 	switch (s->state) {
 	case STATE_READY:
-		t->ok = j->kind == JOB_UP;
+	case STATE_RELOADING:
+		t->ok = up;
 		t->done = t->ok || superseded;
+		break;
+	case STATE_IDLE:
+		t->ok = up;
+		t->done = up || superseded;
 		break;
 	case STATE_FAILED:
 		t->done = true;
 		t->ok = j->kind == JOB_DOWN;
 		break;
 	case STATE_STOPPED:
-		t->done = j->kind == JOB_UP || !takes_down(s);
+		t->done = up || !takes_down(s);
 		t->ok = j->kind == JOB_DOWN;
 		break;
 	case STATE_BACKOFF: /* it will be tried again, but this start has failed */
-		t->done = j->kind == JOB_UP || superseded;
+		t->done = up || superseded;
 		break;
 	default:
 		break;

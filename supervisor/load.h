@@ -9,5 +9,17 @@
  * is active: on an error nothing is changed. 0, -ENOENT, -EINVAL with errors, other -errno. */
 int load_service(struct daemon *d, const char *name, bool reload, struct service **ret, struct profile_errors *errors);
 
+/* All profiles of services that are up, or keep their names, read anew for a configuration that is to come, and not given to anybody yet. */
+struct load_set;
+/* gone: those whose profile is no more, which keep the one that they have. 0; or -errno with errors, and *ret is NULL. */
+int load_all(struct daemon *d, const struct config *config, const struct profile_paths *paths, struct load_set **ret, struct strv *gone,
+	struct profile_errors *errors);
+/* Each service gets its own: pending, if it is active. set is freed. -ENOMEM: not all have. */
+int load_give(struct load_set *set);
+void load_free(struct load_set *set);
+
+/* Each on a line of the daemon's log; they are freed, and errors is empty again. */
+void load_log_errors(struct profile_errors *errors);
+
 /* Puts the pending profile in force. */
 void load_apply_pending(struct service *s);

@@ -115,7 +115,6 @@ int logfile_rotate(struct logfile *f)
 			  : unlinkat(f->dir_fd, f->name, 0)) < 0 &&
 		errno != ENOENT)
 		return -errno;
-	f->generation++;
 	f->size = 0;
 	trp_close(&f->fd);
 	return file_open(f);

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /* logfile.h: one log file and its rotated predecessors NAME.1 (the youngest) to NAME.n, below a
- * directory descriptor. All return 0 or -errno. Of logs.c. */
+ * directory descriptor. All return 0 or -errno. The access log is one; logger/logstore.c names its old files itself. */
 #pragma once
 
 #include "base/util.h"
-#include "logs.h"
 
 struct logfile {
 	int dir_fd;
@@ -13,7 +12,6 @@ struct logfile {
 	uint64_t size;
 	uint64_t max_size;
 	unsigned n_old;
-	uint64_t generation; /* rotations so far: generation g is in NAME.(generation - g) */
 };
 
 /* Takes dir_fd over on success. A file that cannot be opened yet is no error. */
@@ -29,6 +27,3 @@ bool logfile_full(const struct logfile *f, size_t len);
 int logfile_rotate(struct logfile *f);
 /* Removes the files beyond n_old. */
 void logfile_prune(struct logfile *f);
-
-/* The reader behind logs_reader_open() and friends. */
-int logread_open(struct logfile *f, unsigned n, struct logs_reader **ret);

@@ -3,9 +3,27 @@
  * a byte that came from a client. */
 #include "base/io.h"
 #include "base/log.h"
+#include "sandbox/obstacle.h"
+#include "supervisor/adopt.h"
+#include "supervisor/ahead.h"
 #include "supervisor/daemon.h"
+#include "supervisor/enable.h"
+#include "supervisor/exec.h"
+#include "supervisor/inherit.h"
+#include "supervisor/group.h"
+#include "supervisor/keep.h"
 #include "supervisor/load.h"
+#include "supervisor/logger.h"
+#include "supervisor/manager.h"
+#include "supervisor/observer.h"
+#include "supervisor/pid1.h"
+#include "supervisor/privilege.h"
+#include "supervisor/record.h"
+#include "supervisor/reload.h"
 #include "supervisor/service.h"
+#include "supervisor/statedisk.h"
+#include "supervisor/strangers.h"
+#include "supervisor/upgrade.h"
 #include "supervisor/verbs.h"
 
 #include <fcntl.h>
@@ -14,42 +32,19 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
-#include <sys/mount.h>
 #include <sys/resource.h>
-#include <sys/socket.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
-#include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
+#define LOCK_TRIES    200 /* of 10 ms */
 #define SWEEP_SECONDS 0.05
-#define LISTENERS_MAX 256 /* the router's own bound */
-
-/* sd_notify(3): tells who started us that all is up. */
-static void tell_ready(void)
-{
-	const char *path = getenv("NOTIFY_SOCKET");
-	struct sockaddr_un addr = {.sun_family = AF_UNIX};
-	cleanup_close int fd = -1;
-	size_t len;
-
-	if (!path || (path[0] != '/' && path[0] != '@'))
-		return;
-	len = strlen(path);
-	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	if (fd < 0 || len >= sizeof(addr.sun_path))
-		return;
-	memcpy(addr.sun_path, path, len);
-	if (path[0] == '@')
-		addr.sun_path[0] = '\0';
-	if (sendto(fd, "READY=1", 7, MSG_NOSIGNAL, (struct sockaddr *)&addr,
-		    (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len)) < 0)
-		log_warn("NOTIFY_SOCKET: %m");
-}
 
 static bool any_active(const struct daemon *d)
 {
 	for (const struct service *s = d->services; s; s = s->next)
-		if (service_is_active(s))
+		if (service_is_active(s) || s->beside)
 			return true;
 	return false;
 }
@@ -77,7 +72,10 @@ static void stop_all(struct daemon *d)
 	ev_timer_start(d->loop, &d->sweep);
 	for (struct service *s = d->services, *next; s; s = next) {
 		next = s->next;
-		if (!service_is_active(s))
+		overlap_end(s);
+		if (again && s->beside && s->beside->run.running)
+			service_event(s->beside, EVENT_TIMEOUT);
+		if (!service_is_active(s) && s->state != STATE_IDLE)
 			continue;
 		if (!again) {
 			service_stop(s);
@@ -96,15 +94,39 @@ static void on_stop_signal(struct ev_loop *loop, ev_signal *w, int events)
 	(void)loop;
 	(void)events;
 	log_info(d->stopping ? "stopping at once" : "stopping");
+	manager_stopping();
 	stop_all(d);
 }
 
 static void on_hangup(struct ev_loop *loop, ev_signal *w, int events)
 {
+	struct profile_errors errors = {0};
+	struct strv changes = {0};
+	struct daemon *d = w->data;
+	int r;
+
 	(void)loop;
-	(void)w;
 	(void)events;
-	log_warn("SIGHUP: profiles are read when a service is started or restarted; nothing to do");
+	manager_reloading();
+	r = reload_config(d, &changes, &errors);
+	manager_ready();
+	for (size_t i = 0; i < errors.n; i++)
+		log_error("%s", errors.v[i]);
+	if (r < 0)
+		log_error("SIGHUP: %s; everything stays as it is", errors.n ? "the configuration is wrong" : strerror(-r));
+	for (size_t i = 0; i < changes.n; i++)
+		log_info("%s", changes.v[i]);
+	if (r == 0)
+		log_info("SIGHUP: configuration read, %zu changes", changes.n);
+	profile_errors_free(&errors);
+	strv_free(&changes);
+}
+
+static void on_upgrade_signal(struct ev_loop *loop, ev_signal *w, int events)
+{
+	(void)loop;
+	(void)events;
+	upgrade_begin(w->data, NULL, false);
 }
 
 static void watch_signal(struct daemon *d, ev_signal *w, int signo, void (*callback)(struct ev_loop *, ev_signal *, int))
@@ -114,15 +136,51 @@ static void watch_signal(struct daemon *d, ev_signal *w, int signo, void (*callb
 	ev_signal_start(d->loop, w);
 }
 
-/* Directories, and the lock that keeps a second daemon away from them. The descriptor stays open for our life. */
-static int open_directories(const struct config *c)
+/* After an upgrade those that came meanwhile have waited, all blocked. */
+static void watch_signals(struct daemon *d)
 {
+	sigset_t none;
+
+	watch_signal(d, &d->on_term, SIGTERM, on_stop_signal);
+	watch_signal(d, &d->on_int, SIGINT, on_stop_signal);
+	watch_signal(d, &d->on_hup, SIGHUP, on_hangup);
+	watch_signal(d, &d->on_usr2, SIGUSR2, on_upgrade_signal);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+/* That of the image before, if it is of the same file. */
+static int open_lock(const struct daemon *d, const char *path)
+{
+	struct stat theirs, there;
+	int fd = d->handover.lock;
+
+	if (fd >= 0 && fstat(fd, &theirs) == 0 && stat(path, &there) == 0 && theirs.st_dev == there.st_dev && theirs.st_ino == there.st_ino)
+		return fd;
+	return open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+}
+
+/* A child that a killed daemon was just making has its descriptors, too, until it sees that nobody is there any more. */
+static int take_lock(int fd)
+{
+	int r = flock(fd, LOCK_EX | LOCK_NB);
+
+	for (int tries = 0; r < 0 && errno == EWOULDBLOCK && tries < LOCK_TRIES; tries++) {
+		nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
+		r = flock(fd, LOCK_EX | LOCK_NB);
+	}
+	return r;
+}
+
+/* Directories, and the lock that keeps a second daemon away from them. The descriptor stays open for our life. */
+static int open_directories(struct daemon *d)
+{
+	const struct config *c = d->config;
 	const struct {
 		const char *path;
 		mode_t mode;
 	} dirs[] = {{c->run_dir, 0755}, {c->state_dir, 0700}, {c->log_dir, 0750}};
 	cleanup_free char *lock = trp_asprintf("%s/lock", c->run_dir);
-	int fd;
 
 	for (size_t i = 0; i < TRP_ARRAY_SIZE(dirs); i++) {
 		int r = trp_mkdir_p(dirs[i].path, dirs[i].mode);
@@ -131,8 +189,8 @@ static int open_directories(const struct config *c)
 			return r;
 		}
 	}
-	fd = lock ? open(lock, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600) : -1;
-	if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB) < 0) {
+	d->lock = lock ? open_lock(d, lock) : -1;
+	if (d->lock < 0 || take_lock(d->lock) < 0) {
 		if (errno == EWOULDBLOCK)
 			log_error("another trpsupd runs on %s", c->run_dir);
 		else
@@ -142,21 +200,32 @@ static int open_directories(const struct config *c)
 	return 0;
 }
 
+/* Those that an earlier daemon had, as long as they are wanted. */
+static void adopt_listeners(struct daemon *d)
+{
+	for (size_t i = 0; i < d->config->n_listeners; i++) {
+		struct listener *l = &d->listeners[i];
+		l->fd = l->cgroup_fd = -1;
+		if (listener_adopt(d->keep, &d->config->listeners[i], d->cgroup_dir, l) == 0 && l->id > d->last_listener_id)
+			d->last_listener_id = l->id;
+	}
+	listeners_end_rest(d->keep, d->cgroup_dir);
+}
+
 static int open_listeners(struct daemon *d)
 {
 	const struct config *c = d->config;
+	cleanup_free char *unused = NULL;
 	char err[300];
 
-	if (c->n_listeners > LISTENERS_MAX) {
-		log_error("%s: %zu listeners, at most %d", c->file, c->n_listeners, LISTENERS_MAX);
-		return -E2BIG;
-	}
 	d->listeners = calloc(c->n_listeners + 1, sizeof(*d->listeners));
 	if (!d->listeners)
 		return -ENOMEM;
+	adopt_listeners(d);
 	for (size_t i = 0; i < c->n_listeners; i++) {
-		int r = listener_open(c->listeners[i].name, c->listeners[i].port, d->cgroup_dir, &d->listeners[i], err,
-			sizeof(err));
+		int r = d->listeners[i].fd >= 0 ? 0
+						: listener_open(&c->listeners[i], ++d->last_listener_id, d->cgroup_dir,
+							  &d->listeners[i], err, sizeof(err));
 		if (r < 0) {
 			log_error("%s:%u: %s", c->listeners[i].where.file ? c->listeners[i].where.file : "default",
 				c->listeners[i].where.line, err);
@@ -164,19 +233,33 @@ static int open_listeners(struct daemon *d)
 		}
 		d->n_listeners++;
 	}
+	listeners_redirect(c, d->listeners);
+	listeners_keep(d->keep, c, d->listeners, d->n_listeners);
+	unused = inherit_unused(c);
+	if (unused && *unused)
+		log_warn("of the sockets that were passed (LISTEN_FDS), no listener has %s", unused);
 	return 0;
 }
 
-/* What a daemon that was killed has left: processes in our groups, mounts of published directories. */
-static void clear_leftover(void *data, const char *service)
+/* Nobody can talk to the routers that are left: they go, or their listeners would be in the way of ours. */
+static void clear_unkept(void *data, const char *name)
 {
 	struct daemon *d = data;
-	cleanup_free char *publish = prepare_publish_dir(d, service);
 
-	if (d->cgroups && cgroup_clear(d->cgroups, service) > 0)
-		log_warn("%s: ended what was left of it by an earlier daemon", service);
-	if (publish)
-		umount2(publish, MNT_DETACH | UMOUNT_NOFOLLOW);
+	if (name[0] == '@' && !keep_is_own_group(name) && cgroup_clear(d->cgroups, name) > 0)
+		log_warn("%s: ended what was left of it by an earlier daemon", name + 1);
+}
+
+/* Before the first service fails. */
+static void warn_of_obstacles(void)
+{
+	cleanup_close int dir = open("/proc/sys", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	char text[600] = "";
+
+	if (dir >= 0)
+		obstacle_userns(dir, true, true, text, sizeof(text));
+	if (text[0])
+		log_error("no service can start, as no user namespace can be made here: %s", text);
 }
 
 static int open_host(struct daemon *d)
@@ -185,26 +268,57 @@ static int open_host(struct daemon *d)
 	char err[300] = "";
 	int r;
 
+	r = enable_load(d);
+	if (r < 0) {
+		log_error("%s/enabled: %s", c->state_dir, strerror(-r));
+		return r;
+	}
 	r = ids_open(c->state_dir, c->uid_base, c->uid_ranges, &d->ids, err, sizeof(err));
 	if (r < 0) {
 		log_error("%s/%s", c->state_dir, err);
 		return r;
 	}
-	r = cgroup_host_open(c->cgroup, &d->cgroups, err, sizeof(err));
+	r = cgroup_host_open(c->cgroup, d->cgroup_parent, &d->cgroups, err, sizeof(err));
 	if (r < 0)
 		log_warn("no control groups: %s; services that do not allow that will not start", err);
 	d->cgroup_dir = d->cgroups ? cgroup_host_v2_fd(d->cgroups) : -1;
-	ids_each(d->ids, clear_leftover, d);
-	return images_open(d->loop, c->state_dir, c->log_dir, &d->images);
+	warn_of_obstacles();
+	r = keep_open(d, &d->keep);
+	if (r == 0)
+		r = record_open(d);
+	if (d->cgroups && !keep_found(d->keep))
+		ids_each(d->ids, clear_unkept, d);
+	if (!keep_found(d->keep))
+		statedisk_sweep(c->state_dir);
+	if (r < 0)
+		log_error("what runs will not survive trpsupd: %s", strerror(-r));
+	r = logger_open(d, &d->logger);
+	return r < 0 ? r : images_open(d->loop, c->state_dir, c->log_dir, &d->images);
+}
+
+static int open_control(struct daemon *d)
+{
+	cleanup_free char *path = trp_asprintf("%s/control", d->config->run_dir);
+	const struct control_verb *verbs;
+	size_t n_verbs;
+	int r = path ? 0 : -ENOMEM;
+
+	verbs = verbs_table(&n_verbs);
+	if (r == 0 && d->handover.control >= 0 &&
+		control_adopt(d->loop, path, d->handover.control, verbs, n_verbs, d, &d->control) == 0)
+		return 0;
+	trp_close(&d->handover.control);
+	if (r == 0)
+		r = control_open(d->loop, path, verbs, n_verbs, d, &d->control);
+	if (r < 0)
+		log_error("%s: %s", path ? path : "control", strerror(-r));
+	return r;
 }
 
 static int open_all(struct daemon *d)
 {
-	cleanup_free char *socket_path = trp_asprintf("%s/control", d->config->run_dir);
-	const struct control_verb *verbs;
-	size_t n_verbs;
 	char err[300];
-	int r = socket_path ? open_directories(d->config) : -ENOMEM;
+	int r = open_directories(d);
 
 	if (r == 0)
 		r = open_host(d);
@@ -215,80 +329,132 @@ static int open_all(struct daemon *d)
 	d->init_exec_fd = daemon_open_program("trp-init");
 	if (d->init_exec_fd < 0)
 		return d->init_exec_fd;
+	r = ledgers_open(d->keep, &d->ledgers);
+	if (r < 0) {
+		log_error("memory for the routers' counters: %s", strerror(-r));
+		return r;
+	}
+	r = observer_open(d, &d->observer, err, sizeof(err));
+	if (r < 0) {
+		log_error("%s", err);
+		return r;
+	}
 	r = routerproc_open(d, route_resync, &d->router, err, sizeof(err));
 	if (r < 0) {
 		log_error("%s", err);
 		return r;
 	}
-	verbs = verbs_table(&n_verbs);
-	r = control_open(d->loop, socket_path, verbs, n_verbs, d, &d->control);
-	if (r < 0)
-		log_error("%s: %s", socket_path, strerror(-r));
-	return r;
+	adopt_all(d);
+	d->strangers = strangers_open(d);
+	return open_control(d);
 }
 
 static void close_all(struct daemon *d)
 {
+	upgrade_cancel(d);
+	strangers_close(d->strangers);
 	if (d->control)
 		control_close(d->control);
+	exec_close(d);
 	while (d->services)
 		service_free(d->services);
 	share_free(d);
+	logger_close(d->logger);
 	routerproc_close(d->router);
+	observer_close(d->observer);
+	ledgers_close(d->ledgers);
 	images_close(d->images);
+	/* first: one whose control group is gone already is no use to a daemon that comes after one that is killed here */
+	listeners_keep(d->keep, d->config, d->listeners, 0);
 	for (size_t i = 0; i < d->n_listeners; i++)
 		listener_close(&d->listeners[i], d->cgroup_dir);
 	free(d->listeners);
+	strv_free(&d->enabled);
+	record_close(d);
+	keep_close(d->keep);
 	ids_close(d->ids);
 	cgroup_host_free(d->cgroups);
 	trp_close(&d->init_exec_fd);
+	strv_free(&d->lost);
 }
 
 static void start_configured(struct daemon *d)
 {
-	for (size_t i = 0; i < d->config->start.n; i++) {
-		struct profile_errors errors = {0};
+	struct profile_errors errors = {0};
+	struct strv names = {0};
+	const struct strv *const lists[] = {&d->config->start, &d->enabled};
+
+	for (size_t k = 0; k < TRP_ARRAY_SIZE(lists); k++)
+		for (size_t i = 0; i < lists[k]->n; i++) {
+			(void)group_expand(d, lists[k]->v[i], SIZE_MAX, &names, &errors);
+			load_log_errors(&errors);
+		}
+	for (size_t i = 0; i < names.n; i++) {
 		struct service *s;
-		int r = load_service(d, d->config->start.v[i], false, &s, &errors);
-		for (size_t e = 0; e < errors.n; e++)
-			log_error("%s", errors.v[e]);
-		profile_errors_free(&errors);
-		if (r < 0)
+		int r = load_service(d, names.v[i], false, &s, &errors);
+		load_log_errors(&errors);
+		if (r < 0 || s->restored)
 			continue;
 		s->wanted = true;
-		service_event(s, EVENT_START);
+		service_event(s, service_start_event(s));
 	}
+	strv_free(&names);
 }
 
-static int run(const char *config_path)
+/* Until it is to end. */
+static void serve(struct daemon *d)
 {
-	struct daemon d = {.init_exec_fd = -1, .cgroup_dir = -1, .started = ev_time()};
+	watch_signals(d);
+	manager_watchdog(d->loop);
+	manager_ready();
+	log_info("trpsup " TRP_VERSION " ready");
+	if (d->handover.lock >= 0)
+		upgrade_done(d);
+	else
+		start_configured(d);
+	do
+		ev_run(d->loop, 0);
+	while (upgrade_execute(d));
+	if (d->detach)
+		upgrade_detach(d);
+	manager_watchdog_end(d->loop);
+}
+
+static void find_program(struct daemon *d)
+{
+	ssize_t n = readlink("/proc/self/exe", d->program, sizeof(d->program) - 1);
+
+	d->program[n > 0 ? n : 0] = '\0';
+}
+
+static int run(const char *config_path, const char *cgroup_parent, char *const *argv, const struct handover *handover)
+{
+	struct daemon d = {.init_exec_fd = -1, .records = -1, .cgroup_dir = -1, .started = ev_time(), .config_path = config_path,
+		.cgroup_parent = cgroup_parent, .argv = argv, .lock = -1, .handover = *handover};
 	struct profile_errors errors = {0};
 	int r = config_load(config_path, &d.config, &errors);
 
-	for (size_t i = 0; i < errors.n; i++)
-		log_error("%s", errors.v[i]);
-	profile_errors_free(&errors);
+	find_program(&d);
+
+	if (r == 0) {
+		config_profile_paths(d.config, &d.paths);
+		r = config_check_defaults(d.config, &d.paths, &errors);
+	}
+	load_log_errors(&errors);
 	if (r < 0)
 		return r;
 	/* not the default loop: that one reaps every child by itself, and ours are reaped by pidfd */
 	d.loop = ev_loop_new(EVFLAG_AUTO);
 	if (!d.loop)
 		log_fatal("event loop: %m");
-	config_profile_paths(d.config, &d.paths);
+	ahead_init(&d);
 	ev_timer_init(&d.sweep, on_sweep, SWEEP_SECONDS, SWEEP_SECONDS);
 	d.sweep.data = &d;
 	r = open_all(&d);
-	if (r == 0) {
-		watch_signal(&d, &d.on_term, SIGTERM, on_stop_signal);
-		watch_signal(&d, &d.on_int, SIGINT, on_stop_signal);
-		watch_signal(&d, &d.on_hup, SIGHUP, on_hangup);
-		tell_ready();
-		log_info("trpsup " TRP_VERSION " ready");
-		start_configured(&d);
-		ev_run(d.loop, 0);
-	}
+	if (r == 0)
+		serve(&d);
 	close_all(&d);
+	ahead_stop(&d);
 	config_free(d.config);
 	ev_loop_destroy(d.loop);
 	return r;
@@ -308,17 +474,22 @@ static void raise_descriptors(void)
 
 static int usage(FILE *to, int code)
 {
-	fprintf(to, "usage: trpsupd [-c FILE] [-v] [--version]\n"
+	fprintf(to, "usage: trpsupd [-c FILE] [-v] [--cgroup-parent PATH] [--check] [--version]\n"
 		    "  -c FILE    configuration (default /etc/trpsup/trpsup.conf)\n"
-		    "  -v         say more\n");
+		    "  -v         say more\n"
+		    "  --cgroup-parent PATH  make control groups below this one, not below the daemon's own\n"
+		    "  --check    say whether it would start, and what it would not take over of a daemon that runs\n");
 	return code;
 }
 
 int main(int argc, char **argv)
 {
 	static const struct option options[] = {{"config", required_argument, NULL, 'c'}, {"verbose", no_argument, NULL, 'v'},
-		{"version", no_argument, NULL, 'V'}, {"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
-	const char *config = NULL;
+		{"version", no_argument, NULL, 'V'}, {"check", no_argument, NULL, 'C'},
+		{"cgroup-parent", required_argument, NULL, 'G'}, {"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
+	const char *config = NULL, *cgroup_parent = NULL;
+	struct handover handover;
+	bool check = false;
 	int c;
 
 	log_init("trpsupd", LOG_LEVEL_INFO);
@@ -333,6 +504,12 @@ int main(int argc, char **argv)
 		case 'V':
 			puts("trpsupd " TRP_VERSION);
 			return 0;
+		case 'G':
+			cgroup_parent = optarg;
+			break;
+		case 'C':
+			check = true;
+			break;
 		case 'h':
 			return usage(stdout, 0);
 		default:
@@ -345,6 +522,13 @@ int main(int argc, char **argv)
 		log_fatal("must be started by root");
 	umask(0022);
 	signal(SIGPIPE, SIG_IGN);
+	if (check)
+		return upgrade_check(config);
+	prctl(PR_SET_NAME, "trpsupd"); /* executed by descriptor it would be called by its number */
+	pid1_stay_behind();
+	handover_take(&handover);
+	inherit_init();
 	raise_descriptors();
-	return run(config) < 0 ? 1 : 0;
+	privilege_drop();
+	return run(config, cgroup_parent, argv, &handover) < 0 ? 1 : 0;
 }

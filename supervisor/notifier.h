@@ -23,5 +23,9 @@ struct notifier {
 int notifier_prepare(struct service *s, int *ret_init_end);
 /* After it: starts the process. err: its standard error. What goes wrong later ends in instance_lost(). */
 int notifier_start(struct service *s, int err);
+/* One that runs, started by this daemon or an earlier one. */
+void notifier_watch(struct service *s);
+/* Whether what it says is read (instance_took()). */
+void notifier_listen(struct service *s, bool on);
 /* Ends it and waits for its end. */
 void notifier_stop(struct service *s);

@@ -3,23 +3,22 @@
 #include "base/log.h"
 #include "supervisor/service.h"
 
+#include <limits.h>
+#include <linux/sockios.h>
+#include <netinet/in.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
-enum trp_protocol route_protocol(enum profile_route_kind kind)
+static bool carries(const struct config_listener *l, const struct profile *p, enum trp_protocol protocol)
 {
-	static const enum trp_protocol protocols[ROUTE_KINDS] = {
-		[ROUTE_HTTP] = TRP_PROTO_HTTP1, [ROUTE_TLS] = TRP_PROTO_TLS};
-	return protocols[kind];
+	return (l->protocols & (1u << protocol)) &&
+		(p->listeners.n == 0 || strv_has(&p->listeners, l->name));
 }
 
-bool daemon_listener_carries(
-	const struct daemon *d, size_t index, const struct profile *p, enum profile_route_kind kind)
+bool daemon_listener_carries(const struct daemon *d, size_t index, const struct profile *p, enum trp_protocol protocol)
 {
-	const struct config_listener *l = &d->config->listeners[index];
-
-	return (l->protocols & (1u << route_protocol(kind))) &&
-		(p->listeners.n == 0 || strv_has(&p->listeners, l->name));
+	return carries(&d->config->listeners[index], p, protocol);
 }
 
 static struct channel *find_channel(const struct service *s, uint16_t port, uint16_t family)
@@ -30,24 +29,52 @@ static struct channel *find_channel(const struct service *s, uint16_t port, uint
 	return NULL;
 }
 
+static void keep_channel(struct service *s, const struct channel *c)
+{
+	keep_put(s->d->keep, s->key, "channel-router", c->id, c->router_end);
+	keep_put(s->d->keep, s->key, "channel-service", c->id, c->service_end);
+}
+
+static void close_channel(struct service *s, struct channel *c)
+{
+	keep_drop(s->d->keep, s->key, "channel-router", c->id);
+	keep_drop(s->d->keep, s->key, "channel-service", c->id);
+	routerproc_channel_del(s->d->router, c->id);
+	shutdown(c->service_end, SHUT_RD); /* no more of them */
+	channel_deal(c->service_end, UINT_MAX, hold_give, s);
+	channel_close(c);
+}
+
+/* Clients may come to the old one as long as a router has it: it is kept, too. */
+static int renew(struct service *s, struct channel *c)
+{
+	int r = renew_channel(s, c);
+
+	if (r == 0)
+		keep_channel(s, c);
+	return r;
+}
+
 /* A channel that a service has shut down is made anew; the others keep the clients that wait in them. */
 static int need_channel(struct service *s, uint16_t port, uint16_t family)
 {
 	struct channel *c = find_channel(s, port, family);
 	int r;
 
+	if (c && channel_is_usable(c) && c->several)
+		return renew(s, c);
 	if (c && channel_is_usable(c))
-		return 0;
+		return channel_set_queue(c, s->profile->queue);
 	if (c) {
-		routerproc_channel_del(s->d->router, c->id);
-		channel_close(c);
+		close_channel(s, c);
 		*c = s->channels[--s->n_channels];
 	}
-	r = channel_open(port, family, &s->channels[s->n_channels]);
+	r = channel_open(port, family, s->profile->queue, &s->channels[s->n_channels]);
 	if (r < 0)
 		return r;
 	c = &s->channels[s->n_channels++];
-	routerproc_channel_add(s->d->router, c->id, c->router_end);
+	keep_channel(s, c);
+	routerproc_channel_add(s->d->router, c->id, s->number, c->router_end);
 	return 0;
 }
 
@@ -56,14 +83,13 @@ static void drop_unneeded(struct service *s)
 {
 	for (size_t i = 0; i < s->n_channels;) {
 		bool needed = false;
-		for (int kind = 0; kind < ROUTE_KINDS; kind++)
-			needed |= s->profile->port[kind] == s->channels[i].port;
+		for (int k = 0; k < TRP_PROTO_COUNT; k++)
+			needed |= s->profile->port[k] == s->channels[i].port;
 		if (needed) {
 			i++;
 			continue;
 		}
-		routerproc_channel_del(s->d->router, s->channels[i].id);
-		channel_close(&s->channels[i]);
+		close_channel(s, &s->channels[i]);
 		s->channels[i] = s->channels[--s->n_channels];
 	}
 }
@@ -73,8 +99,8 @@ int route_channels(struct service *s)
 	drop_unneeded(s);
 	for (size_t i = 0; i < s->n_channels; i++)
 		s->channels[i].taken = false;
-	for (int kind = 0; kind < ROUTE_KINDS; kind++) {
-		uint16_t port = s->profile->port[kind];
+	for (int k = 0; k < TRP_PROTO_COUNT; k++) {
+		uint16_t port = s->profile->port[k];
 		if (!port)
 			continue;
 		int r = need_channel(s, port, AF_INET);
@@ -83,6 +109,7 @@ int route_channels(struct service *s)
 		if (r < 0)
 			return r;
 	}
+	quota_tell(s);
 	return 0;
 }
 
@@ -92,54 +119,102 @@ void route_pick(const struct service *s, uint16_t port, uint32_t *c4, uint32_t *
 {
 	const struct channel *v4 = find_channel(s, port, AF_INET), *v6 = find_channel(s, port, AF_INET6);
 
-	*c4 = *c6 = 0;
-	if (!s->served || s->state == STATE_STOPPING || s->state == STATE_STOPPED || s->state == STATE_FAILED)
+	/* with adapter = loopback the upstream sees a client of its own family only: there is no other way to tell who it is */
+	bool other = s->adapter != ADAPTER_LOOPBACK;
+
+	*c4 = *c6 = s->place == PLACE_WAITING ? s->waiting.id : 0;
+	if (s->place != PLACE_CHANNELS)
 		return;
 	if (v4 && v4->listened)
 		*c4 = v4->id;
-	else if (v6 && v6->listened)
+	else if (other && v6 && v6->listened)
 		*c4 = v6->id;
 	if (v6 && v6->listened)
 		*c6 = v6->id;
-	else if (v4 && v4->listened)
+	else if (other && v4 && v4->listened)
 		*c6 = v4->id;
 }
 
-static bool has_route(
-	const struct daemon *d, const struct profile *p, size_t l, enum profile_route_kind kind, const char *host)
+static bool is_ipv4(const struct trp_addr *a)
 {
-	if (!p->port[kind] || !daemon_listener_carries(d, l, p, kind))
-		return false;
-	return host[0] ? strv_has(&p->hosts, host) : p->default_route;
+	return a->family == AF_INET || IN6_IS_ADDR_V4MAPPED((const struct in6_addr *)(const void *)a->ip);
 }
 
-static void tell_route(struct service *s, size_t l, enum profile_route_kind kind, const char *host)
+/* Nothing is received, not even to look: they may be shared with its processes. */
+bool route_is_queued(const struct service *s)
+{
+	for (size_t i = 0; i < s->n_channels; i++) {
+		int bytes = 0;
+		if (ioctl(s->channels[i].router_end, SIOCOUTQ, &bytes) < 0 || bytes > 0)
+			return true;
+	}
+	return false;
+}
+
+const struct channel *route_channel_for(const struct service *s, const struct trp_handoff *h)
+{
+	uint32_t c4, c6, id;
+
+	if (h->protocol >= TRP_PROTO_COUNT || !s->profile->port[h->protocol] || s->place != PLACE_CHANNELS)
+		return NULL;
+	route_pick(s, s->profile->port[h->protocol], &c4, &c6);
+	id = is_ipv4(&h->peer) ? c4 : c6;
+	for (size_t i = 0; i < s->n_channels; i++)
+		if (s->channels[i].id == id)
+			return &s->channels[i];
+	return NULL;
+}
+
+static const char *name_on(const struct config_listener *l, const struct profile *p, enum trp_protocol protocol, size_t i)
+{
+	const char *name = carries(l, p, protocol) ? profile_route_name(p, protocol, i) : NULL;
+	bool more = !name && i == p->hosts.n && !p->default_route && p->port[protocol];
+
+	if (more && trp_protocol_has_names(protocol) && carries(l, p, protocol) && config_gives_default(l, p))
+		return "";
+	return name;
+}
+
+const char *route_name_on(const struct daemon *d, size_t l, const struct profile *p, enum trp_protocol protocol, size_t i)
+{
+	return name_on(&d->config->listeners[l], p, protocol, i);
+}
+
+static bool has_route(
+	const struct daemon *d, const struct profile *p, size_t l, enum trp_protocol protocol, const char *host)
+{
+	const char *own;
+
+	for (size_t i = 0; (own = route_name_on(d, l, p, protocol, i)); i++)
+		if (strcmp(own, host) == 0)
+			return true;
+	return false;
+}
+
+static void tell_route(struct service *s, size_t l, enum trp_protocol protocol, const char *host)
 {
 	uint32_t c4, c6;
 
 	if (s->profile->share)
-		share_channels(s, kind, &c4, &c6);
+		share_channels(s, protocol, &c4, &c6);
 	else
-		route_pick(s, s->profile->port[kind], &c4, &c6);
-	routerproc_route_set(s->d->router, (uint32_t)l + 1, route_protocol(kind), host, c4, c6);
+		route_pick(s, s->profile->port[protocol], &c4, &c6);
+	routerproc_route_set(s->d->router, s->d->listeners[l].id, protocol, host, s->number,
+		s->profile->plain_http && protocol == TRP_PROTO_HTTP1, c4, c6);
 }
 
-/* Calls the router for each (listener, kind, name) of p: sets it; or, if not set, deletes it unless kept has it too. */
+/* Calls the router for each (listener, protocol, name) of p: sets it; or, if not set, deletes it unless kept has it too. */
 static void each_route(struct service *s, const struct profile *p, bool set, const struct profile *kept)
 {
-	for (int k = 0; k < ROUTE_KINDS; k++) {
-		enum profile_route_kind kind = (enum profile_route_kind)k;
-		if (!p->port[kind])
-			continue;
-		for (size_t l = 0; l < s->d->n_listeners; l++) {
-			if (!daemon_listener_carries(s->d, l, p, kind))
-				continue;
-			for (size_t h = 0; h < p->hosts.n + p->default_route; h++) {
-				const char *host = h < p->hosts.n ? p->hosts.v[h] : "";
+	for (int k = 0; k < TRP_PROTO_COUNT; k++) {
+		enum trp_protocol protocol = (enum trp_protocol)k;
+		for (size_t l = 0; p->port[k] && l < s->d->n_listeners; l++) {
+			const char *host;
+			for (size_t i = 0; (host = route_name_on(s->d, l, p, protocol, i)); i++) {
 				if (set)
-					tell_route(s, l, kind, host);
-				else if (!kept || !has_route(s->d, kept, l, kind, host))
-					routerproc_route_del(s->d->router, (uint32_t)l + 1, route_protocol(kind), host);
+					tell_route(s, l, protocol, host);
+				else if (!kept || !has_route(s->d, kept, l, protocol, host))
+					routerproc_route_del(s->d->router, s->d->listeners[l].id, protocol, host);
 			}
 		}
 	}
@@ -172,32 +247,70 @@ void route_replace(struct service *s, const struct profile *old)
 		each_route(s, old, false, s->profile);
 }
 
+int route_adopt(struct service *s, const struct channel *known)
+{
+	struct channel c = *known;
+
+	c.router_end = keep_take(s->d->keep, s->key, "channel-router", c.id);
+	c.service_end = keep_take(s->d->keep, s->key, "channel-service", c.id);
+	if (c.router_end < 0 || c.service_end < 0 || s->n_channels == SERVICE_CHANNELS_MAX) {
+		trp_close(&c.router_end);
+		trp_close(&c.service_end);
+		return -ENOENT;
+	}
+	channel_id_used(c.id);
+	s->channels[s->n_channels++] = c;
+	return 0;
+}
+
+/* Routers have been told that others serve now, but may not have read it: who still comes there goes to those. */
+static void leave_channel(struct service *s, struct channel *c)
+{
+	keep_drop(s->d->keep, s->key, "channel-router", c->id);
+	routerproc_channel_del(s->d->router, c->id);
+	renew_follow(s->beside, c->id, c->service_end);
+	keep_drop(s->d->keep, s->key, "channel-service", c->id);
+	trp_close(&c->router_end);
+}
+
 void route_close(struct service *s)
 {
-	if (s->profile->share)
-		share_move(s);
-	for (size_t i = 0; i < s->n_channels; i++) {
-		routerproc_channel_del(s->d->router, s->channels[i].id);
-		channel_close(&s->channels[i]);
-	}
+	for (size_t i = 0; i < s->n_channels; i++)
+		if (s->shadow && s->outgoing)
+			leave_channel(s, &s->channels[i]);
+		else
+			close_channel(s, &s->channels[i]);
 	s->n_channels = 0;
+	renew_stop(s);
+	quota_tell(s);
 }
 
 void route_listened(struct service *s, const struct trp_init_msg *msg)
 {
 	struct channel *c = find_channel(s, msg->port, msg->family);
 
+	if (c && msg->several == 1 && !c->several && channel_take_several(c, s->profile->queue) == 0)
+		routerproc_channel_several(s->d->router, c->id);
 	if (!c || (c->taken && c->listened))
 		return; /* a tenant may say anything, and as often as it likes */
 	c->listened = c->taken = true;
 	if (s->routes_told)
 		route_update(s);
+	hold_update(s);
+}
+
+bool route_any_listened(const struct service *s)
+{
+	for (size_t i = 0; i < s->n_channels; i++)
+		if (s->channels[i].listened)
+			return true;
+	return false;
 }
 
 bool route_all_listened(const struct service *s)
 {
-	for (int kind = 0; kind < ROUTE_KINDS; kind++) {
-		uint16_t port = s->profile->port[kind];
+	for (int k = 0; k < TRP_PROTO_COUNT; k++) {
+		uint16_t port = s->profile->port[k];
 		const struct channel *v4, *v6;
 		if (!port)
 			continue;
@@ -211,9 +324,50 @@ bool route_all_listened(const struct service *s)
 
 void route_resync(struct daemon *d)
 {
+	for (struct service *s = d->services; s; s = s->next) {
+		for (size_t i = 0; i < s->n_channels; i++) {
+			routerproc_channel_add(d->router, s->channels[i].id, s->number, s->channels[i].router_end);
+			if (s->channels[i].several)
+				routerproc_channel_several(d->router, s->channels[i].id);
+		}
+		if (s->waiting.id)
+			routerproc_channel_add(d->router, s->waiting.id, s->number, s->waiting.router_end);
+		if (s->n_channels > 0 || s->waiting.id)
+			quota_tell(s);
+	}
 	for (struct service *s = d->services; s; s = s->next)
-		for (size_t i = 0; i < s->n_channels; i++)
-			routerproc_channel_add(d->router, s->channels[i].id, s->channels[i].router_end);
+		if (s->routes_told)
+			route_update(s);
+}
+
+static size_t listener_by_id(const struct daemon *d, uint32_t id)
+{
+	size_t l = 0;
+
+	while (l < d->n_listeners && d->listeners[l].id != id)
+		l++;
+	return l;
+}
+
+/* The routes that p had on an old listener of this number. */
+static void forget_changed(struct daemon *d, const struct profile *p, const struct config_listener *old, uint32_t id)
+{
+	size_t l = listener_by_id(d, id);
+
+	for (int k = 0; k < TRP_PROTO_COUNT; k++) {
+		enum trp_protocol protocol = (enum trp_protocol)k;
+		const char *host;
+		for (size_t i = 0; (host = name_on(old, p, protocol, i)); i++)
+			if (l == d->n_listeners || !has_route(d, p, l, protocol, host))
+				routerproc_route_del(d->router, id, protocol, host);
+	}
+}
+
+void route_reconfigure(struct daemon *d, const struct config *old, const struct listener *old_listeners, size_t n_old)
+{
+	for (struct service *s = d->services; s; s = s->next)
+		for (size_t j = 0; s->routes_told && j < n_old; j++)
+			forget_changed(d, s->profile, &old->listeners[j], old_listeners[j].id);
 	for (struct service *s = d->services; s; s = s->next)
 		if (s->routes_told)
 			route_update(s);

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: ISC */
 /* share.c: instances of one profile under the same names (share = yes): the router spreads clients over a group of their
- * channels. Who stops leaves the group before it is told to stop, and what still waits in its channels goes to the others. */
+ * channels. Who stops leaves the group before it is told to stop, and what still waits in its channels goes to the others (hold.c). */
 #include "supervisor/service.h"
 
 #include <string.h>
 #include <sys/socket.h>
 
-/* The groups of one profile, for the daemon's life: one for each kind of route and family of the client. */
+/* The groups of one profile, for the daemon's life: one for each protocol and family of the client. */
 struct share_group {
 	struct share_group *next;
 	char *name; /* of the profile, without an instance */
-	uint32_t id4[ROUTE_KINDS], id6[ROUTE_KINDS];
+	uint32_t id4[TRP_PROTO_COUNT], id6[TRP_PROTO_COUNT];
 };
 
 static struct share_group *group_of(struct daemon *d, const char *name)
@@ -26,9 +26,9 @@ static struct share_group *group_of(struct daemon *d, const char *name)
 		free(g);
 		return NULL;
 	}
-	for (int kind = 0; kind < ROUTE_KINDS; kind++) {
-		g->id4[kind] = channel_next_id();
-		g->id6[kind] = channel_next_id();
+	for (int k = 0; k < TRP_PROTO_COUNT; k++) {
+		g->id4[k] = channel_next_id();
+		g->id6[k] = channel_next_id();
 	}
 	g->next = d->groups;
 	return d->groups = g;
@@ -45,14 +45,14 @@ struct members {
 };
 
 /* only_ready: without those whose clients would have to wait for a restart. */
-static void collect(const struct service *s, enum profile_route_kind kind, bool only_ready, struct members *m)
+static void collect(const struct service *s, enum trp_protocol protocol, bool only_ready, struct members *m)
 {
 	m->n = 0;
 	for (const struct service *o = s->d->services; o && m->n < ROUTER_GROUP_MAX; o = o->next) {
 		uint32_t c4, c6;
-		if (!is_sibling(s, o) || (only_ready && o->state != STATE_READY))
+		if (!is_sibling(s, o) || (only_ready && !service_is_up(o)))
 			continue;
-		route_pick(o, o->profile->port[kind], &c4, &c6);
+		route_pick(o, o->profile->port[protocol], &c4, &c6);
 		if (!c4 || !c6)
 			continue;
 		m->v4[m->n] = c4;
@@ -60,23 +60,23 @@ static void collect(const struct service *s, enum profile_route_kind kind, bool 
 	}
 }
 
-void share_channels(struct service *s, enum profile_route_kind kind, uint32_t *ret_c4, uint32_t *ret_c6)
+void share_channels(struct service *s, enum trp_protocol protocol, uint32_t *ret_c4, uint32_t *ret_c6)
 {
 	struct share_group *g = group_of(s->d, s->profile->name);
 	struct members m = {.n = 0};
 
 	if (g)
-		collect(s, kind, true, &m);
+		collect(s, protocol, true, &m);
 	if (g && m.n == 0)
-		collect(s, kind, false, &m);
+		collect(s, protocol, false, &m);
 	*ret_c4 = *ret_c6 = 0;
 	if (!g)
 		return;
-	routerproc_group_set(s->d->router, g->id4[kind], m.v4, m.n);
-	routerproc_group_set(s->d->router, g->id6[kind], m.v6, m.n);
+	routerproc_group_set(s->d->router, g->id4[protocol], m.v4, m.n);
+	routerproc_group_set(s->d->router, g->id6[protocol], m.v6, m.n);
 	if (m.n > 0) {
-		*ret_c4 = g->id4[kind];
-		*ret_c6 = g->id6[kind];
+		*ret_c4 = g->id4[protocol];
+		*ret_c6 = g->id6[protocol];
 	}
 }
 
@@ -88,32 +88,12 @@ struct service *share_other(const struct service *s)
 	return NULL;
 }
 
-static const struct channel *channel_by_id(const struct service *s, uint32_t id)
+struct service *share_ready(const struct service *s)
 {
-	for (size_t i = 0; i < s->n_channels; i++)
-		if (s->channels[i].id == id)
-			return &s->channels[i];
+	for (struct service *o = s->d->services; o; o = o->next)
+		if (o != s && is_sibling(s, o) && service_is_up(o))
+			return o;
 	return NULL;
-}
-
-void share_move(struct service *s)
-{
-	for (const struct service *o = s->d->services; o; o = o->next) {
-		if (o == s || !is_sibling(s, o) || o->state != STATE_READY)
-			continue;
-		for (int kind = 0; kind < ROUTE_KINDS; kind++)
-			for (size_t i = 0; i < s->n_channels; i++) {
-				uint32_t c4, c6;
-				if (s->channels[i].port != s->profile->port[kind])
-					continue;
-				route_pick(o, o->profile->port[kind], &c4, &c6);
-				const struct channel *to =
-					channel_by_id(o, s->channels[i].family == AF_INET ? c4 : c6);
-				if (to)
-					channel_move(&s->channels[i], to);
-			}
-		return;
-	}
 }
 
 void share_free(struct daemon *d)

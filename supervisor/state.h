@@ -1,48 +1,79 @@
 /* SPDX-License-Identifier: ISC */
 /* state.h: what a service does next: a pure table (state x event -> next state, action). No system call, no clock: service.c
- * turns what the kernel says into events and carries the actions out. */
+ * turns what the kernel says into events and carries the actions out. doc/states.md is printed from it. */
 #pragma once
 
+#include <stdint.h>
+
+/* What each one is for: state_text.c, from which doc/states.md is made. */
 enum service_state {
 	STATE_STOPPED,
-	STATE_WAITING,    /* for what it requires */
-	STATE_IMAGE,      /* its root is being built */
-	STATE_STARTING,   /* sandbox, setup steps, upstream until it is ready */
+	STATE_WAITING,
+	STATE_IMAGE,
+	STATE_STARTING,
 	STATE_READY,
-	STATE_STOPPING,   /* asked to stop; then STOPPED */
-	STATE_RESTARTING, /* asked to stop; then started again */
-	STATE_ABORTING,   /* start took too long: being ended; then as a failure */
-	STATE_BACKOFF,    /* failed, tried again after a delay */
-	STATE_FAILED,     /* given up until somebody starts it */
+	STATE_RELOADING,
+	STATE_LEAVING,
+	STATE_STOPPING,
+	STATE_RESTARTING,
+	STATE_ABORTING,
+	STATE_BACKOFF,
+	STATE_FAILED,
+	STATE_DRAINING,
+	STATE_RESTING,
+	STATE_IDLE,
 	STATE_COUNT
 };
 
 enum service_event {
-	EVENT_START,        /* somebody wants it up */
+	EVENT_START,
 	EVENT_STOP,
 	EVENT_RESTART,
-	EVENT_REQUIRED_UP,  /* all that it requires is ready */
-	EVENT_REQUIRED_DOWN, /* something that it requires has failed for good */
+	EVENT_RELOAD,
+	EVENT_ARM,
+	EVENT_REPLACED,
+	EVENT_REQUIRED_UP,
+	EVENT_REQUIRED_DOWN,
 	EVENT_IMAGE_READY,
 	EVENT_IMAGE_FAILED,
+	EVENT_CLIENT,
+	EVENT_UNUSED,
+	EVENT_DRAINED,
 	EVENT_READY,
-	EVENT_TIMEOUT,      /* the timer of this state */
-	EVENT_GONE_AGAIN,   /* the sandbox ended (or could not be made); the policy says: once more */
-	EVENT_GONE_FAILED,  /* ... a failure, and no further try */
-	EVENT_GONE_DONE,    /* ... as it should, and no further try */
+	EVENT_RELOADING,
+	EVENT_LEAVING,
+	EVENT_UNHEALTHY,
+	EVENT_WATCHDOG,
+	EVENT_TIMEOUT,
+	/* the sandbox ended, or could not be made */
+	EVENT_GONE_AGAIN,
+	EVENT_GONE_LIMIT,
+	EVENT_GONE_FAILED,
+	EVENT_GONE_DONE,
+	EVENT_GONE_IDLE,
+	EVENT_START_TEMPORARY,
+	EVENT_START_PERMANENT,
 	EVENT_COUNT
 };
 
 enum service_action {
 	ACTION_NONE,
-	ACTION_REQUIRE,  /* start what it requires; REQUIRED_UP when all is ready */
-	ACTION_IMAGE,    /* have its root built; IMAGE_READY at once if it is there */
-	ACTION_SPAWN,    /* make the sandbox; arm the start timer */
-	ACTION_UP,       /* it serves: routes, waiting starters */
-	ACTION_TERM,     /* stop signal; arm the stop timer */
-	ACTION_KILL,     /* SIGKILL to the whole group */
-	ACTION_DELAY,    /* arm the back-off timer; channels and routes stay: clients wait */
-	ACTION_DOWN,     /* withdraw routes and channels, release everything */
+	ACTION_REQUIRE,
+	ACTION_IMAGE,
+	ACTION_SPAWN,
+	ACTION_UP,
+	ACTION_RELOAD,
+	ACTION_AWAIT_RELOAD,
+	ACTION_RELOADED,
+	ACTION_RELOAD_LATE,
+	ACTION_AWAIT_END,
+	ACTION_TERM,
+	ACTION_ABORT,
+	ACTION_KILL,
+	ACTION_DELAY,
+	ACTION_DOWN,
+	ACTION_DRAIN,
+	ACTION_REST,
 	ACTION_IMPOSSIBLE, /* a defect of ours: logged, ignored */
 	ACTION_COUNT
 };
@@ -53,5 +84,14 @@ struct service_transition {
 };
 
 struct service_transition service_transition(enum service_state state, enum service_event event);
+
+/* The pause before the next try: first_ms after the first failure in a row, then twice as long each time, never above max_ms. */
+uint64_t service_backoff_ms(unsigned failures_in_a_row, uint64_t first_ms, uint64_t max_ms);
+
+/* state_text.c: the names that status and the control protocol have, and what doc/states.md says of each. Static strings. */
 const char *service_state_name(enum service_state state);
+const char *service_state_help(enum service_state state);
 const char *service_event_name(enum service_event event);
+const char *service_event_help(enum service_event event);
+const char *service_action_name(enum service_action action);
+const char *service_action_help(enum service_action action);

@@ -1,90 +1,38 @@
 /* SPDX-License-Identifier: ISC */
 #include "supervisor/verbs.h"
+#include "base/log.h"
 #include "base/parse.h"
+#include "supervisor/answer.h"
 #include "supervisor/controlmsg.h"
+#include "supervisor/depend.h"
 #include "supervisor/describe.h"
+#include "supervisor/inforce.h"
+#include "supervisor/keep.h"
 #include "supervisor/load.h"
 #include "supervisor/logstream.h"
+#include "supervisor/manager.h"
+#include "supervisor/reload.h"
+#include "supervisor/upgrade.h"
+#include "supervisor/verbs_conns.h"
+#include "supervisor/verbs_events.h"
+#include "supervisor/verbs_exec.h"
+#include "supervisor/verbs_freeze.h"
+#include "supervisor/verbs_learn.h"
+#include "supervisor/verbs_route.h"
+#include "supervisor/verbs_usage.h"
 
 #include <stdio.h>
 #include <string.h>
 
-#define SERVICES_MAX 256
+#define SERVICES_MAX ANSWER_SERVICES_MAX
 #define STATUS_LINES 10
 
-static void invalid(struct control_call *call, const char *parameter)
+static void free_names(struct strv *names)
 {
-	control_error(call, "org.varlink.service.InvalidParameter", json_pack("{s:s}", "parameter", parameter));
+	strv_free(names);
 }
 
-static void failed(struct control_call *call, const char *text)
-{
-	control_error(call, "trpsup.Failed", json_pack("{s:s}", "text", text));
-}
-
-static void no_such(struct control_call *call, const char *service, const char *text)
-{
-	control_error(call, "trpsup.NoSuchService", json_pack("{s:s,s:s}", "service", service, "text", text));
-}
-
-/* The "services" of a call; the strings are borrowed from params. False: answered with an error. */
-static bool take_names(struct control_call *call, const json_t *params, const char *names[SERVICES_MAX], size_t *n)
-{
-	const json_t *list = json_object_get(params, "services");
-	size_t i;
-	json_t *word;
-
-	*n = 0;
-	if (!json_is_array(list) || json_array_size(list) == 0 || json_array_size(list) > SERVICES_MAX) {
-		invalid(call, "services");
-		return false;
-	}
-	json_array_foreach((json_t *)list, i, word)
-	{
-		const char *name = json_string_value(word);
-		if (!name || !trp_valid_service_name(name)) {
-			no_such(call, name ? name : "", "not a service name");
-			return false;
-		}
-		names[(*n)++] = name;
-	}
-	return true;
-}
-
-/* The one "service" of a call, known to the daemon. NULL: answered with an error. */
-static struct service *take_service(struct control_call *call, const json_t *params, struct daemon *d)
-{
-	const char *name = json_string_value(json_object_get(params, "service"));
-	struct service *s;
-
-	if (!name) {
-		invalid(call, "service");
-		return NULL;
-	}
-	s = service_find(d, name);
-	if (!s)
-		no_such(call, name, "it has not been started since the daemon started");
-	return s;
-}
-
-static void bad_profile(struct control_call *call, const char *name, int error, const struct profile_errors *errors)
-{
-	json_t *lines = json_array();
-	char text[200];
-
-	for (size_t i = 0; i < errors->n; i++)
-		json_array_append_new(lines, json_string(errors->v[i]));
-	if (errors->n == 0) {
-		snprintf(text, sizeof(text), "%s: %s", name, strerror(-error));
-		json_array_append_new(lines, json_string(text));
-	}
-	if (error == -ENOENT) {
-		no_such(call, name, errors->n ? errors->v[0] : "no such profile");
-		json_decref(lines);
-		return;
-	}
-	control_error(call, "trpsup.BadProfile", json_pack("{s:o}", "errors", lines));
-}
+#define cleanup_names __attribute__((cleanup(free_names)))
 
 /* Roots that will be needed are built at the same time, not one after the other as the services come up. A failure is
  * reported by the service that needs it. */
@@ -102,39 +50,81 @@ static void prefetch_images(struct daemon *d, const struct service *s)
 	}
 }
 
+/* Of two that exclude each other the second would stop the first: nobody means that. */
+static bool refuse_contradiction(struct control_call *call, struct service *const *services, size_t n)
+{
+	const struct service *a, *b;
+	char text[300];
+
+	if (!depend_contradiction(services, n, &a, &b))
+		return false;
+	snprintf(text, sizeof(text), "%s conflicts with %s: they cannot be started together", a->name, b->name);
+	answer_failed(call, text);
+	return true;
+}
+
+/* Which of them are to be restarted beside what runs. False: one cannot, and the call was answered. */
+static bool choose_overlap(struct control_call *call, const json_t *params, struct service *const *services, size_t n, bool *ret)
+{
+	const json_t *asked = json_object_get(params, "overlap");
+	char err[500];
+
+	for (size_t i = 0; i < n; i++) {
+		const struct service *s = services[i];
+		bool always = s->pending && s->pending->overlap == OVERLAP_ALWAYS && !json_is_false(asked);
+		ret[i] = service_is_up(s) && s->pending && (json_is_true(asked) || always);
+		if (!ret[i] || overlap_possible(s, err, sizeof(err)))
+			continue;
+		answer_failed(call, err);
+		return false;
+	}
+	return true;
+}
+
 /* Start and Restart: all profiles are read and checked before anything is touched. */
 static void bring_up(struct control_call *call, const json_t *params, struct daemon *d, enum service_event event)
 {
-	const char *names[SERVICES_MAX];
+	cleanup_names struct strv names = {0};
 	struct service *services[SERVICES_MAX];
 	struct profile_errors errors = {0};
 	const json_t *wait = json_object_get(params, "wait");
+	bool overlap[SERVICES_MAX] = {false}, any = false;
 	size_t n;
 
-	if (!take_names(call, params, names, &n))
+	if (!answer_services(call, params, d, &names))
 		return;
+	n = names.n;
 	if (d->stopping) {
-		failed(call, "the daemon is stopping");
+		answer_failed(call, "the daemon is stopping");
 		return;
 	}
 	for (size_t i = 0; i < n; i++) {
-		int r = load_service(d, names[i], event == EVENT_RESTART, &services[i], &errors);
+		int r = load_service(d, names.v[i], event == EVENT_RESTART, &services[i], &errors);
 		if (r < 0) {
-			bad_profile(call, names[i], r, &errors);
+			answer_bad_profile(call, names.v[i], r, &errors);
 			profile_errors_free(&errors);
 			return;
 		}
 	}
-	if (!json_is_false(wait) && job_open(d, call, JOB_UP, names, n) < 0) {
-		failed(call, "out of memory");
+	if (refuse_contradiction(call, services, n))
+		return;
+	if (event == EVENT_RESTART && !choose_overlap(call, params, services, n, overlap))
+		return;
+	for (size_t i = 0; i < n; i++)
+		any |= overlap[i];
+	if (!json_is_false(wait) && job_open(d, call, any ? JOB_OVERLAP : JOB_UP, (const char *const *)names.v, n) < 0) {
+		answer_failed(call, "out of memory");
 		return;
 	}
 	if (json_is_false(wait))
 		control_reply(call, json_pack("{s:[]}", "results"), false);
 	for (size_t i = 0; i < n; i++) {
 		services[i]->wanted = true;
+		services[i]->overlap = OVERLAP_NONE;
+		if (overlap[i] && overlap_begin(services[i]) == 0)
+			continue;
 		prefetch_images(d, services[i]);
-		service_event(services[i], event);
+		service_event(services[i], event == EVENT_START ? service_start_event(services[i]) : event);
 	}
 	job_arm(d);
 }
@@ -157,66 +147,110 @@ static void release_requirements(struct daemon *d, const struct service *s)
 			r->wanted = false;
 }
 
+static bool is_asked_for(const json_t *params, const char *name)
+{
+	size_t i;
+	json_t *word;
+
+	json_array_foreach (json_object_get(params, "services"), i, word)
+		if (strcmp(json_string_value(word), name) == 0)
+			return true;
+	return false;
+}
+
 static void verb_stop(struct control_call *call, const json_t *params, void *user)
 {
-	const char *names[SERVICES_MAX];
+	cleanup_names struct strv names = {0};
 	struct daemon *d = user;
-	size_t n;
 
-	if (!take_names(call, params, names, &n))
+	if (!answer_services(call, params, d, &names))
 		return;
-	for (size_t i = 0; i < n; i++)
-		if (!service_find(d, names[i])) {
-			no_such(call, names[i], "it has not been started since the daemon started");
+	for (size_t i = 0; i < names.n; i++) /* a member of a group may well be down */
+		if (!service_find(d, names.v[i]) && is_asked_for(params, names.v[i])) {
+			answer_no_such(call, names.v[i], "it has not been started since the daemon started");
 			return;
 		}
-	if (job_open(d, call, JOB_DOWN, names, n) < 0) {
-		failed(call, "out of memory");
+	if (job_open(d, call, JOB_DOWN, (const char *const *)names.v, names.n) < 0) {
+		answer_failed(call, "out of memory");
 		return;
 	}
-	for (size_t i = 0; i < n; i++) {
-		if (json_is_true(json_object_get(params, "with_requirements")))
-			release_requirements(d, service_find(d, names[i]));
-		service_stop(service_find(d, names[i]));
+	for (size_t i = 0; i < names.n; i++) { /* all, before the first goes: their order counts */
+		struct service *s = service_find(d, names.v[i]);
+		if (s)
+			s->stop_asked = true;
+	}
+	for (size_t i = 0; i < names.n; i++) {
+		struct service *s = service_find(d, names.v[i]);
+		if (s && json_is_true(json_object_get(params, "with_requirements")))
+			release_requirements(d, s);
+		if (s)
+			service_stop(s);
 	}
 	job_arm(d);
 }
 
 static void verb_reload(struct control_call *call, const json_t *params, void *user)
 {
-	const char *names[SERVICES_MAX];
-	json_t *results = json_array();
+	cleanup_names struct strv names = {0};
 	struct daemon *d = user;
-	size_t n;
 
-	if (!take_names(call, params, names, &n)) {
-		json_decref(results);
+	if (!answer_services(call, params, d, &names))
+		return;
+	if (job_open(d, call, JOB_RELOAD, (const char *const *)names.v, names.n) < 0) {
+		answer_failed(call, "out of memory");
 		return;
 	}
-	for (size_t i = 0; i < n; i++) {
-		struct service *s = service_find(d, names[i]);
-		int r = s ? instance_send(s, TRP_INIT_SIGNAL, s->profile->reload_signal) : -ESRCH;
-		json_array_append_new(results,
-			json_pack("{s:s,s:s,s:b,s:s}", "service", names[i], "state",
-				s ? service_state_name(s->state) : "stopped", "ok", r == 0, "text",
-				r == 0 ? "told to reload" : "does not run"));
+	for (size_t i = 0; i < names.n; i++) {
+		struct service *s = service_find(d, names.v[i]);
+		if (s && service_is_up(s))
+			service_event(s, EVENT_RELOAD);
+		else if (s)
+			s->reload = RELOAD_NONE;
 	}
-	control_reply(call, json_pack("{s:o}", "results", results), false);
+	job_arm(d);
+}
+
+static void verb_reload_config(struct control_call *call, const json_t *params, void *user)
+{
+	struct profile_errors errors = {0};
+	struct strv changes = {0};
+	struct daemon *d = user;
+	json_t *lines = json_array();
+	int r;
+
+	(void)params;
+	manager_reloading();
+	r = reload_config(d, &changes, &errors);
+	manager_ready();
+	if (r < 0 && errors.n == 0)
+		profile_error(&errors, d->config->file, 0, NULL, "%s", strerror(-r));
+	for (size_t i = 0; r < 0 && i < errors.n; i++)
+		json_array_append_new(lines, json_string(errors.v[i]));
+	for (size_t i = 0; r == 0 && i < changes.n; i++) {
+		log_info("%s", changes.v[i]);
+		json_array_append_new(lines, json_string(changes.v[i]));
+	}
+	if (r < 0)
+		control_error(call, "trpsup.BadConfig", json_pack("{s:o}", "errors", lines));
+	else
+		control_reply(call, json_pack("{s:o}", "changes", lines), false);
+	profile_errors_free(&errors);
+	strv_free(&changes);
 }
 
 static void verb_signal(struct control_call *call, const json_t *params, void *user)
 {
-	struct service *s = take_service(call, params, user);
+	struct service *s = answer_service(call, params, user);
 	json_int_t signo = json_integer_value(json_object_get(params, "signal"));
 
 	if (!s)
 		return;
 	if (signo < 1 || signo > 64) {
-		invalid(call, "signal");
+		answer_invalid(call, "signal");
 		return;
 	}
 	if (instance_send(s, TRP_INIT_SIGNAL, (int)signo) < 0)
-		failed(call, "it does not run");
+		answer_failed(call, "it does not run");
 	else
 		control_reply(call, NULL, false);
 }
@@ -239,65 +273,131 @@ static void append_line(void *data, const char *text, size_t len)
 
 static void verb_status(struct control_call *call, const json_t *params, void *user)
 {
-	struct service *s = take_service(call, params, user);
+	struct service *s = answer_service(call, params, user);
 	json_t *lines;
 
 	if (!s)
 		return;
 	lines = json_array();
-	logs_tail(s->logs, STATUS_LINES, append_line, lines);
+	logs_last(s->logs, STATUS_LINES, append_line, lines);
 	control_reply(call, json_pack("{s:o,s:o}", "service", describe_service(s), "log", lines), false);
+}
+
+static void verb_score(struct control_call *call, const json_t *params, void *user)
+{
+	struct service *s = answer_service(call, params, user);
+	char err[400] = "out of memory";
+	json_t *o;
+
+	if (!s)
+		return;
+	if (!s->run.running) { /* what it was prepared from may be gone; the profile alone says the same */
+		answer_failed(call, "it does not run");
+		return;
+	}
+	o = inforce_score(s, err, sizeof(err));
+	if (o)
+		control_reply(call, o, false);
+	else
+		answer_failed(call, err);
 }
 
 static void verb_logs(struct control_call *call, const json_t *params, void *user)
 {
-	struct service *s = take_service(call, params, user);
-	const json_t *number = json_object_get(params, "lines");
-	json_int_t n = number ? json_integer_value(number) : STATUS_LINES;
-
-	if (!s)
-		return;
-	if (n < 0 || n > UINT32_MAX) {
-		invalid(call, "lines");
-		return;
-	}
-	logstream_start(s->d->loop, call, s->logs, (unsigned)n, json_is_true(json_object_get(params, "follow")));
+	logstream_start(user, call, params);
 }
 
-struct info_call {
-	struct control_call *call;
+/* A call that is answered when the routers have answered; its client may leave before. */
+struct router_call {
+	struct control_call *call; /* NULL: its client has left */
 	struct daemon *d;
 };
 
-static void info_gone(void *data)
+static void router_call_gone(void *data)
 {
-	((struct info_call *)data)->call = NULL;
+	((struct router_call *)data)->call = NULL;
+}
+
+/* NULL: answered with an error. */
+static struct router_call *router_call_open(struct control_call *call, struct daemon *d)
+{
+	struct router_call *r = calloc(1, sizeof(*r));
+
+	if (!r) {
+		answer_failed(call, "out of memory");
+		return NULL;
+	}
+	*r = (struct router_call){call, d};
+	control_on_gone(call, router_call_gone, r);
+	return r;
+}
+
+/* It is answered now, if the result is not NULL. */
+static struct control_call *router_call_close(struct router_call *r)
+{
+	struct control_call *call = r->call;
+
+	if (call)
+		control_on_gone(call, NULL, NULL);
+	free(r);
+	return call;
 }
 
 static void info_stats(void *data, const struct router_stats *stats)
 {
-	struct info_call *i = data;
+	struct daemon *d = ((struct router_call *)data)->d;
+	struct control_call *call = router_call_close(data);
 
-	if (i->call) {
-		control_on_gone(i->call, NULL, NULL);
-		control_reply(i->call, describe_daemon(i->d, stats), false);
-	}
-	free(i);
+	if (call)
+		control_reply(call, describe_daemon(d, stats), false);
 }
 
 static void verb_info(struct control_call *call, const json_t *params, void *user)
 {
-	struct info_call *i = calloc(1, sizeof(*i));
+	struct router_call *r = router_call_open(call, user);
 
 	(void)params;
-	if (!i) {
-		failed(call, "out of memory");
+	if (r)
+		routerproc_stats(r->d->router, info_stats, r);
+}
+
+static void upgraded(void *data, const char *error)
+{
+	struct daemon *d = ((struct router_call *)data)->d;
+	struct control_call *call = router_call_close(data);
+
+	if (call && error)
+		answer_failed(call, error);
+	else if (call)
+		control_reply(call, describe_routers(d), false);
+}
+
+static void verb_router_upgrade(struct control_call *call, const json_t *params, void *user)
+{
+	struct router_call *r = router_call_open(call, user);
+
+	(void)params;
+	if (r)
+		routerproc_upgrade(r->d->router, upgraded, r);
+}
+
+static void verb_upgrade(struct control_call *call, const json_t *params, void *user)
+{
+	upgrade_begin(user, call, json_is_true(json_object_get(params, "anyway")));
+}
+
+static void verb_detach(struct control_call *call, const json_t *params, void *user)
+{
+	struct daemon *d = user;
+
+	(void)params;
+	if (d->stopping || !keep_works(d->keep)) {
+		answer_failed(call, d->stopping ? "the daemon stops" : "trp-keeper does not run, so that nothing could be taken over");
 		return;
 	}
-	i->call = call;
-	i->d = user;
-	control_on_gone(call, info_gone, i);
-	routerproc_stats(i->d->router, info_stats, i);
+	control_reply(call, NULL, false);
+	d->detach = true;
+	ev_break(d->loop, EVBREAK_ALL);
 }
 
 const struct control_verb *verbs_table(size_t *ret_n)
@@ -307,11 +407,32 @@ const struct control_verb *verbs_table(size_t *ret_n)
 		{"trpsup.Stop", verb_stop, "stop services, after those that require them"},
 		{"trpsup.Restart", verb_restart, "stop and start, with profiles read anew"},
 		{"trpsup.Reload", verb_reload, "send the reload signal"},
+		{"trpsup.ReloadConfig", verb_reload_config, "read trpsup.conf and the profiles of services that run anew"},
 		{"trpsup.Signal", verb_signal, "send a signal to the main process"},
+		{"trpsup.Exec", verb_exec, "run a command inside the sandbox of a service"},
+		{"trpsup.Enable", verb_enable, "start services with the daemon"},
+		{"trpsup.Disable", verb_disable, "start them no more with the daemon"},
+		{"trpsup.Freeze", verb_freeze, "have the processes of services stand still"},
+		{"trpsup.Thaw", verb_thaw, "have them go on"},
+		{"trpsup.Usage", verb_usage, "what services have used, in one short row each"},
+		{"trpsup.Events", verb_events, "what happened to services lately, and what will"},
 		{"trpsup.List", verb_list, "all services that the daemon knows"},
 		{"trpsup.Status", verb_status, "one service, with its last log lines"},
+		{"trpsup.Score", verb_score, "how far one service is confined, and whether that is in force"},
 		{"trpsup.Logs", verb_logs, "log lines, and those to come"},
+		{"trpsup.Routes", verb_routes, "all names and whose they are"},
+		{"trpsup.Explain", verb_explain, "who would get a client that asks for a name, and why"},
+		{"trpsup.Counters", verb_counters, "what became of clients, by service and by listener"},
+		{"trpsup.Conns", verb_conns, "the connections that are open"},
+		{"trpsup.Kick", verb_kick, "ends connections of a client or a service"},
+		{"trpsup.Learn", verb_learn, "run a service watched, to learn what it needs"},
+		{"trpsup.LearnStop", verb_learn_stop, "end that"},
+		{"trpsup.Learnt", verb_learnt, "what was learnt of a service"},
+		{"trpsup.LearnReset", verb_learn_reset, "forget it"},
 		{"trpsup.Info", verb_info, "the daemon, its listeners and its router"},
+		{"trpsup.Upgrade", verb_upgrade, "execute the daemon's program file as it is now; everything goes on"},
+		{"trpsup.Detach", verb_detach, "end the daemon alone: the next one takes over what runs"},
+		{"trpsup.RouterUpgrade", verb_router_upgrade, "replace the routers by those of the program file as it is now"},
 	};
 	*ret_n = TRP_ARRAY_SIZE(table);
 	return table;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "call.h"
 #include "show.h"
+#include "base/fdpass.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -11,6 +12,7 @@
 
 struct connection {
 	int fd;
+	const struct call *call;
 	char *buf;
 	size_t len, size;
 };
@@ -22,7 +24,7 @@ static void connection_close(struct connection *c)
 }
 
 /* 0 or -errno */
-static int connection_open(const char *path, struct connection *ret)
+static int connection_open(const char *path, const struct call *call, struct connection *ret)
 {
 	struct sockaddr_un a = {.sun_family = AF_UNIX};
 	cleanup_close int fd = -1;
@@ -33,7 +35,7 @@ static int connection_open(const char *path, struct connection *ret)
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (fd < 0 || connect(fd, (struct sockaddr *)&a, sizeof(a)) < 0)
 		return -errno;
-	*ret = (struct connection){.fd = trp_steal_fd(&fd)};
+	*ret = (struct connection){.fd = trp_steal_fd(&fd), .call = call};
 	return 0;
 }
 
@@ -71,6 +73,19 @@ static int make_room(struct connection *c)
 	return 0;
 }
 
+/* recv(2), with the descriptors that may come. */
+static ssize_t receive(struct connection *c)
+{
+	const struct call *call = c->call;
+	size_t had = call->fds ? *call->n_fds : 0, n_fds = 0;
+	ssize_t n = trp_fd_recv_upto(
+		c->fd, c->buf + c->len, c->size - c->len, call->fds ? call->fds + had : NULL, call->fds ? CALL_FDS_MAX - had : 0, &n_fds, 0);
+
+	if (call->fds)
+		*call->n_fds = had + n_fds;
+	return n;
+}
+
 /* The next message, which the caller frees. -ECONNRESET: the daemon closed the connection. */
 static int next_reply(struct connection *c, char **ret)
 {
@@ -95,11 +110,9 @@ static int next_reply(struct connection *c, char **ret)
 		r = make_room(c);
 		if (r < 0)
 			return r;
-		n = recv(c->fd, c->buf + c->len, c->size - c->len, 0);
-		if (n < 0 && errno == EINTR)
-			continue;
+		n = receive(c);
 		if (n <= 0)
-			return n < 0 ? -errno : -ECONNRESET;
+			return n < 0 ? (int)n : -ECONNRESET;
 		c->len += (size_t)n;
 	}
 }
@@ -194,6 +207,8 @@ static bool take_reply(const struct cli *cli, const struct call *call, const cha
 	}
 	if (error) {
 		*code = find_error(error) ? find_error(error)->code : CLI_FAILED;
+		if (json_is_integer(json_object_get(params, "exit_code")))
+			*code = (int)json_integer_value(json_object_get(params, "exit_code"));
 		if (!print && !call->quiet)
 			say_error(error, params);
 	} else if (json_is_true(json_object_get(object, "continues"))) {
@@ -244,7 +259,7 @@ int cli_call(struct cli *cli, const struct call *call, json_t **ret_last)
 	}
 	if (cli_config(cli) != CLI_OK)
 		return CLI_FAILED;
-	r = connection_open(cli->socket, &c);
+	r = connection_open(cli->socket, call, &c);
 	if (r < 0) {
 		if (call->absent != CLI_OK)
 			say_absent(cli, r);

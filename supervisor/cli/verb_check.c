@@ -4,11 +4,11 @@
 #include "local.h"
 #include "show.h"
 #include "base/io.h"
+#include "sandbox/obstacle.h"
 
-#include <limits.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 
 /* What was loaded, and what could not be. */
 struct set {
@@ -42,6 +42,15 @@ static bool set_has(const struct set *s, const char *service)
 	return false;
 }
 
+static int set_want_all(struct set *s, const struct strv *names)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < names->n && r == 0; i++)
+		r = set_want(s, names->v[i]);
+	return r;
+}
+
 /* required: another one needs it, so that profile_check_set() says with its place that it does not
  * exist. */
 static int set_load(
@@ -67,8 +76,11 @@ static int set_load(
 		} else {
 			s->v = grown;
 			s->v[s->n++] = p;
-			for (size_t i = 0; i < p->requires.n && r == 0; i++)
-				r = set_want(s, p->requires.v[i]);
+			r = set_want_all(s, &p->requires);
+			if (r == 0)
+				r = set_want_all(s, &p->wants);
+			if (r == 0)
+				r = set_want_all(s, &p->members);
 		}
 	} else {
 		r = 0;
@@ -85,8 +97,9 @@ static int set_drop_dependents(struct set *s)
 		struct profile *p = s->v[i];
 		bool drop = false;
 		int r;
-		for (size_t k = 0; k < p->requires.n; k++)
-			drop = drop || strv_has(&s->broken, p->requires.v[k]);
+		for (size_t k = 0; k < s->broken.n; k++)
+			drop = drop || strv_has(&p->requires, s->broken.v[k]) || strv_has(&p->wants, s->broken.v[k]) ||
+				strv_has(&p->members, s->broken.v[k]);
 		if (!drop)
 			continue;
 		r = strv_push(&s->broken, p->service);
@@ -104,26 +117,13 @@ static int set_drop_dependents(struct set *s)
  * directory (the caller's). */
 static int want_argument(struct set *s, const char *arg, char **ret_dir)
 {
-	size_t len = strlen(arg);
-	const char *slash = strrchr(arg, '/'), *base = slash ? slash + 1 : arg;
 	cleanup_free char *name = NULL, *dir = NULL;
-	char real[PATH_MAX];
+	int r = local_file(arg, &name, &dir, &s->errors);
 
-	if (!slash && !(len > 4 && strcmp(arg + len - 4, ".ini") == 0))
-		return set_want(s, arg);
-	if (!realpath(arg, real)) {
-		profile_error(&s->errors, arg, 0, NULL, "%s", strerror(errno));
+	if (r == -EINVAL) /* said */
 		return 0;
-	}
-	len = strlen(base);
-	if (len <= 4 || strcmp(base + len - 4, ".ini") != 0) {
-		profile_error(&s->errors, arg, 0, NULL, "a profile's file is called NAME.ini");
-		return 0;
-	}
-	name = strndup(base, len - 4);
-	dir = slash ? strndup(arg, (size_t)(slash - arg) + (slash == arg)) : strdup(".");
-	if (!name || !dir)
-		return -ENOMEM;
+	if (r <= 0)
+		return r < 0 ? r : set_want(s, arg);
 	free(*ret_dir);
 	*ret_dir = trp_steal_ptr(&dir);
 	return set_want(s, name);
@@ -159,29 +159,54 @@ static int load_all(struct set *s, const struct profile_paths *paths)
 /* Each line once: a file that two profiles include has its mistakes in both. */
 static void print_errors(const struct cli *cli, const struct profile_errors *errors)
 {
-	struct strv said = {0};
 	json_t *list = json_array();
 	cleanup_free char *text = NULL;
 
+	if (!cli->json) {
+		local_print_errors(errors);
+		json_decref(list);
+		return;
+	}
 	for (size_t i = 0; i < errors->n; i++) {
-		if (strv_has(&said, errors->v[i]))
-			continue;
-		strv_push(&said, errors->v[i]);
-		if (cli->json) {
-			char *shown = show_escape(errors->v[i]);
-			json_array_append_new(list, json_string(shown));
-			free(shown);
-		} else {
-			show_text(stderr, errors->v[i]);
-			fputc('\n', stderr);
-		}
+		cleanup_free char *shown = show_escape(errors->v[i]);
+		json_t *line = json_string(shown);
+		size_t k = 0;
+		while (k < json_array_size(list) && !json_equal(json_array_get(list, k), line))
+			k++;
+		if (k == json_array_size(list))
+			json_array_append(list, line);
+		json_decref(line);
 	}
-	if (cli->json) {
-		text = json_dumps(list, JSON_COMPACT);
-		printf("{\"errors\":%s}\n", text ? text : "[]");
-	}
+	text = json_dumps(list, JSON_COMPACT);
+	printf("{\"errors\":%s}\n", text ? text : "[]");
 	json_decref(list);
-	strv_free(&said);
+}
+
+int local_check(const struct profile_paths *paths, const char *name, struct profile_errors *errors)
+{
+	struct set s = {0};
+	int r = set_want(&s, name);
+
+	if (r == 0)
+		r = load_all(&s, paths);
+	for (size_t i = 0; i < s.errors.n; i++)
+		profile_error(errors, NULL, 0, NULL, "%s", s.errors.v[i]);
+	if (r == 0 && s.errors.n > 0)
+		r = -EINVAL;
+	set_free(&s);
+	return r;
+}
+
+/* Not of a profile, so no error of one. */
+static void print_obstacles(void)
+{
+	cleanup_close int dir = open("/proc/sys", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	char text[600] = "";
+
+	if (dir >= 0)
+		obstacle_userns(dir, true, true, text, sizeof(text));
+	if (text[0])
+		fprintf(stderr, "trpsup: on this host no service can start: %s\n", text);
 }
 
 int verb_check(struct cli *cli, char **args, size_t n)
@@ -197,20 +222,20 @@ int verb_check(struct cli *cli, char **args, size_t n)
 	config_profile_paths(cli->config, &paths);
 	for (size_t i = 0; i < n && r == 0; i++)
 		r = want_argument(&s, args[i], &dir);
-	if (n == 0)
+	if (n == 0) {
+		config_check_defaults(cli->config, &paths, &s.errors);
 		r = want_all(&s, &paths);
-	if (dir) {
-		dirs = calloc(paths.n_dirs + 1, sizeof(*dirs));
-		if (!dirs)
-			return CLI_FAILED;
-		dirs[0] = dir;
-		memcpy(dirs + 1, paths.dirs, paths.n_dirs * sizeof(*dirs));
-		paths.dirs = dirs;
-		paths.n_dirs++;
+	}
+	if (dir && local_look_first(&paths, dir, &dirs) < 0) {
+		cli_error("no memory");
+		set_free(&s);
+		return CLI_FAILED;
 	}
 	if (r == 0)
 		r = load_all(&s, &paths);
 	print_errors(cli, &s.errors);
+	if (!cli->json)
+		print_obstacles();
 	if (r < 0)
 		cli_error("%s", strerror(-r));
 	else if (s.errors.n > 0 && !cli->json)

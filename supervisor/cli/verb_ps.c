@@ -32,19 +32,20 @@ static char *span_since(double since)
 static void service_row(struct show_table *t, const json_t *s)
 {
 	show_cell(t, text_of(s, "service"));
-	show_cell(t, text_of(s, "state"));
+	show_cell(t, json_is_true(json_object_get(s, "frozen")) ? "frozen" : text_of(s, "state"));
 	number_cell(t, s, "since", span_since);
 	number_cell(t, s, "pid", NULL);
 	number_cell(t, s, "processes", NULL);
 	number_cell(t, s, "memory", show_bytes);
 	number_cell(t, s, "cpu_us", show_cpu);
+	number_cell(t, s, "connections", NULL);
 	show_cell(t, json_string_value(json_array_get(json_object_get(s, "urls"), 0)));
 }
 
 int verb_ps(struct cli *cli, char **args, size_t n)
 {
 	static const char *const head[] = {
-		"SERVICE", "STATE", "SINCE", "PID", "PROCS", "MEMORY", "CPU", "ADDRESS"};
+		"SERVICE", "STATE", "SINCE", "PID", "PROCS", "MEMORY", "CPU", "CONNS", "ADDRESS"};
 	struct show_table t = {.columns = TRP_ARRAY_SIZE(head), .state_column = 1};
 	struct call call = {
 		.method = "trpsup.List", .params = json_object(), .absent = CLI_NOT_RUNNING};
@@ -96,9 +97,14 @@ static void print_router(json_t *router)
 {
 	const char *key;
 	json_t *value;
+	size_t i;
 
-	printf("   Router: pid %lld\n",
-		(long long)json_integer_value(json_object_get(router, "pid")));
+	printf("   Router: ");
+	json_array_foreach (json_object_get(router, "pids"), i, value)
+		printf("%s%lld", i ? ", " : "pid ", (long long)json_integer_value(value));
+	json_array_foreach (json_object_get(router, "retired"), i, value)
+		printf("%s%lld", i ? ", " : "; replaced, still finishing: pid ", (long long)json_integer_value(value));
+	putchar('\n');
 	json_object_foreach (json_object_get(router, "stats"), key, value) {
 		cleanup_free char *text = json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY);
 		printf("           ");

@@ -52,6 +52,17 @@ static void number_row(const json_t *s, const char *word, const char *key, char 
 	puts(text);
 }
 
+/* Nothing for one that has not had to wait. */
+static void log_row(const json_t *s)
+{
+	double waits, ms;
+
+	if (!number_of(s, "log_waits", &waits) || !number_of(s, "log_waited_ms", &ms) || waits <= 0)
+		return;
+	label("Log");
+	printf("waited %.0f times, %.1f s in all (log-rate)\n", waits, ms / 1000);
+}
+
 static void words_row(const json_t *s, const char *word, const char *key)
 {
 	const json_t *list = json_object_get(s, key), *item;
@@ -78,7 +89,7 @@ static void state_row(const json_t *s)
 	char when[64];
 
 	label("State");
-	printf("%s%s%s", show_state_colour(state), shown, show_plain());
+	printf("%s%s%s%s", show_state_colour(state), shown, show_plain(), json_is_true(json_object_get(s, "frozen")) ? ", frozen" : "");
 	if (number_of(s, "since", &since) && since > 0) {
 		at = (time_t)since;
 		localtime_r(&at, &tm);
@@ -148,6 +159,17 @@ static void listen_row(const json_t *s)
 		putchar('\n');
 }
 
+static void clients_row(const json_t *s)
+{
+	cleanup_free char *text = show_clients(json_object_get(s, "clients"));
+
+	number_row(s, "Open", "connections", NULL);
+	if (!*text)
+		return;
+	label("Clients");
+	puts(text);
+}
+
 static void adapter_row(const json_t *s)
 {
 	const char *adapter = text_of(s, "adapter"), *why = text_of(s, "adapter_why");
@@ -160,6 +182,63 @@ static void adapter_row(const json_t *s)
 		printf(": ");
 		show_text(stdout, why);
 	}
+	putchar('\n');
+}
+
+static void learning_row(const json_t *s)
+{
+	const char *word = text_of(s, "learning");
+
+	if (!word)
+		return;
+	label("Watched");
+	printf("%s%s%s (trpsup learn)\n", show_bold(),
+		strcmp(word, "checking") == 0 ? "CHECK: its system calls are not those of its profile"
+					      : "LEARNING RUN: it may make all system calls of @default", show_plain());
+}
+
+/* When it counts as ready, and what must come from it then. */
+static void readiness_row(const json_t *s)
+{
+	static const struct {
+		const char *word, *text;
+	} texts[] = {{"started", "when it is executed"}, {"listen", "when it listens on all its ports"},
+		{"notify", "when it says so (sd_notify)"}, {"exit", "when it has ended well"}};
+	const char *word = text_of(s, "readiness");
+	double ms;
+
+	for (size_t i = 0; word && i < TRP_ARRAY_SIZE(texts); i++) {
+		if (strcmp(texts[i].word, word) != 0)
+			continue;
+		label("Ready");
+		printf("%s", texts[i].text);
+		if (number_of(s, "watchdog_ms", &ms))
+			printf("; then a sign of life each %.3g s", ms / 1000);
+		putchar('\n');
+	}
+}
+
+static void enabled_row(const json_t *s)
+{
+	const char *word = text_of(s, "enabled");
+
+	if (!word || strcmp(word, "no") == 0)
+		return;
+	label("Enabled");
+	puts(strcmp(word, "yes") == 0 ? "it is started with trpsupd" : "it is started with trpsupd (start in trpsup.conf)");
+}
+
+/* Another instance of it: a new one, or one that was replaced. */
+static void beside_row(const json_t *s)
+{
+	const json_t *beside = json_object_get(s, "beside"), *pid = json_object_get(beside, "pid");
+
+	if (!json_is_object(beside))
+		return;
+	label("Beside it");
+	show_text(stdout, text_of(beside, "state"));
+	if (json_is_integer(pid))
+		printf(", init's pid %lld", (long long)json_integer_value(pid));
 	putchar('\n');
 }
 
@@ -177,14 +256,24 @@ static void print_service(const json_t *s)
 	}
 	putchar('\n');
 	state_row(s);
+	if (text_of(s, "says") && *text_of(s, "says"))
+		text_row(s, "Says", "says");
+	learning_row(s);
+	beside_row(s);
 	text_row(s, "Profile", "profile");
+	enabled_row(s);
+	readiness_row(s);
+	words_row(s, "Outdated", "needs_restart");
 	pid_row(s);
 	number_row(s, "Processes", "processes", NULL);
 	number_row(s, "Memory", "memory", show_bytes);
 	number_row(s, "CPU", "cpu_us", show_cpu);
+	text_row(s, "Unlimited", "io_missing");
+	log_row(s);
 	words_row(s, "Addresses", "urls");
 	route_rows(s);
 	listen_row(s);
+	clients_row(s);
 	words_row(s, "Requires", "requires");
 	if (number_of(s, "uid_base", &base) && base > 0) {
 		label("User ids");
@@ -203,6 +292,30 @@ static void print_log(const json_t *lines)
 		putchar('\n');
 	json_array_foreach (lines, i, line)
 		show_line(json_string_value(line));
+}
+
+#define GROUPS_DEEP 16 /* a circle of groups ends there; check and start name it */
+
+/* Each member as it is; the worst of them is the group's. */
+static int print_members(struct cli *cli, const struct profile *p)
+{
+	static unsigned depth;
+	int code = CLI_OK;
+
+	if (depth == GROUPS_DEEP) {
+		cli_error("%s: groups more than %d deep, or in a circle", p->service, GROUPS_DEEP);
+		return CLI_FAILED;
+	}
+	depth++;
+	for (size_t i = 0; i < p->members.n && code != CLI_FAILED; i++) {
+		int one = verb_status(cli, &p->members.v[i], 1);
+		if (one != CLI_OK)
+			code = one;
+		if (i + 1 < p->members.n && !cli->json)
+			putchar('\n');
+	}
+	depth--;
+	return code;
 }
 
 /* A service that the daemon has not heard of: one that could be started, or one that does not exist
@@ -225,6 +338,12 @@ static int print_unknown(struct cli *cli, const char *name)
 		profile_errors_free(&errors);
 		return r == -ENOENT ? CLI_NO_SUCH_SERVICE : CLI_FAILED;
 	}
+	profile_errors_free(&errors);
+	if (p->members.n > 0) {
+		r = print_members(cli, p);
+		profile_free(p);
+		return r;
+	}
 	s = json_pack("{s:s, s:s, s:s, s:s*, s:s}", "service", p->service, "state", "stopped",
 		"profile", p->file, "description", p->description, "message",
 		"not started since trpsupd was started");
@@ -236,7 +355,6 @@ static int print_unknown(struct cli *cli, const char *name)
 	}
 	json_decref(s);
 	profile_free(p);
-	profile_errors_free(&errors);
 	return CLI_NOT_RUNNING;
 }
 
@@ -263,7 +381,7 @@ int verb_status(struct cli *cli, char **args, size_t n)
 		print_log(json_object_get(last, "log"));
 	}
 	state = text_of(json_object_get(last, "service"), "state");
-	code = state && strcmp(state, "ready") == 0 ? CLI_OK : CLI_NOT_RUNNING;
+	code = state && (strcmp(state, "ready") == 0 || strcmp(state, "reloading") == 0) ? CLI_OK : CLI_NOT_RUNNING;
 	json_decref(last);
 	return code;
 }

@@ -21,9 +21,11 @@ static bool was_set(const struct profile_loading *l, const char *section, const 
 static void check_service(const struct profile_loading *l)
 {
 	const struct profile *p = l->p;
-	bool routed = p->port[ROUTE_HTTP] || p->port[ROUTE_TLS];
+	bool routed = profile_is_routed(p);
 
-	if (p->adapter == ADAPTER_RELAY || p->targets.n > 0)
+	if (p->adapter == ADAPTER_LOOPBACK)
+		check_loopback(l);
+	if (p->adapter == ADAPTER_RELAY || (p->targets.n > 0 && p->adapter != ADAPTER_LOOPBACK))
 		check_relay(l);
 	else if (p->command.n == 0 && !was_set(l, "service", "command") && !l->lang.lost)
 		profile_error(l->errors, p->file, 0, "command",
@@ -32,43 +34,116 @@ static void check_service(const struct profile_loading *l)
 	else if (p->command.n == 0 && l->errors->n == 0)
 		complain(l, "service", "command", "was reset and not given again");
 	if (p->ready == READY_LISTEN && !routed)
-		complain(l, "service", "ready", "'listen' needs http or tls in [route]");
+		complain(l, "service", "ready", "'listen' needs http, tls or another protocol in [route]");
 	if (p->ready == READY_EXIT && p->restart == RESTART_ALWAYS)
 		complain(l, "service", "restart",
 			"'always' contradicts ready = exit: it would run in a loop");
 	if (p->ready == READY_EXIT && routed)
 		complain(l, "service", "ready",
 			"'exit' contradicts [route]: it has ended when clients come");
+	if (p->ready == READY_EXIT && p->pid_file)
+		complain(l, "service", "pid-file",
+			"contradicts ready = exit, which waits for the end of the command itself");
 	if (p->adapter == ADAPTER_NONE && routed)
 		complain(l, "service", "adapter",
 			"'none' contradicts [route]: nothing could receive the clients");
+	if (p->start == START_ON_DEMAND && !routed)
+		complain(l, "service", "start", "'on-demand' needs http, tls or another protocol in [route]: who should start it?");
+	if (p->start == START_ON_DEMAND && routed && p->hold_ms == 0)
+		complain(l, "route", "hold", "0 contradicts start = on-demand: its first client could not wait until it is up");
+	if (was_set(l, "service", "idle-stop") && p->start != START_ON_DEMAND)
+		complain(l, "service", "idle-stop", "has no effect without start = on-demand");
+	if (p->overlap == OVERLAP_ALWAYS && p->ready == READY_EXIT)
+		complain(l, "service", "overlap", "'always' contradicts ready = exit: it has ended when it could be replaced");
+	if (was_set(l, "service", "drain") && p->overlap == OVERLAP_NO)
+		complain(l, "service", "drain", "has no effect with overlap = no");
+	if (p->reload == RELOAD_NOTIFY && p->ready != READY_NOTIFY)
+		complain(l, "service", "reload", "'notify' needs ready = notify");
+	if (p->watchdog_ms > 0 && p->ready != READY_NOTIFY)
+		complain(l, "service", "watchdog", "needs ready = notify");
 	if (p->restart_delay_max_ms < p->restart_delay_ms)
 		complain(l, "service", "restart-delay-max", "shorter than restart-delay");
 	if (strv_has(&p->requires, p->service))
 		complain(l, "service", "requires", "a service cannot require itself");
 	if (strv_has(&p->after, p->service))
 		complain(l, "service", "after", "a service cannot start after itself");
+	if (strv_has(&p->wants, p->service))
+		complain(l, "service", "wants", "a service cannot want itself");
+	if (strv_has(&p->conflicts, p->service))
+		complain(l, "service", "conflicts", "a service cannot conflict with itself");
+	for (size_t i = 0; i < p->conflicts.n; i++)
+		if (strv_has(&p->requires, p->conflicts.v[i]) || strv_has(&p->wants, p->conflicts.v[i]))
+			complain(l, "service", "conflicts", "names a service that it requires or wants");
+}
+
+/* The key of the first protocol of this sort that has a port; NULL: none has. */
+static const char *routed_protocol(const struct profile *p, bool with_names)
+{
+	for (int k = 0; k < TRP_PROTO_COUNT; k++)
+		if (p->port[k] && trp_protocol_has_names((enum trp_protocol)k) == with_names)
+			return trp_protocol_words[k];
+	return NULL;
+}
+
+/* A port that was refused is not missing. */
+static bool tried_protocol(const struct profile_loading *l)
+{
+	for (size_t i = 0; i < TRP_PROTO_COUNT; i++)
+		if (was_set(l, "route", trp_protocol_words[i]))
+			return true;
+	return false;
+}
+
+static void check_route_limits(const struct profile_loading *l)
+{
+	static const char *const keys[] = {"rate", "burst", "queue", "hold", "max-connections"};
+
+	for (size_t i = 0; i < TRP_ARRAY_SIZE(keys); i++)
+		if (was_set(l, "route", keys[i]) && !profile_is_routed(l->p))
+			complain(l, "route", keys[i], "limits clients, but [route] names no port for a protocol");
+	if (was_set(l, "route", "burst") && l->p->route_interval_ns == 0)
+		complain(l, "route", "burst", "means nothing without rate, expected rate = 200/s or the like");
 }
 
 static void check_route(const struct profile_loading *l)
 {
 	const struct profile *p = l->p;
-	bool routed = p->port[ROUTE_HTTP] || p->port[ROUTE_TLS],
-	     named = p->hosts.n > 0 || p->default_route;
+	const char *routed = routed_protocol(p, true), *nameless = routed_protocol(p, false);
+	bool named = p->hosts.n > 0 || p->default_route;
 
-	if (named && !routed && !was_set(l, "route", "http") && !was_set(l, "route", "tls"))
+	if (named && !routed && (nameless || !tried_protocol(l)))
 		complain(l, "route", p->hosts.n > 0 ? "host" : "default",
-			"[route] names no port of the upstream, expected http or tls");
+			nameless ? "has no effect: none of the protocols in [route] names a host"
+				 : "[route] names no port of the upstream, expected http or tls");
 	if (routed && !named && !was_set(l, "route", "host") && !was_set(l, "route", "default"))
-		complain(l, "route", p->port[ROUTE_HTTP] ? "http" : "tls",
+		complain(l, "route", routed,
 			"nobody would get there, expected host or default = yes in "
 			"[route]");
-	if (p->listeners.n > 0 && !routed && !named)
+	if (p->listeners.n > 0 && !routed && !nameless && !named)
 		complain(l, "route", "listener",
 			"has no effect without host and http or tls in [route]");
-	if (routed && p->port[ROUTE_HTTP] == p->port[ROUTE_TLS])
+	if (p->plain_http && !p->port[TRP_PROTO_HTTP1] && !was_set(l, "route", "http"))
+		complain(l, "route", "plain-http", "has no effect without http in [route]");
+	if (p->port[TRP_PROTO_HTTP1] && p->port[TRP_PROTO_HTTP1] == p->port[TRP_PROTO_TLS])
 		complain(l, "route", "tls",
 			"the same port as http, but they are two protocols: expected two ports");
+}
+
+/* A passed socket is fenced by the service's filter too, which does not see what io_uring does. */
+static void check_io_uring(const struct profile_loading *l)
+{
+	static const char *const words[] = {"@io-uring", "io_uring_setup", "io_uring_enter", "io_uring_register"};
+	const struct profile *p = l->p;
+	bool passed = profile_is_routed(p) && p->adapter != ADAPTER_LOOPBACK;
+
+	for (size_t i = 0; passed && i < TRP_ARRAY_SIZE(words); i++)
+		if (strv_has(&p->syscalls, words[i])) {
+			struct profile_where w = profile_where(p, "sandbox", "syscalls");
+			profile_error(l->errors, w.file, w.line, "syscalls",
+				"'%s' needs adapter = loopback, because the service gets clients and io_uring must not "
+				"have their sockets",
+				words[i]);
+		}
 }
 
 static void check_sandbox(const struct profile_loading *l)
@@ -86,6 +161,8 @@ static void check_sandbox(const struct profile_loading *l)
 		complain(l, "sandbox", "host-files", "needs root = host");
 	if (!p->state && p->state_at.n > 0)
 		complain(l, "sandbox", "state-at", "needs state = yes");
+	if (!p->state && strv_has(&p->exec_from, "state"))
+		complain(l, "sandbox", "exec-from", "'state' needs state = yes");
 	for (size_t i = 0; i < p->use.n; i++)
 		if (!strv_has(&p->requires, p->use.v[i])) {
 			struct profile_where w = profile_where(p, "sandbox", "use");
@@ -135,11 +212,39 @@ static void check_variables(const struct profile_loading *l)
 	}
 }
 
+/* It has no program, so nothing can be said of one. */
+static void check_group(const struct profile_loading *l)
+{
+	const struct profile *p = l->p;
+
+	for (size_t i = 0; i < profile_n_keys; i++) {
+		const struct lang_key *k = &profile_keys[i];
+		bool fits = strcmp(k->section, "group") == 0 || strcmp(k->name, "description") == 0;
+		if (!fits && was_set(l, k->section, k->name))
+			complain(l, k->section, k->name, "has no effect in a group, which has members and a description only");
+	}
+	if (p->n_env > 0)
+		profile_error(l->errors, p->env[0].where.file, p->env[0].where.line, p->env[0].name,
+			"has no effect in a group, which has members and a description only");
+	if (strv_has(&p->members, p->service))
+		complain(l, "group", "members", "a group cannot be a member of itself");
+}
+
 void check_profile(const struct profile_loading *l)
 {
+	if (l->p->members.n > 0) {
+		check_group(l);
+		return;
+	}
+	if (was_set(l, "group", "members")) {
+		complain(l, "group", "members", "was reset and not given again");
+		return;
+	}
 	check_service(l);
 	check_route(l);
+	check_route_limits(l);
 	check_sandbox(l);
+	check_io_uring(l);
 	check_targets(l);
 	check_variables(l);
 }

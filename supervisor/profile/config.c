@@ -15,13 +15,6 @@
 #define RANGE        65536u
 #define DEADLINE_MS  10000
 
-const char *const config_protocol_words[] = {"http", "tls", NULL};
-static const uint32_t protocol_bits[] = {1u << TRP_PROTO_HTTP1, 1u << TRP_PROTO_TLS};
-static const uint32_t route_bits[ROUTE_KINDS] = {
-	[ROUTE_HTTP] = 1u << TRP_PROTO_HTTP1,
-	[ROUTE_TLS] = 1u << TRP_PROTO_TLS,
-};
-
 int value_protocols(const struct lang_value *v, void *base)
 {
 	struct config_listener *l = base;
@@ -30,9 +23,9 @@ int value_protocols(const struct lang_value *v, void *base)
 		l->protocols = 0;
 		return 0;
 	}
-	for (size_t i = 0; config_protocol_words[i]; i++)
-		if (strcmp(config_protocol_words[i], v->text) == 0) {
-			l->protocols |= protocol_bits[i];
+	for (size_t i = 0; i < TRP_PROTO_COUNT; i++)
+		if (strcmp(trp_protocol_words[i], v->text) == 0) {
+			l->protocols |= 1u << i;
 			return 0;
 		}
 	return -EINVAL;
@@ -107,34 +100,28 @@ static int set_defaults(struct config *c)
 			r = strv_push(&c->profile_dirs, config_shipped_profiles());
 	}
 	if (r == 0 && c->n_listeners == 0) {
-		r = add_listener(c, "http", 80, 1u << TRP_PROTO_HTTP1);
+		r = add_listener(c, "http", 80, 1u << TRP_PROTO_HTTP1 | 1u << TRP_PROTO_H2C);
 		if (r == 0)
 			r = add_listener(c, "https", 443, 1u << TRP_PROTO_TLS);
 	}
 	return r;
 }
 
-static void check(const struct config *c, struct profile_errors *e, bool complete)
+static void check(struct config *c, struct profile_errors *e, bool complete)
 {
-	for (size_t i = 0; i < c->n_listeners; i++) {
-		const struct config_listener *l = &c->listeners[i];
-		/* a value that was refused is not missing */
-		if (!l->port && complete)
-			profile_error(e, l->where.file, l->where.line, "port",
-				"missing in [listener %s]", l->name);
-		if (!l->protocols && complete)
-			profile_error(e, l->where.file, l->where.line, "protocols",
-				"missing in [listener %s], expected http, tls or both", l->name);
-		for (size_t j = 0; j < i && l->port; j++)
-			if (c->listeners[j].port == l->port)
-				profile_error(e, l->where.file, l->where.line, "port",
-					"%u is taken already by [listener %s] in line %u", l->port,
-					c->listeners[j].name, c->listeners[j].where.line);
-	}
+	config_check_listeners(c, e, complete);
 	if (c->uid_base + c->uid_ranges * RANGE > UINT32_MAX)
 		profile_error(e, c->file, 0, "uid-ranges",
 			"the pool of %llu ranges from %llu does not end below 4294967295",
 			(unsigned long long)c->uid_ranges, (unsigned long long)c->uid_base);
+}
+
+static void check_clients(const struct lang *l, const struct config *c)
+{
+	for (size_t i = 0; i < l->n_keys; i++)
+		if (strcmp(l->keys[i].section, "clients") == 0 && strcmp(l->keys[i].name, "burst") == 0 && c->client_burst &&
+			!c->client_interval_ns)
+			profile_error(l->errors, c->file, l->where[i].line, "burst", "means nothing without rate, expected rate = 200/s or the like");
 }
 
 static int read_config(struct lang *l, const char *path, struct config *c)
@@ -154,6 +141,8 @@ static int read_config(struct lang *l, const char *path, struct config *c)
 		return r;
 	for (size_t i = 0; i < c->n_listeners; i++)
 		c->listeners[i].where.file = c->file;
+	if (l->errors->n == before)
+		check_clients(l, c);
 	check(c, l->errors, l->errors->n == before);
 	r = l->errors->n > before ? -EINVAL : 0;
 	return r < 0 ? r : set_defaults(c);
@@ -191,7 +180,7 @@ void config_free(struct config *c)
 	if (!c)
 		return;
 	for (size_t i = 0; i < c->n_listeners; i++)
-		free(c->listeners[i].name);
+		config_listener_free(&c->listeners[i]);
 	free(c->listeners);
 	free(c->file);
 	free(c->run_dir);
@@ -210,16 +199,16 @@ void config_profile_paths(const struct config *c, struct profile_paths *ret)
 		.n_dirs = c->profile_dirs.n,
 		.libexec = config_libexec(),
 	};
-	for (size_t k = 0; k < ROUTE_KINDS; k++)
+	for (size_t k = 0; k < TRP_PROTO_COUNT; k++)
 		for (size_t i = c->n_listeners; i-- > 0;)
-			if (c->listeners[i].protocols & route_bits[k])
+			if (c->listeners[i].protocols & 1u << k)
 				ret->public_port[k] = c->listeners[i].port;
 }
 
-static bool carried(const struct config *c, const struct profile *p, size_t kind)
+static bool carried(const struct config *c, const struct profile *p, size_t protocol)
 {
 	for (size_t i = 0; i < c->n_listeners; i++)
-		if ((c->listeners[i].protocols & route_bits[kind]) &&
+		if ((c->listeners[i].protocols & 1u << protocol) &&
 			(p->listeners.n == 0 || strv_has(&p->listeners, c->listeners[i].name)))
 			return true;
 	return false;
@@ -250,17 +239,25 @@ static void check_listener_name(const struct config *c, const struct profile *p,
 int config_check_profile(
 	const struct config *c, const struct profile *p, struct profile_errors *errors)
 {
-	static const char *const keys[] = {[ROUTE_HTTP] = "http", [ROUTE_TLS] = "tls"};
 	size_t before = errors->n;
 
+	if (c->access_log <= ACCESS_LOG_JSON && strcmp(p->service, "access") == 0)
+		profile_error(errors, p->file, 0, NULL,
+			"no service can be called access while there is an access log: its log would be the same file, %s/access.log",
+			c->log_dir);
+	if (p->max_connections && c->access_log == ACCESS_LOG_NO) {
+		struct profile_where w = profile_where(p, "route", "max-connections");
+		profile_error(errors, w.file, w.line, "max-connections", "nobody counts them with access-log = no in %s", c->file);
+	}
 	for (size_t i = 0; i < p->listeners.n; i++)
 		check_listener_name(c, p, p->listeners.v[i], errors);
-	for (size_t k = 0; k < ROUTE_KINDS && errors->n == before; k++) {
-		struct profile_where w = profile_where(p, "route", keys[k]);
+	for (size_t k = 0; k < TRP_PROTO_COUNT && errors->n == before; k++) {
+		struct profile_where w = profile_where(p, "route", trp_protocol_words[k]);
 		if (p->port[k] && !carried(c, p, k))
-			profile_error(errors, w.file, w.line, keys[k],
-				"no listener of this service has protocols = %s in %s", keys[k],
+			profile_error(errors, w.file, w.line, trp_protocol_words[k],
+				"no listener of this service has protocols = %s in %s", trp_protocol_words[k],
 				c->file);
 	}
+	config_check_default(c, p, errors);
 	return errors->n > before ? -EINVAL : 0;
 }

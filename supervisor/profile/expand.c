@@ -57,17 +57,16 @@ static int unknown(const struct lang_value *v, const char *name)
 }
 
 static int public_port(
-	const struct lang_value *v, enum profile_route_kind kind, char *out, size_t size)
+	const struct lang_value *v, enum trp_protocol protocol, char *out, size_t size)
 {
 	const struct profile_loading *l = v->lang->user;
-	static const char *const names[] = {[ROUTE_HTTP] = "http", [ROUTE_TLS] = "tls"};
 
-	if (l->paths->public_port[kind] == 0)
+	if (l->paths->public_port[protocol] == 0)
 		return lang_refuse(v,
 			"${public.%s} has no value: trpsup.conf has no listener with protocols = "
 			"%s",
-			names[kind], names[kind]);
-	snprintf(out, size, "%u", l->paths->public_port[kind]);
+			trp_protocol_words[protocol], trp_protocol_words[protocol]);
+	snprintf(out, size, "%u", l->paths->public_port[protocol]);
 	return 0;
 }
 
@@ -114,7 +113,7 @@ static int value_of(
 	if (var == VAR_LIBEXEC && !l->paths->libexec)
 		return lang_refuse(v, "${libexec} has no value here");
 	if (var == VAR_PUBLIC_HTTP || var == VAR_PUBLIC_TLS)
-		return public_port(v, var == VAR_PUBLIC_HTTP ? ROUTE_HTTP : ROUTE_TLS, out, size);
+		return public_port(v, var == VAR_PUBLIC_HTTP ? TRP_PROTO_HTTP1 : TRP_PROTO_TLS, out, size);
 	if (var == VAR_RUNTIME)
 		snprintf(out, size, "/run/%s", p->id);
 	return 0;

@@ -216,13 +216,35 @@ static const char *check_owner(const struct stat *st)
 	return NULL;
 }
 
+/* What it said when it was read before. */
+static int load_again(const struct profile_sources *t, const char *path, struct lang_file *f, char *buf, ssize_t *ret_len)
+{
+	for (size_t i = 0; i < t->n; i++) {
+		if (strcmp(t->v[i].path, path) != 0 || t->v[i].len > LANG_FILE_MAX)
+			continue;
+		memcpy(buf, t->v[i].text, t->v[i].len);
+		f->ino = i + 1;
+		*ret_len = (ssize_t)t->v[i].len;
+		return 0;
+	}
+	return -ENOENT;
+}
+
+/* As much of it as there is room for; its length. */
+static ssize_t take_stand_in(const struct profile_stand_in *s, char *buf)
+{
+	memcpy(buf, s->text, s->len < LANG_FILE_MAX ? s->len : LANG_FILE_MAX);
+	return (ssize_t)s->len;
+}
+
 /* Opens path and takes its bytes. 0 with *ret_len < 0: refused, message written. */
-static int load_bytes(struct lang_file *f, const char *path, char *buf, ssize_t *ret_len)
+static int read_bytes(struct lang_file *f, const char *path, char *buf, ssize_t *ret_len)
 {
 	cleanup_close int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 	const char *why = NULL;
 	struct stat st = {0};
 	ssize_t n, len = 0;
+	const struct profile_stand_in *stand_in = f->lang->stand_in;
 
 	if (fd < 0 && errno == ENOENT)
 		return -ENOENT;
@@ -236,6 +258,8 @@ static int load_bytes(struct lang_file *f, const char *path, char *buf, ssize_t 
 		else if (n > 0)
 			len += n;
 	}
+	if (!why && stand_in && strcmp(path, stand_in->path) == 0)
+		len = take_stand_in(stand_in, buf);
 	if (!why && len > LANG_FILE_MAX)
 		why = "larger than 64 KiB";
 	f->lang->lost |= why != NULL;
@@ -245,6 +269,16 @@ static int load_bytes(struct lang_file *f, const char *path, char *buf, ssize_t 
 	f->ino = st.st_ino;
 	*ret_len = why ? -1 : len;
 	return 0;
+}
+
+static int load_bytes(struct lang_file *f, const char *path, char *buf, ssize_t *ret_len)
+{
+	struct lang *l = f->lang;
+	int r = l->source ? load_again(l->source, path, f, buf, ret_len) : read_bytes(f, path, buf, ret_len);
+
+	if (r == 0 && *ret_len >= 0 && l->copy)
+		r = profile_sources_add(l->copy, path, buf, (size_t)*ret_len, !f->parent);
+	return r;
 }
 
 /* Gives the file a number and a name that lives as long as the profile. */

@@ -17,6 +17,8 @@ extern const size_t config_n_keys;
 /* Words of enum profile_ready and the like, for status. */
 extern const char *const profile_ready_words[];
 extern const char *const profile_adapter_words[];
+extern const char *const profile_reload_words[];
+extern const char *const profile_over_rate_words[];
 extern const char *const profile_restart_words[];
 extern const char *const profile_balance_words[];
 extern const char *const profile_proxy_words[];

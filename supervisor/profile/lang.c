@@ -164,6 +164,23 @@ static int expand(const struct lang_value *v, const char *text, char **ret)
 	return *ret ? 0 : -ENOMEM;
 }
 
+/* The value as text, of which it can be told whether it has changed. text NULL: it is reset. */
+static int note(const struct lang_value *v, const char *text)
+{
+	char **at = v->key && v->lang->texts ? &v->lang->texts[v->key - v->lang->keys] : NULL;
+	bool adds = v->key && (v->key->kind == LANG_LIST || v->key->kind == LANG_LINES || v->continued);
+	char *joined;
+
+	if (!at || !v->where.file) /* of a fallback the table tells */
+		return 0;
+	joined = !text ? NULL : adds && *at ? trp_asprintf("%s\n%s", *at, text) : strdup(text);
+	if (text && !joined)
+		return -ENOMEM;
+	free(*at);
+	*at = joined;
+	return 0;
+}
+
 static int apply_text(struct lang_value *v, lang_parser parse, const char *text, void *base)
 {
 	cleanup_free char *expanded = NULL;
@@ -172,9 +189,18 @@ static int apply_text(struct lang_value *v, lang_parser parse, const char *text,
 	v->text = expanded;
 	if (r == 0)
 		r = parse(v, base);
+	if (r == 0)
+		r = note(v, expanded);
 	r = judge(v, r);
 	v->text = NULL;
 	return r;
+}
+
+static int note_words(const struct lang_value *v, const struct strv *words)
+{
+	cleanup_free char *text = words_join(words);
+
+	return text ? note(v, text) : -ENOMEM;
 }
 
 /* Split first, then expand: a variable's value never becomes two words. */
@@ -200,6 +226,8 @@ static int apply_words(struct lang_value *v, const char *text, void *base)
 	if (r == 0 && v->key->kind != LANG_LIST) {
 		v->words = &expanded;
 		r = v->key->parse(v, base);
+		if (r == 0)
+			r = note_words(v, &expanded);
 	}
 	strv_free(&words);
 	strv_free(&expanded);
@@ -224,6 +252,13 @@ static bool looks_like_key(const struct lang_file *f, const char *value)
 	return blank > 0 && lang_find_key(f->lang, f->section->name, word);
 }
 
+static int reset(const struct lang_value *v, void *base)
+{
+	int r = v->key->parse(v, base);
+
+	return r == 0 ? note(v, NULL) : r;
+}
+
 static void apply_row(struct lang_file *f, struct lang_value *v, const char *value)
 {
 	const struct lang_key *k = v->key;
@@ -245,7 +280,7 @@ static void apply_row(struct lang_file *f, struct lang_value *v, const char *val
 	if (!*value && k->kind == LANG_SCALAR)
 		lang_refuse(v, "has no value, expected %s", k->expects);
 	else if (!*value)
-		judge(v, k->parse(v, f->base));
+		judge(v, reset(v, f->base));
 	else if (k->kind == LANG_SCALAR)
 		apply_text(v, k->parse, value, f->base);
 	else
@@ -315,7 +350,8 @@ int lang_init(struct lang *l)
 
 	l->where = calloc(l->n_keys, sizeof(*l->where));
 	l->serial = calloc(l->n_keys, sizeof(*l->serial));
-	if (!l->where || !l->serial)
+	l->texts = calloc(l->n_keys, sizeof(*l->texts));
+	if (!l->where || !l->serial || !l->texts)
 		return -ENOMEM;
 	for (size_t i = 0; i < l->n_keys && r == 0; i++) {
 		const struct lang_section *s =
@@ -343,6 +379,10 @@ void lang_free(struct lang *l)
 {
 	free(l->where);
 	free(l->serial);
+	for (size_t i = 0; l->texts && i < l->n_keys; i++)
+		free(l->texts[i]);
+	free(l->texts);
+	l->texts = NULL;
 	strv_free(&l->files);
 	l->where = NULL;
 	l->serial = NULL;

@@ -16,7 +16,7 @@
 	49 /* bytes of a key or of a section's name; libinih cuts longer ones without a word */
 #define LANG_INCLUDE_MAX 8   /* files deep, the first one not counted */
 #define LANG_FILES_MAX   128 /* files of one profile, with all that they include */
-#define LANG_KEYS_MAX    64  /* rows of one table */
+#define LANG_KEYS_MAX    96  /* rows of one table */
 
 struct lang;
 struct lang_key;
@@ -51,7 +51,8 @@ struct lang_key {
 	const char *section, *name;
 	enum lang_kind kind;
 	lang_parser parse;
-	size_t offset;
+	size_t offset, size;
+	bool live; /* a new value counts for a service that runs; else when it is started the next time */
 	uint64_t min, max; /* for numbers; max 0 = no range */
 	const char *const
 		*words;       /* the words permitted, NULL-terminated, in the order of the enum */
@@ -78,8 +79,12 @@ struct lang {
 	void *base;                  /* what the sections fill */
 	struct profile_where *where; /* by row: the last assignment */
 	unsigned *serial;            /* by row: number of the file of the last assignment, 0 none */
+	char **texts;                /* by row: the value as written, expanded; NULL: none. Items of lists are on lines of their own */
 	unsigned n_files;            /* number of the newest file */
 	struct strv files;           /* every file read; messages point into it */
+	const struct profile_sources *source; /* instead of the files; NULL: they are read */
+	struct profile_sources *copy;  /* where what is read is put, or NULL */
+	const struct profile_stand_in *stand_in; /* NULL: none */
 	bool include;                /* "include = PATH" is part of this language */
 	bool oom;
 	bool lost;  /* lines could not be used: do not complain about what is missing */
@@ -139,3 +144,5 @@ struct profile_where lang_where(const struct lang *l, const char *section, const
  * next character as it is (in
  * "..." only before " and \). Returns 0, -ENOMEM, or -EINVAL with the reason in *why. */
 int words_split(const char *line, struct strv *ret, const char **why);
+/* A line that words_split() makes these words of, in fresh memory; NULL: no memory. */
+char *words_join(const struct strv *words);

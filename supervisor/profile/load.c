@@ -6,6 +6,7 @@
 #include "base/parse.h"
 #include "values.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -13,10 +14,10 @@ static void free_strings(struct profile *p)
 {
 	char *const strings[] = {p->service, p->name, p->instance, p->id, p->file, p->files_dir,
 		p->description, p->user, p->group, p->working_directory, p->root_directory,
-		p->suite};
-	struct strv *const lists[] = {&p->command, &p->targets, &p->requires, &p->after, &p->hosts,
+		p->pid_file, p->suite};
+	struct strv *const lists[] = {&p->command, &p->targets, &p->requires, &p->wants, &p->after, &p->conflicts, &p->members, &p->hosts,
 		&p->listeners, &p->packages, &p->host_files, &p->use, &p->state_at, &p->syscalls,
-		&p->allow_missing};
+		&p->exec_from, &p->allow_missing};
 
 	for (size_t i = 0; i < TRP_ARRAY_SIZE(strings); i++)
 		free(strings[i]);
@@ -52,8 +53,50 @@ void profile_free(struct profile *p)
 	free(p->env);
 	free(p->files);
 	free(p->host_where);
+	for (size_t i = 0; p->texts && i < profile_n_keys; i++)
+		free(p->texts[i]);
+	free(p->texts);
 	free(p->where);
+	profile_sources_free(&p->sources);
 	free(p);
+}
+
+int profile_sources_add(struct profile_sources *t, const char *path, const char *text, size_t len, bool own)
+{
+	struct profile_source *grown = reallocarray(t->v, t->n + 1, sizeof(*grown));
+
+	if (!grown)
+		return -ENOMEM;
+	t->v = grown;
+	t->v[t->n] = (struct profile_source){.path = strdup(path), .text = calloc(1, len + 1), .len = len, .own = own};
+	if (!t->v[t->n].path || !t->v[t->n].text) {
+		free(t->v[t->n].path);
+		free(t->v[t->n].text);
+		return -ENOMEM;
+	}
+	memcpy(t->v[t->n++].text, text, len);
+	return 0;
+}
+
+void profile_sources_free(struct profile_sources *t)
+{
+	while (t->n > 0) {
+		free(t->v[--t->n].path);
+		free(t->v[t->n].text);
+	}
+	free(t->v);
+	t->v = NULL;
+}
+
+/* FNV-1a: it tells changes by the administrator, not by an enemy. */
+static void set_hash(struct profile *p)
+{
+	uint64_t hash = 0xcbf29ce484222325u;
+
+	for (size_t i = 0; i < p->sources.n; i++)
+		for (size_t j = 0; j <= p->sources.v[i].len; j++) /* with the NUL: where one ends is part of it */
+			hash = (hash ^ (unsigned char)p->sources.v[i].text[j]) * 0x100000001b3u;
+	snprintf(p->text_hash, sizeof(p->text_hash), "%016llx", (unsigned long long)hash);
 }
 
 /* "blog@chess" -> name blog, instance chess, id blog-chess */
@@ -103,9 +146,11 @@ static int begin(struct profile_loading *l, const char *service, const char *fil
 		.errors = l->errors,
 		.base = l->p,
 		.include = true,
+		.stand_in = l->paths->stand_in,
 		.user = l,
 		.expand = expand_variables,
 		.free_continued = value_env_continued,
+		.copy = &l->p->sources,
 	};
 	r = set_names(l->p, service, file);
 	if (r == 0)
@@ -128,6 +173,7 @@ static int finish(struct profile_loading *l, int r, size_t before, struct profil
 		r = lang_finish(&l->lang);
 	if (r == 0) {
 		p->where = trp_steal_ptr(&l->lang.where);
+		p->texts = trp_steal_ptr(&l->lang.texts);
 		p->files = trp_steal_ptr(&l->lang.files.v);
 		if (p->packages.n > 0)
 			qsort(p->packages.v, p->packages.n, sizeof(*p->packages.v), compare);
@@ -141,10 +187,12 @@ static int finish(struct profile_loading *l, int r, size_t before, struct profil
 	}
 	l->lang.files.n = l->lang.files.v ? l->lang.files.n : 0;
 	lang_free(&l->lang);
-	if (r < 0)
+	if (r < 0) {
 		profile_free(p);
-	else
+	} else {
+		set_hash(p);
 		*ret = p;
+	}
 	return r;
 }
 
@@ -170,6 +218,18 @@ static int read_found(struct profile_loading *l, const char *path)
 	profile_error(l->errors, path, 0, NULL, "a link to a file that does not exist");
 	l->lang.lost = true;
 	return 0;
+}
+
+static int read_again(struct profile_loading *l, const struct profile_sources *texts)
+{
+	int r = 0;
+
+	l->lang.source = texts;
+	for (size_t i = 0; i < texts->n && r == 0; i++)
+		if (texts->v[i].own)
+			r = lang_read(&l->lang, texts->v[i].path);
+	l->lang.source = NULL;
+	return r;
 }
 
 static int read_all(struct profile_loading *l, const char *service)
@@ -207,6 +267,22 @@ int profile_load(const struct profile_paths *paths, const char *service, struct 
 		r = read_all(&l, service);
 	if (r < 0 && r != -ENOMEM)
 		profile_error(errors, file, 0, NULL, "%s", strerror(-r));
+	r = finish(&l, r, before, ret);
+	return r < 0 && r != -ENOMEM ? -EINVAL : r;
+}
+
+int profile_load_again(const struct profile_paths *paths, const char *service, const struct profile_sources *texts, struct profile **ret,
+	struct profile_errors *errors)
+{
+	struct profile_loading l = {.paths = paths, .errors = errors};
+	size_t before = errors->n;
+	int r;
+
+	if (texts->n == 0 || !trp_valid_service_name(service))
+		return -EINVAL;
+	r = begin(&l, service, texts->v[0].path);
+	if (r == 0)
+		r = read_again(&l, texts);
 	r = finish(&l, r, before, ret);
 	return r < 0 && r != -ENOMEM ? -EINVAL : r;
 }

@@ -33,6 +33,8 @@ struct profile_where expand_used(const struct profile_loading *l, const char *na
 void check_profile(const struct profile_loading *l);
 /* relay.c: the keys of [relay] and those that contradict them */
 void check_relay(const struct profile_loading *l);
+/* ... and with adapter = loopback, to which some of [relay] applies */
+void check_loopback(const struct profile_loading *l);
 /* Gives a checked profile with adapter = relay its program and its empty root. */
 int relay_complete(const struct profile_loading *l);
 /* check_exec.c: do the programs exist? */

@@ -6,7 +6,9 @@
  * A profile is applied whole or not at all: profile_load() returns it complete or reports every error that it found. */
 #pragma once
 
+#include "base/protocol.h"
 #include "base/util.h"
+#include "sandbox/cgroup.h"
 #include <sys/types.h>
 
 /* A list of words or lines; NULL-terminated so that it can be used as an argv. */
@@ -28,14 +30,18 @@ enum profile_ready {
 	READY_NOTIFY, /* sd_notify(3) READY=1 */
 	READY_EXIT,   /* a one-shot: it exited 0 */
 };
+enum profile_reload { RELOAD_SIGNAL, RELOAD_NOTIFY };
+enum profile_over_rate { PROFILE_LOG_WAIT, PROFILE_LOG_DROP };
 enum profile_restart { RESTART_ON_FAILURE, RESTART_ALWAYS, RESTART_NO };
-enum profile_adapter { ADAPTER_AUTO, ADAPTER_PRELOAD, ADAPTER_NOTIFY, ADAPTER_NATIVE, ADAPTER_RELAY, ADAPTER_NONE };
+enum profile_start { START_NOW, START_ON_DEMAND };
+enum profile_overlap { OVERLAP_YES, OVERLAP_ALWAYS, OVERLAP_NO };
+enum profile_adapter { ADAPTER_AUTO, ADAPTER_PRELOAD, ADAPTER_NOTIFY, ADAPTER_NATIVE, ADAPTER_RELAY, ADAPTER_NONE, ADAPTER_LOOPBACK };
 enum profile_root { ROOT_HOST, ROOT_PACKAGES, ROOT_DIRECTORY, ROOT_NONE };
 
-/* bind = SOURCE TARGET [rw] [noexec] [optional] */
+/* bind = SOURCE TARGET [rw] [exec] [noexec] [optional] */
 struct profile_bind {
 	char *source, *target;
-	bool writable, noexec, optional;
+	bool writable, exec, noexec, optional; /* noexec is the default with rw; exec: it was asked for */
 	struct profile_where where;
 };
 
@@ -47,14 +53,23 @@ struct profile_secret {
 	struct profile_where where;
 };
 
-enum profile_route_kind { ROUTE_HTTP, ROUTE_TLS, ROUTE_KINDS };
-
 struct profile_env {
 	char *name, *value;
 	struct profile_where where;
 };
 
 #define PROFILE_TARGETS_MAX 64 /* as many as trp-relay takes */
+
+/* The files of a profile as they were read, in that order. */
+struct profile_source {
+	char *path, *text; /* NUL-terminated, len without it */
+	size_t len;
+	bool own; /* found by its name, not included by another */
+};
+struct profile_sources {
+	struct profile_source *v;
+	size_t n;
+};
 
 struct profile {
 	char *service;  /* full name: "wordpress", "wordpress@blog" */
@@ -72,28 +87,48 @@ struct profile {
 	struct profile_where *setup_where; /* of each in setup */
 	char *user;          /* inside: a name of the root's /etc/passwd or a number. Default "1000" */
 	char *group;         /* default: the user's, or the same number */
-	struct strv requires, after;
+	struct strv requires, wants, after, conflicts;
 	unsigned ready;   /* enum profile_ready */
 	unsigned adapter; /* enum profile_adapter */
 	unsigned restart; /* enum profile_restart */
-	uint64_t start_timeout_ms, stop_timeout_ms; /* default 90 s, 20 s */
+	unsigned reload;  /* enum profile_reload */
+	uint64_t start_timeout_ms, stop_timeout_ms, reload_timeout_ms; /* default 90 s, 20 s, 90 s */
+	unsigned start;    /* enum profile_start */
+	uint64_t idle_stop_ms; /* on demand: unused for so long it is stopped; default 10 min, 0: never */
+	unsigned overlap;  /* enum profile_overlap */
+	uint64_t drain_ms; /* how long one that was replaced may finish with its clients; default 60 s */
+	uint64_t timeout_extension_ms; /* how much later it may make them itself; default 5 min */
+	uint64_t watchdog_ms; /* a sign of life must come within this; 0: none need come */
 	uint64_t restart_delay_ms, restart_delay_max_ms; /* default 100 ms, 30 s; doubles each time */
 	uint64_t start_limit_burst, start_limit_ms; /* default 8 failed starts in 120 s, then failed for good; 0 = never */
 	int stop_signal, reload_signal; /* default TERM, HUP */
 	char *working_directory;
 	uint64_t log_size; /* bytes of one log file before it is rotated; default 4M */
 	uint64_t log_files; /* rotated files kept; default 3 */
+	uint64_t log_age_ms;  /* ... or when its first line is so old; 0: no matter how old */
+	uint64_t log_keep_ms; /* rotated files are kept so long; 0: no matter how long */
+	uint64_t log_total;   /* bytes of all files; UINT64_MAX: no other bound */
+	bool log_compress;    /* rotated files; default yes */
+	unsigned log_over_rate; /* enum profile_over_rate */
+	uint64_t log_rate, log_burst; /* bytes taken in a second, and at once; default 4M, 16M */
+	char *pid_file; /* the main process is the one whose id it names; NULL: the command itself */
 
 	/* [route] */
 	struct strv hosts; /* canonical names, wildcards as "*.example.org" */
 	bool share; /* instances of this profile may have the same names; clients are spread over them */
 	bool default_route; /* also gets what no other name matches */
-	uint16_t port[ROUTE_KINDS]; /* upstream port for that protocol, 0: not served */
+	bool plain_http; /* its names are not sent to https where a listener does that */
+	uint16_t port[TRP_PROTO_COUNT]; /* upstream port for that protocol, 0: not served */
 	struct strv listeners; /* names of listeners in trpsup.conf; empty: all that carry the protocol */
+	uint64_t route_interval_ns; /* rate: the time for one client; 0: no limit */
+	uint64_t route_burst;       /* 0: not set */
+	uint64_t max_connections;   /* 0: no limit */
+	uint64_t queue;             /* clients that may wait to be accepted; 0: not set */
+	uint64_t hold_ms;           /* how long one may wait while it is not up; 0: not at all */
 	struct profile_where hosts_where; /* the first of them */
 	struct profile_where *host_where; /* of each in hosts */
 
-	/* [relay]: adapter = relay */
+	/* [relay]: adapter = relay; some for adapter = loopback too */
 	struct strv targets; /* "ADDRESS:PORT" or "ADDRESS" (the route's port), as trp_parse_endpoint() reads them */
 	unsigned balance;        /* index in profile_balance_words */
 	unsigned proxy_protocol; /* in profile_proxy_words */
@@ -116,12 +151,22 @@ struct profile {
 	struct strv state_at; /* further paths inside at which the state directory's subdirectory is shown:
 				 "SUBDIR:/absolute/path", e.g. "lib:/var/lib/mysql" */
 	struct strv syscalls; /* seccomp words; default "@default" */
-	struct strv allow_missing; /* controls that the host may lack: "landlock" "cgroup" */
+	struct strv exec_from; /* writable places that are not noexec: "state" "tmp" "run" "shm" "memfd" */
+	bool user_namespaces; /* it may make namespaces of its own; default no */
+	bool memory_deny_write_execute; /* no memory that is or was writable becomes executable; default no */
+	struct strv allow_missing; /* controls that the host may lack: "landlock" "cgroup" "cgroup-bpf" */
 	uint64_t tmp_size; /* default 64M */
 
 	/* [limits] */
 	uint64_t limit_processes, limit_memory, limit_cpu_permille; /* default 512, 1G, unlimited */
+	uint64_t limit_state_size; /* default unlimited */
+	uint64_t limit_cpu_weight; /* default 100 */
+	uint64_t limit_io[CGROUP_IO_LIMITS]; /* default unlimited; the weight 0: not asked for */
+	uint64_t limit_locked; /* default 8M */
 	uint64_t limit_open_files, limit_file_size; /* default 8192, unlimited */
+
+	/* [group]: it stands for these, and has nothing else */
+	struct strv members;
 
 	/* [environment] */
 	struct profile_env *env;
@@ -129,6 +174,9 @@ struct profile {
 
 	/* Where each scalar was set, for late messages: indexed by the row number in the key table. */
 	struct profile_where *where;
+	char **texts; /* ... and its value as written, expanded; NULL: none. Items of lists are on lines of their own */
+	char text_hash[17]; /* of their text as it was when they were read */
+	struct profile_sources sources; /* their text, until who keeps it has taken it */
 	char **files; /* every file read, for reload and messages; NULL-terminated */
 };
 
@@ -142,13 +190,21 @@ void profile_error(struct profile_errors *e, const char *file, unsigned line, co
 	TRP_PRINTF(5, 6);
 void profile_errors_free(struct profile_errors *e);
 
+/* What a file would contain that is being changed: it is there, and this is read instead of it. */
+struct profile_stand_in {
+	const char *path; /* as lookup makes it of its directory */
+	const char *text;
+	size_t len;
+};
+
 /* Directories of profiles, the first that has NAME.ini (or NAME@INSTANCE.ini) wins; NAME.ini.d/ drop-ins are read from all of
- * them, in the order of their file names. public_port[kind]: value of ${public.http} and ${public.tls}, 0 if no listener. */
+ * them, in the order of their file names. public_port[protocol]: value of ${public.http} and ${public.tls}, 0 if no listener. */
 struct profile_paths {
 	const char *const *dirs;
 	size_t n_dirs;
-	uint16_t public_port[ROUTE_KINDS];
+	uint16_t public_port[TRP_PROTO_COUNT];
 	const char *libexec; /* ${libexec}: directory of trp-hello and friends */
+	const struct profile_stand_in *stand_in; /* NULL: none */
 };
 
 /* Loads and checks one service's profile. 0 and a profile, or -EINVAL with at least one error, or -ENOENT (no such profile;
@@ -156,13 +212,34 @@ struct profile_paths {
 int profile_load(const struct profile_paths *paths, const char *service, struct profile **ret, struct profile_errors *errors);
 void profile_free(struct profile *p);
 
-/* What can only be seen across profiles: two owners of one (listener, protocol, name), requires of something that
- * does not exist, cycles. 0 or -EINVAL with errors that name both files. */
+/* The same profile again, from what its files said, whatever they say now. */
+int profile_load_again(const struct profile_paths *paths, const char *service, const struct profile_sources *texts, struct profile **ret,
+	struct profile_errors *errors);
+int profile_sources_add(struct profile_sources *t, const char *path, const char *text, size_t len, bool own);
+void profile_sources_free(struct profile_sources *t);
+
+/* What can only be seen across profiles: two owners of one (listener, protocol, name), requires, wants and members that
+ * do not exist, cycles (all of each is named). 0 or -EINVAL with errors that name both files. */
 int profile_check_set(struct profile *const *set, size_t n, struct profile_errors *errors);
+
+/* What differs between two of one service, as "key" or "key in [section]" where that could be another's: ret_live what can be put in force
+ * while it runs (profile_take_live()), ret_restart the rest. 0 or -ENOMEM. */
+int profile_diff(const struct profile *a, const struct profile *b, struct strv *ret_live, struct strv *ret_restart);
+/* Exchanges these keys (of profile_diff()'s ret_live). from is then what p was, in that; it is good for nothing else. -ENOMEM: nothing was done. */
+int profile_take_live(struct profile *p, struct profile *from, const struct strv *keys);
+/* Is key of section put in force while the service runs? */
+bool profile_key_is_live(const char *section, const char *key);
 
 /* Names of all profiles in the directories (templates too), sorted. */
 int profile_list(const struct profile_paths *paths, struct strv *ret);
 
+/* Has it a port for any protocol? */
+bool profile_is_routed(const struct profile *p);
+/* The i-th name whose clients it gets by this protocol ("": those that no name matches), NULL behind the last. A
+ * protocol without names has "" alone: its clients of a listener have one owner. */
+const char *profile_route_name(const struct profile *p, enum trp_protocol protocol, size_t i);
+
 void strv_free(struct strv *s);
 int strv_push(struct strv *s, const char *word);
+int strv_push_format(struct strv *s, const char *fmt, ...) TRP_PRINTF(2, 3);
 bool strv_has(const struct strv *s, const char *word);

@@ -10,10 +10,12 @@ static const struct {
 	const char *section, *key;
 } meaningless[] = {
 	{"service", "command"}, {"service", "setup"}, {"service", "user"}, {"service", "group"},
-	{"service", "working-directory"}, {"service", "reload-signal"}, {"sandbox", "root"},
+	{"service", "working-directory"}, {"service", "reload-signal"}, {"service", "pid-file"},
+	{"sandbox", "root"},
 	{"sandbox", "packages"}, {"sandbox", "suite"}, {"sandbox", "host-files"},
 	{"sandbox", "bind"}, {"sandbox", "secret"}, {"sandbox", "publish"}, {"sandbox", "use"},
 	{"sandbox", "state"}, {"sandbox", "state-at"}, {"sandbox", "syscalls"},
+	{"sandbox", "exec-from"}, {"sandbox", "memory-deny-write-execute"}, {"sandbox", "user-namespaces"},
 	{"sandbox", "tmp-size"}, {"limits", "file-size"},
 };
 
@@ -53,7 +55,7 @@ void check_relay(const struct profile_loading *l)
 			"'relay' needs target = ADDRESS:PORT in [relay]");
 	else if (p->targets.n == 0 && l->errors->n == 0)
 		complain(l, "relay", "target", "was reset and not given again");
-	if (!p->port[ROUTE_HTTP] && !p->port[ROUTE_TLS] && l->errors->n == 0)
+	if (!profile_is_routed(p) && l->errors->n == 0)
 		complain(l, "service", "adapter", "'relay' needs http or tls in [route]");
 	check_targets(l);
 	if (p->ready == READY_NOTIFY)
@@ -65,6 +67,19 @@ void check_relay(const struct profile_loading *l)
 	for (size_t i = 0; i < p->n_env; i++)
 		profile_error(l->errors, p->env[i].where.file, p->env[i].where.line, p->env[i].name,
 			"has no effect with adapter = relay: it has no program of its own");
+}
+
+void check_loopback(const struct profile_loading *l)
+{
+	static const char *const of_targets[] = {"target", "balance", "health-interval", "health-failures"};
+	const struct profile *p = l->p;
+
+	if (!profile_is_routed(p) && l->errors->n == 0)
+		complain(l, "service", "adapter", "'loopback' needs http or tls in [route]");
+	for (size_t i = 0; i < TRP_ARRAY_SIZE(of_targets); i++)
+		if (profile_where(p, "relay", of_targets[i]).line)
+			complain(l, "relay", of_targets[i],
+				"has no effect with adapter = loopback: the clients go to the service's own program");
 }
 
 int relay_complete(const struct profile_loading *l)

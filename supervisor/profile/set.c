@@ -6,8 +6,6 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char *const route_words[] = {[ROUTE_HTTP] = "http", [ROUTE_TLS] = "tls"};
-
 /* Do both listen to clients of one listener? An empty list is all of them. */
 static bool share_listener(const struct profile *a, const struct profile *b)
 {
@@ -19,13 +17,26 @@ static bool share_listener(const struct profile *a, const struct profile *b)
 	return false;
 }
 
-/* A protocol that both serve for some listener, NULL if there is none. */
+/* A protocol with names that both serve for some listener, NULL if there is none. */
 static const char *share_protocol(const struct profile *a, const struct profile *b)
 {
-	for (size_t k = 0; k < ROUTE_KINDS; k++)
-		if (a->port[k] && b->port[k] && share_listener(a, b))
-			return route_words[k];
+	for (int k = 0; k < TRP_PROTO_COUNT; k++)
+		if (trp_protocol_has_names((enum trp_protocol)k) && a->port[k] && b->port[k] && share_listener(a, b))
+			return trp_protocol_words[k];
 	return NULL;
+}
+
+static void check_nameless(const struct profile *a, const struct profile *b, struct profile_errors *errors)
+{
+	for (int k = 0; k < TRP_PROTO_COUNT; k++) {
+		const char *word = trp_protocol_words[k];
+		struct profile_where wa = profile_where(a, "route", word), wb = profile_where(b, "route", word);
+		if (!trp_protocol_has_names((enum trp_protocol)k) && a->port[k] && b->port[k] && share_listener(a, b))
+			profile_error(errors, wb.file, wb.line, word,
+				"%s claims it, but %s has it already at %s:%u; a protocol without host names has one owner "
+				"for each listener (listener = NAME tells them apart)",
+				b->service, a->service, wa.file, wa.line);
+	}
 }
 
 static bool same_words(const struct strv *a, const struct strv *b)
@@ -41,7 +52,7 @@ static void check_shared(const struct profile *a, const struct profile *b, struc
 {
 	struct profile_where w = profile_where(b, "route", "share");
 
-	for (size_t k = 0; k < ROUTE_KINDS; k++)
+	for (size_t k = 0; k < TRP_PROTO_COUNT; k++)
 		if (!a->port[k] != !b->port[k] || a->default_route != b->default_route ||
 			!same_words(&a->hosts, &b->hosts) || !same_words(&a->listeners, &b->listeners)) {
 			profile_error(errors, w.file, w.line, "share",
@@ -61,6 +72,7 @@ static void check_hosts(
 		check_shared(a, b, errors);
 		return;
 	}
+	check_nameless(a, b, errors);
 	if (!protocol)
 		return;
 	for (size_t i = 0; i < b->hosts.n; i++)
@@ -90,32 +102,44 @@ static size_t find(struct profile *const *set, size_t n, const char *service)
 	return i;
 }
 
-static int check_requires(struct profile *const *set, size_t n, const struct profile *p,
-	struct profile_errors *errors)
+/* Do the services exist that p names by this key? groups: may they be groups? */
+static int check_named(struct profile *const *set, size_t n, const struct profile *p, const char *section, const char *key,
+	const struct strv *words, bool groups, struct profile_errors *errors)
 {
 	cleanup_free const char **names = calloc(n, sizeof(*names));
-	struct profile_where w = profile_where(p, "service", "requires");
+	struct profile_where w = profile_where(p, section, key);
 
 	if (!names)
 		return -ENOMEM;
 	for (size_t i = 0; i < n; i++)
 		names[i] = set[i]->service;
-	for (size_t i = 0; i < p->requires.n; i++) {
-		const char *word = p->requires.v[i], *near;
-		if (find(set, n, word) < n)
+	for (size_t i = 0; i < words->n; i++) {
+		const char *word = words->v[i], *near;
+		size_t at = find(set, n, word);
+		if (at < n && (groups || set[at]->members.n == 0))
 			continue;
-		near = trp_nearest(word, names, n);
-		if (near && strcmp(near, p->service) != 0)
-			profile_error(errors, w.file, w.line, "requires",
+		near = at < n ? NULL : trp_nearest(word, names, n);
+		if (at < n)
+			profile_error(errors, w.file, w.line, key, "'%s' is a group, expected its members", word);
+		else if (near && strcmp(near, p->service) != 0)
+			profile_error(errors, w.file, w.line, key,
 				"there is no service '%s'; did you mean '%s'?", word, near);
 		else
-			profile_error(errors, w.file, w.line, "requires",
-				"there is no service '%s'", word);
+			profile_error(errors, w.file, w.line, key, "there is no service '%s'", word);
 	}
 	return 0;
 }
 
-/* A walk along requires and after, for cycles. */
+static int check_names(struct profile *const *set, size_t n, const struct profile *p, struct profile_errors *errors)
+{
+	int r = check_named(set, n, p, "service", "requires", &p->requires, false, errors);
+
+	if (r == 0)
+		r = check_named(set, n, p, "service", "wants", &p->wants, false, errors);
+	return r == 0 ? check_named(set, n, p, "group", "members", &p->members, true, errors) : r;
+}
+
+/* A walk along requires and after, and along the members of groups, for cycles. */
 struct walk {
 	struct profile *const *set;
 	size_t n;
@@ -142,6 +166,11 @@ static void report_cycle(struct walk *k, size_t to)
 	fprintf(f, "%s", p->service);
 	if (fclose(f) != 0)
 		return;
+	if (p->members.n > 0) {
+		w = profile_where(p, "group", "members");
+		profile_error(k->errors, w.file, w.line, "members", "the groups contain each other in a circle: %s", text);
+		return;
+	}
 	w = profile_where(p, "service", p->requires.n ? "requires" : "after");
 	profile_error(k->errors, w.file, w.line, p->requires.n ? "requires" : "after",
 		"the services wait for each other in a circle: %s", text);
@@ -150,7 +179,7 @@ static void report_cycle(struct walk *k, size_t to)
 static void walk(struct walk *k, size_t at)
 {
 	const struct profile *p = k->set[at];
-	const struct strv *const lists[] = {&p->requires, &p->after};
+	const struct strv *const lists[] = {&p->requires, &p->after, &p->members};
 
 	k->state[at] = 1;
 	k->path[k->depth++] = at;
@@ -180,7 +209,7 @@ int profile_check_set(struct profile *const *set, size_t n, struct profile_error
 	for (size_t i = 0; i < n; i++) {
 		for (size_t j = 0; j < i; j++)
 			check_hosts(set[j], set[i], errors);
-		if (check_requires(set, n, set[i], errors) < 0)
+		if (check_names(set, n, set[i], errors) < 0)
 			return -ENOMEM;
 	}
 	for (size_t i = 0; i < n; i++)

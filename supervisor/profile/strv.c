@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 #include "profile.h"
 
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -27,6 +29,22 @@ int strv_push(struct strv *s, const char *word)
 	s->v[s->n++] = trp_steal_ptr(&copy);
 	s->v[s->n] = NULL;
 	return 0;
+}
+
+int strv_push_format(struct strv *s, const char *fmt, ...)
+{
+	cleanup_free char *text = NULL;
+	va_list ap;
+	int n;
+
+	va_start(ap, fmt);
+	n = vasprintf(&text, fmt, ap);
+	va_end(ap);
+	if (n < 0) {
+		text = NULL;
+		return -ENOMEM;
+	}
+	return strv_push(s, text);
 }
 
 bool strv_has(const struct strv *s, const char *word)

@@ -115,6 +115,14 @@ int value_duration(const struct lang_value *v, void *base)
 	return set_number(v, base, r, ms);
 }
 
+int value_rate(const struct lang_value *v, void *base)
+{
+	uint64_t interval_ns = 0;
+	int r = strcmp(v->text, "unlimited") == 0 ? 0 : trp_parse_rate(v->text, &interval_ns);
+
+	return set_number(v, base, r, interval_ns);
+}
+
 int value_port(const struct lang_value *v, void *base)
 {
 	return trp_parse_port(v->text, field(v, base));

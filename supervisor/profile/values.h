@@ -17,6 +17,7 @@ int value_number(const struct lang_value *v,
 int value_size(const struct lang_value *v, void *base);     /* uint64_t bytes; the same */
 int value_percent(const struct lang_value *v, void *base);  /* uint64_t permille; the same */
 int value_duration(const struct lang_value *v, void *base); /* uint64_t milliseconds */
+int value_rate(const struct lang_value *v, void *base);     /* uint64_t: nanoseconds for one; 0: "unlimited" */
 int value_port(const struct lang_value *v, void *base);     /* uint16_t */
 int value_signal(const struct lang_value *v, void *base);   /* int */
 int value_command(const struct lang_value *v, void *base);  /* struct strv, LANG_LINE */
@@ -26,6 +27,9 @@ int value_names(
 int value_paths(const struct lang_value *v, void *base);  /* struct strv of absolute paths */
 int value_listed(const struct lang_value *v, void *base); /* struct strv of key->words */
 bool value_is_path(const char *text);
+
+/* host.c: what the routes have for this name. 0 or a lang_parser's error */
+int value_canonical_host(const struct lang_value *v, char ret[254]);
 
 /* values_profile.c: base is a struct profile */
 int value_user(const struct lang_value *v, void *base);

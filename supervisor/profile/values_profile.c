@@ -111,13 +111,15 @@ int value_host(const struct lang_value *v, void *base)
 	struct profile *p = base;
 	struct profile_where *wheres;
 	char host[254];
+	int r;
 
 	if (!v->text) {
 		strv_free(&p->hosts);
 		return 0;
 	}
-	if (trp_canonical_host(v->text, true, host) < 0)
-		return -EINVAL;
+	r = value_canonical_host(v, host);
+	if (r < 0)
+		return r;
 	for (size_t i = 0; i < p->hosts.n; i++)
 		if (strcmp(p->hosts.v[i], host) == 0)
 			return lang_refuse(v, "'%s' is given twice, first at %s:%u", host,
@@ -189,11 +191,9 @@ static const char *reserved_target(const char *path)
 {
 	static const char *const dirs[] = {"/proc", "/dev", "/trp", "/sys"};
 
-	for (size_t i = 0; i < TRP_ARRAY_SIZE(dirs); i++) {
-		size_t len = strlen(dirs[i]);
-		if (strncmp(path, dirs[i], len) == 0 && (path[len] == '/' || !path[len]))
+	for (size_t i = 0; i < TRP_ARRAY_SIZE(dirs); i++)
+		if (trp_path_within(path, dirs[i]))
 			return dirs[i];
-	}
 	return strcmp(path, "/") == 0 ? "/" : NULL;
 }
 
@@ -211,8 +211,8 @@ static int check_target(const struct lang_value *v, const char *target)
 
 static int bind_option(const struct lang_value *v, struct profile_bind *b, const char *word)
 {
-	static const char *const words[] = {"rw", "noexec", "optional"};
-	bool *const flags[] = {&b->writable, &b->noexec, &b->optional};
+	static const char *const words[] = {"rw", "exec", "noexec", "optional"};
+	bool *const flags[] = {&b->writable, &b->exec, &b->noexec, &b->optional};
 	const char *near = trp_nearest(word, words, TRP_ARRAY_SIZE(words));
 
 	for (size_t i = 0; i < TRP_ARRAY_SIZE(words); i++)
@@ -222,9 +222,9 @@ static int bind_option(const struct lang_value *v, struct profile_bind *b, const
 		}
 	if (near)
 		return lang_refuse(v,
-			"'%s' is not valid, expected rw, noexec or optional; did you mean '%s'?",
+			"'%s' is not valid, expected rw, exec, noexec or optional; did you mean '%s'?",
 			word, near);
-	return lang_refuse(v, "'%s' is not valid, expected rw, noexec or optional", word);
+	return lang_refuse(v, "'%s' is not valid, expected rw, exec, noexec or optional", word);
 }
 
 static int parse_bind(const struct lang_value *v, struct profile_bind *b)
@@ -240,6 +240,9 @@ static int parse_bind(const struct lang_value *v, struct profile_bind *b)
 	r = check_target(v, w->v[1]);
 	for (size_t i = 2; i < w->n && r == 0; i++)
 		r = bind_option(v, b, w->v[i]);
+	if (r == 0 && b->exec && b->noexec)
+		return lang_refuse(v, "exec and noexec contradict each other");
+	b->noexec |= b->writable && !b->exec;
 	return r;
 }
 

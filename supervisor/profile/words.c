@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "lang.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* One word at *p, unquoted into out (as large as the rest of the line). */
@@ -56,4 +57,40 @@ int words_split(const char *line, struct strv *ret, const char **why)
 	}
 	*ret = words;
 	return 0;
+}
+
+static bool is_plain(const char *word)
+{
+	return *word && !word[strcspn(word, " \t'\"\\;#")];
+}
+
+char *words_join(const struct strv *words)
+{
+	char *text = NULL;
+	size_t size;
+	FILE *f = open_memstream(&text, &size);
+
+	if (!f)
+		return NULL;
+	for (size_t i = 0; i < words->n; i++) {
+		const char *word = words->v[i];
+		if (i > 0)
+			fputc(' ', f);
+		if (is_plain(word)) {
+			fputs(word, f);
+			continue;
+		}
+		fputc('"', f);
+		for (; *word; word++) {
+			if (*word == '"' || *word == '\\')
+				fputc('\\', f);
+			fputc(*word, f);
+		}
+		fputc('"', f);
+	}
+	if (fclose(f) != 0) {
+		free(text);
+		return NULL;
+	}
+	return text;
 }

@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: ISC */
+/* ahead.h: what the next start of a service can take, made when there is time. Never woken while nothing is started. */
+#pragma once
+
+#include "supervisor/daemon.h"
+
+void ahead_init(struct daemon *d);
+/* Something was started and has taken it. */
+void ahead_again(struct daemon *d);
+void ahead_stop(struct daemon *d);

@@ -1,0 +1,417 @@
+/* SPDX-License-Identifier: ISC */
+#include "supervisor/exec.h"
+#include "base/io.h"
+#include "base/log.h"
+#include "sandbox/enter.h"
+#include "supervisor/box/box.h"
+#include "supervisor/box/users.h"
+#include "supervisor/launch.h"
+#include "supervisor/reap.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#define EXECS_MAX 64 /* of all services, at a time */
+#define ENV_MAX   1024
+#define KEPT_AS   "exec"
+
+/* What a shell says when it cannot execute a command. */
+enum { CODE_NOT_EXECUTABLE = 126, CODE_NOT_FOUND = 127 };
+
+struct exec {
+	struct exec *next;
+	struct daemon *d;
+	char *service;
+	uint32_t number;           /* under which the keeper has it */
+	struct control_call *call; /* NULL: its client has left */
+	struct box *box;           /* until it is admitted */
+	struct sandbox_spec spec;
+	const char *envp[ENV_MAX];
+	char *term;
+	const struct seccomp_filter *filter; /* of its own, or NULL: the service's */
+	struct sandbox_entry entry;
+	ev_io on_sync, on_status, on_end;
+	bool terminal, input, said;
+	int ends[3]; /* for the client: the terminal; or standard input, output, error */
+	struct sandbox_failure failure;
+};
+
+static uint32_t last_number;
+
+static void let_go_box(struct exec *e)
+{
+	box_free(e->box);
+	e->box = NULL;
+	seccomp_unshare(&e->filter);
+}
+
+static void exec_free(struct exec *e)
+{
+	struct ev_loop *loop = e->d->loop;
+
+	for (struct exec **p = &e->d->execs; *p; p = &(*p)->next)
+		if (*p == e) {
+			*p = e->next;
+			break;
+		}
+	ev_io_stop(loop, &e->on_sync);
+	ev_io_stop(loop, &e->on_status);
+	ev_io_stop(loop, &e->on_end);
+	if (e->call)
+		control_on_gone(e->call, NULL, NULL);
+	keep_drop(e->d->keep, e->service, KEPT_AS, e->number);
+	trp_close(&e->entry.child.pidfd);
+	trp_close(&e->entry.child.status_fd);
+	trp_close(&e->entry.sync_fd);
+	for (size_t i = 0; i < TRP_ARRAY_SIZE(e->ends); i++)
+		trp_close(&e->ends[i]);
+	let_go_box(e);
+	free(e->service);
+	free(e->term);
+	free(e);
+}
+
+/* As a terminal that is closed. What ignores that goes on until the service ends. */
+static void on_gone(void *data)
+{
+	struct exec *e = data;
+
+	e->call = NULL;
+	reap_kill(e->entry.child.pidfd, SIGHUP);
+}
+
+/* It runs: the client gets what leads to it. */
+static void say_running(struct exec *e)
+{
+	int fds[CONTROL_FDS_MAX] = {e->entry.child.pidfd};
+	json_t *names = json_pack("[s]", "process");
+	size_t n = 1;
+
+	for (size_t i = 0; i < TRP_ARRAY_SIZE(e->ends); i++) {
+		static const char *const words[] = {"stdin", "stdout", "stderr"};
+		if (e->ends[i] < 0)
+			continue;
+		fds[n++] = e->ends[i];
+		json_array_append_new(names, json_string(e->terminal ? "terminal" : words[i]));
+	}
+	e->said = true;
+	if (e->call)
+		control_reply_fds(e->call, json_pack("{s:i,s:o}", "pid", (int)e->entry.child.pid, "descriptors", names), true, fds, n);
+	else
+		json_decref(names);
+	for (size_t i = 0; i < TRP_ARRAY_SIZE(e->ends); i++)
+		trp_close(&e->ends[i]);
+}
+
+static void read_status(struct exec *e)
+{
+	struct sandbox_failure failure;
+	ssize_t n;
+
+	if (e->entry.child.status_fd < 0)
+		return;
+	n = read(e->entry.child.status_fd, &failure, sizeof(failure));
+	if (n < 0)
+		return;
+	ev_io_stop(e->d->loop, &e->on_status);
+	trp_close(&e->entry.child.status_fd);
+	if (n == sizeof(failure))
+		e->failure = failure;
+	else if (e->failure.stage == SANDBOX_STAGE_NONE && !e->box)
+		say_running(e);
+}
+
+static void on_status(struct ev_loop *loop, ev_io *w, int events)
+{
+	(void)loop, (void)events;
+	read_status(w->data);
+}
+
+static void on_sync(struct ev_loop *loop, ev_io *w, int events)
+{
+	struct exec *e = w->data;
+	int master = -1, r;
+
+	(void)events;
+	ev_io_stop(loop, w);
+	r = sandbox_admit(&e->spec, &e->entry, &master, &e->failure);
+	if (r == 0)
+		let_go_box(e);
+	else if (r != -EPIPE) /* else it says itself what was wrong */
+		reap_kill(e->entry.child.pidfd, SIGKILL);
+	if (e->terminal)
+		e->ends[0] = master;
+}
+
+static void say_failed(struct exec *e)
+{
+	bool missing = e->failure.stage == SANDBOX_STAGE_EXEC && e->failure.error == ENOENT;
+	char text[400];
+
+	sandbox_failure_text(&e->failure, text, sizeof(text));
+	control_error(e->call, "trpsup.Failed",
+		json_pack("{s:s,s:i}", "text", text, "exit_code", missing ? CODE_NOT_FOUND : CODE_NOT_EXECUTABLE));
+}
+
+static void say_end(struct exec *e, int status)
+{
+	if (e->failure.stage != SANDBOX_STAGE_NONE)
+		say_failed(e);
+	else if (status == REAP_UNKNOWN || !e->said)
+		control_error(e->call, "trpsup.Failed", json_pack("{s:s}", "text", "it was killed before it was executed"));
+	else if (WIFEXITED(status))
+		control_reply(e->call, json_pack("{s:i,s:n}", "exit_code", WEXITSTATUS(status), "signal"), false);
+	else
+		control_reply(e->call, json_pack("{s:n,s:i}", "exit_code", "signal", WTERMSIG(status)), false);
+}
+
+static void on_end(struct ev_loop *loop, ev_io *w, int events)
+{
+	struct exec *e = w->data;
+	int status;
+
+	(void)loop, (void)events;
+	if (reap_status(e->entry.child.pidfd, &status) <= 0)
+		return;
+	read_status(e);
+	if (e->call)
+		say_end(e, status);
+	exec_free(e);
+}
+
+static void watch(struct exec *e)
+{
+	struct ev_loop *loop = e->d->loop;
+
+	ev_io_init(&e->on_end, on_end, e->entry.child.pidfd, EV_READ);
+	e->on_end.data = e->on_status.data = e->on_sync.data = e;
+	ev_io_start(loop, &e->on_end);
+	if (e->entry.child.status_fd < 0)
+		return;
+	ev_io_init(&e->on_status, on_status, e->entry.child.status_fd, EV_READ);
+	ev_io_init(&e->on_sync, on_sync, e->entry.sync_fd, EV_READ);
+	e->on_status.data = e->on_sync.data = e;
+	ev_io_start(loop, &e->on_status);
+	ev_io_start(loop, &e->on_sync);
+}
+
+/* The service's, but for what is only its main process's affair. */
+static void make_environment(struct exec *e, const struct exec_wish *wish)
+{
+	static const char *const left_out[] = {"NOTIFY_SOCKET=", "WATCHDOG_USEC=", "TERM="};
+	const char *const *from = box_spec(e->box)->envp;
+	size_t n = 0;
+
+	if (wish->terminal && wish->term)
+		e->term = trp_asprintf("TERM=%s", wish->term);
+	if (e->term)
+		e->envp[n++] = e->term;
+	for (; *from && n + 1 < ENV_MAX; from++) {
+		bool keep = true;
+		for (size_t i = 0; i < TRP_ARRAY_SIZE(left_out); i++)
+			keep &= strncmp(*from, left_out[i], strlen(left_out[i])) != 0;
+		if (keep)
+			e->envp[n++] = *from;
+	}
+}
+
+/* With the notify adapter that of the service lets it ask once for a listener, which its second filter takes away: a command has no such
+ * second filter. */
+static int choose_filter(struct exec *e, const struct service *s)
+{
+	struct strv words = {0};
+	int r;
+
+	if (s->adapter != ADAPTER_NOTIFY)
+		return 0;
+	r = box_filter_words(s->profile, &s->profile->syscalls, &words);
+	if (r == 0)
+		r = seccomp_share((const char *const *)words.v, words.n, false, &e->filter);
+	strv_free(&words);
+	if (r == 0)
+		e->spec.seccomp = e->filter;
+	return r;
+}
+
+static int describe(struct exec *e, struct service *s, const struct exec_wish *wish, char *err, size_t err_size)
+{
+	const char *root = s->profile->root == ROOT_HOST ? "/" : s->root;
+	struct box_site site;
+	int r = launch_site(s, &site);
+
+	if (r == 0 && wish->user) {
+		r = users_resolve(root, wish->user, NULL, &site.uid, &site.gid);
+		if (r < 0) {
+			snprintf(err, err_size, "user %s: %s", wish->user,
+				r == -ENOENT ? "not in its root's /etc/passwd" : r == -ERANGE ? "beyond the service's range" : strerror(-r));
+			return r;
+		}
+	}
+	site.secret = NULL; /* their files are there */
+	if (r == 0)
+		r = box_make(&site, &e->box);
+	if (r < 0)
+		return r;
+	make_environment(e, wish);
+	e->spec = *box_spec(e->box);
+	e->spec.argv = (const char *const *)wish->command->v;
+	e->spec.envp = e->envp;
+	e->spec.exec_fd = -1;
+	return choose_filter(e, s);
+}
+
+/* ends: the command's, and e->ends the client's. Owned by who runs the command, so that it may open /dev/stdout by name. */
+static int make_pipes(struct exec *e, int ends[3])
+{
+	for (int i = 0; i < 3; i++) {
+		int p[2], in = i == 0;
+		if (in && !e->input) {
+			ends[i] = open("/dev/null", O_RDWR | O_CLOEXEC);
+			if (ends[i] < 0)
+				return -errno;
+			continue;
+		}
+		if (pipe2(p, O_CLOEXEC) < 0)
+			return -errno;
+		ends[i] = p[in ? 0 : 1];
+		e->ends[i] = p[in ? 1 : 0];
+		if (fchown(ends[i], e->spec.uid_base + e->spec.uid, e->spec.uid_base + e->spec.gid) < 0)
+			return -errno;
+	}
+	return 0;
+}
+
+static int enter(struct exec *e, const struct service *s, const struct exec_wish *wish)
+{
+	const struct sandbox_terminal terminal = {.rows = wish->rows, .columns = wish->columns};
+	int ends[3] = {-1, -1, -1};
+	struct sandbox_fd fds[3];
+	int r = wish->terminal ? 0 : make_pipes(e, ends);
+
+	for (int i = 0; i < 3; i++)
+		fds[i] = (struct sandbox_fd){wish->terminal ? SANDBOX_FD_TERMINAL : ends[i], i};
+	e->spec.fds = fds;
+	e->spec.n_fds = TRP_ARRAY_SIZE(fds);
+	if (r == 0)
+		r = sandbox_enter(&e->spec, &s->run.box, wish->terminal ? &terminal : NULL, &e->entry, &e->failure);
+	e->spec.fds = NULL;
+	e->spec.argv = NULL;
+	for (int i = 0; i < 3; i++)
+		trp_close(&ends[i]);
+	return r;
+}
+
+static struct exec *exec_new(struct service *s)
+{
+	struct exec *e = calloc(1, sizeof(*e));
+
+	if (!e)
+		return NULL;
+	e->d = s->d;
+	e->number = ++last_number;
+	e->entry.child.pidfd = e->entry.child.status_fd = e->entry.sync_fd = -1;
+	for (size_t i = 0; i < TRP_ARRAY_SIZE(e->ends); i++)
+		e->ends[i] = -1;
+	e->service = strdup(s->name);
+	if (!e->service) {
+		free(e);
+		return NULL;
+	}
+	e->next = s->d->execs;
+	s->d->execs = e;
+	return e;
+}
+
+/* Why there is nothing to be entered, or NULL. */
+static const char *obstacle(const struct service *s)
+{
+	size_t n = 0;
+
+	for (const struct exec *e = s->d->execs; e; e = e->next)
+		n++;
+	if (!s->run.running || s->state == STATE_STOPPING)
+		return "it does not run";
+	if (s->frozen)
+		return "it is frozen, and so would be the command: thaw it first";
+	if (s->adapter == ADAPTER_RELAY)
+		return "adapter = relay: there is no program of its own, and nothing in its sandbox that could be looked at";
+	if (s->run.last_step < 0) /* its init has not been executed: its root may be the host's still */
+		return "its sandbox is just being made";
+	if (s->learning.on)
+		return "it is being learnt from, with another filter than its own";
+	return n >= EXECS_MAX ? TRP_STR(EXECS_MAX) " commands run already" : NULL;
+}
+
+int exec_start(struct service *s, const struct exec_wish *wish, struct control_call *call, char *err, size_t err_size)
+{
+	const char *why = obstacle(s);
+	struct exec *e;
+	int r;
+
+	err[0] = '\0';
+	if (why) {
+		snprintf(err, err_size, "%s", why);
+		return -EBUSY;
+	}
+	e = exec_new(s);
+	if (!e)
+		return -ENOMEM;
+	e->terminal = wish->terminal;
+	e->input = wish->input;
+	r = describe(e, s, wish, err, err_size);
+	if (r == 0)
+		r = enter(e, s, wish);
+	if (r < 0) {
+		if (e->failure.stage != SANDBOX_STAGE_NONE)
+			sandbox_failure_text(&e->failure, err, err_size);
+		else if (!err[0])
+			snprintf(err, err_size, "%s", strerror(-r));
+		exec_free(e);
+		return r;
+	}
+	log_info("%s: exec %s as %u (pid %d)", s->name, wish->command->v[0], e->spec.uid, e->entry.child.pid);
+	e->call = call;
+	control_on_gone(call, on_gone, e);
+	keep_put(e->d->keep, e->service, KEPT_AS, e->number, e->entry.child.pidfd);
+	watch(e);
+	return 0;
+}
+
+void exec_adopt(struct service *s)
+{
+	uint32_t number;
+	int fd;
+
+	while ((fd = keep_take_any(s->d->keep, s->name, KEPT_AS, &number)) >= 0) {
+		struct exec *e = exec_new(s);
+		if (!e) {
+			close(fd);
+			continue;
+		}
+		e->number = number;
+		last_number = number > last_number ? number : last_number;
+		e->entry.child.pidfd = fd;
+		e->entry.child.pid = reap_pid(fd);
+		watch(e);
+	}
+}
+
+bool exec_is_child(const struct daemon *d, pid_t pid)
+{
+	for (const struct exec *e = d->execs; e; e = e->next)
+		if (e->entry.child.pid == pid)
+			return true;
+	return false;
+}
+
+void exec_close(struct daemon *d)
+{
+	while (d->execs) {
+		reap_kill(d->execs->entry.child.pidfd, SIGKILL);
+		reap_await(d->execs->entry.child.pidfd);
+		exec_free(d->execs);
+	}
+}

@@ -1,0 +1,275 @@
+/* SPDX-License-Identifier: ISC */
+#include "supervisor/hold.h"
+#include "base/io.h"
+#include "supervisor/service.h"
+
+#include <limits.h>
+#include <string.h>
+
+#define REFUSED_PER_TURN 64 /* then others have their turn */
+
+/* Does it require, itself or through others, something that is about to come back? */
+static bool lacks_requirement(const struct service *s)
+{
+	for (const struct service *r = s->d->services; r; r = r->next)
+		if (r->profile && service_is_active(r) && !service_is_up(r) && r->state != STATE_STOPPING && r->profile->ready != READY_EXIT &&
+			service_requires(s, r->name))
+			return true;
+	return false;
+}
+
+static enum service_place place_for(const struct service *s)
+{
+	const bool may_wait = s->profile->hold_ms > 0;
+
+	if (!profile_is_routed(s->profile))
+		return PLACE_NOWHERE;
+	switch (s->state) {
+	case STATE_READY:
+	case STATE_RELOADING:
+		return may_wait && (!route_any_listened(s) || s->quiet || lacks_requirement(s)) ? PLACE_WAITING : PLACE_CHANNELS;
+	case STATE_STOPPED:
+	case STATE_FAILED:
+	case STATE_STOPPING:
+		return PLACE_NOWHERE;
+	default:
+		return may_wait ? PLACE_WAITING : PLACE_NOWHERE;
+	}
+}
+
+static void refuse(const struct service *s, const struct trp_handoff *h, int fd, enum router_verdict verdict)
+{
+	routerproc_refuse(s->d->router, s->number, verdict, h, fd);
+}
+
+static void refuse_late(void *data, const struct trp_handoff *h, int fd)
+{
+	refuse(data, h, fd, VERDICT_HELD_TOO_LONG);
+}
+
+static bool put(const struct service *s, const struct trp_handoff *h, int fd)
+{
+	const struct channel *c = route_channel_for(s, h);
+
+	return c && channel_put(c, h, fd) == 0;
+}
+
+void hold_give(void *data, const struct trp_handoff *h, int fd)
+{
+	struct service *s = ((struct service *)data)->shadow ? ((struct service *)data)->beside : data;
+	const struct service *other = s->place != PLACE_CHANNELS && s->profile->share ? share_ready(s) : NULL;
+
+	if (s->place == PLACE_CHANNELS && put(s, h, fd))
+		return;
+	if (other && put(other, h, fd))
+		return;
+	if (s->place == PLACE_WAITING && channel_put(&s->waiting, h, fd) == 0)
+		return;
+	refuse(s, h, fd, VERDICT_NO_SERVICE);
+}
+
+/* Those in hand all find room; the bound is for who comes then. */
+static void widen(struct service *s, bool wide)
+{
+	for (size_t i = 0; i < s->n_channels; i++)
+		if (wide)
+			channel_widen(&s->channels[i]);
+		else
+			channel_narrow(&s->channels[i], s->profile->queue);
+	if (s->waiting.id && wide)
+		channel_widen(&s->waiting);
+	else if (s->waiting.id)
+		channel_narrow(&s->waiting, s->profile->queue);
+}
+
+static void watch(struct service *s);
+
+/* Refuses those who have waited too long, and sets the time for the next. */
+static void expire(struct service *s)
+{
+	const uint64_t hold = s->profile->hold_ms * 1000000u, now = trp_now_ns();
+	uint64_t first;
+	unsigned n = 0;
+
+	if (s->waiting.id == 0)
+		return;
+	while ((first = channel_first(s->waiting.service_end)) != 0 && first + hold <= now && n < REFUSED_PER_TURN)
+		n += channel_deal(s->waiting.service_end, 1, refuse_late, s);
+	if (n > 0 && !s->hold_told)
+		logs_note(s->logs, "clients that have waited for %.3g s are told to come later", (double)s->profile->hold_ms / 1000.0);
+	s->hold_told |= n > 0;
+	if (first == 0) {
+		watch(s);
+		return;
+	}
+	if (first > now) /* as the router says it */
+		first = now;
+	ev_timer_stop(s->d->loop, &s->hold_timer);
+	ev_now_update(s->d->loop);
+	ev_timer_set(&s->hold_timer, first + hold > now ? (double)(first + hold - now) / 1e9 : 0., 0.);
+	ev_timer_start(s->d->loop, &s->hold_timer);
+}
+
+static void on_timer(struct ev_loop *loop, ev_timer *t, int events)
+{
+	(void)loop;
+	(void)events;
+	expire(t->data);
+}
+
+/* The first that comes; from then on the timer is enough. */
+static void on_client(struct ev_loop *loop, ev_io *w, int events)
+{
+	(void)events;
+	struct service *s = w->data;
+
+	ev_io_stop(loop, w);
+	if (s->state == STATE_IDLE) {
+		service_say(s, "note", "somebody wants it");
+		service_event(s, EVENT_CLIENT);
+	}
+	expire(s);
+}
+
+static void unwatch(struct service *s)
+{
+	ev_io_stop(s->d->loop, &s->on_waiting);
+	ev_timer_stop(s->d->loop, &s->hold_timer);
+}
+
+static void watch(struct service *s)
+{
+	if (s->state == STATE_IDLE) /* whoever came before is the reason to start it */
+		ev_timer_stop(s->d->loop, &s->hold_timer);
+	if (ev_is_active(&s->on_waiting) || ev_is_active(&s->hold_timer))
+		return;
+	ev_io_init(&s->on_waiting, on_client, s->waiting.service_end, EV_READ);
+	ev_timer_init(&s->hold_timer, on_timer, 0., 0.);
+	s->on_waiting.data = s->hold_timer.data = s;
+	ev_io_start(s->d->loop, &s->on_waiting);
+}
+
+static void keep(struct service *s)
+{
+	keep_put(s->d->keep, s->name, "waiting-router", s->waiting.id, s->waiting.router_end);
+	keep_put(s->d->keep, s->name, "waiting-service", s->waiting.id, s->waiting.service_end);
+}
+
+static int open_waiting(struct service *s)
+{
+	int r = channel_open_waiting(s->profile->queue, &s->waiting);
+
+	if (r < 0) {
+		s->waiting.id = 0;
+		return r;
+	}
+	keep(s);
+	routerproc_channel_add(s->d->router, s->waiting.id, s->number, s->waiting.router_end);
+	quota_tell(s);
+	return 0;
+}
+
+/* Routers may still send there, until they have read that they must not: renew.c passes those on. */
+static void close_waiting(struct service *s)
+{
+	struct channel old = s->waiting;
+
+	unwatch(s);
+	s->waiting.id = 0;
+	widen(s, true);
+	channel_deal(old.service_end, UINT_MAX, hold_give, s);
+	widen(s, false);
+	routerproc_channel_del(s->d->router, old.id);
+	quota_tell(s);
+	renew_follow(s, old.id, old.service_end);
+	keep_drop(s->d->keep, s->name, "waiting-router", old.id);
+	keep_drop(s->d->keep, s->name, "waiting-service", old.id);
+	trp_close(&old.router_end);
+}
+
+/* What lies in the channels of a run that has ended waits with the others, where its time is looked at. */
+static void collect(struct service *s)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < s->n_channels; i++)
+		any |= channel_first(s->channels[i].service_end) != 0;
+	if (!any)
+		return;
+	widen(s, true);
+	for (size_t i = 0; i < s->n_channels; i++)
+		channel_deal(s->channels[i].service_end, UINT_MAX, hold_give, s);
+	widen(s, false);
+}
+
+bool hold_anybody(const struct service *s)
+{
+	return s->waiting.id && channel_first(s->waiting.service_end) != 0;
+}
+
+void hold_update(struct service *s)
+{
+	enum service_place place = place_for(s);
+
+	if (s->shadow)
+		return;
+	if (place == PLACE_WAITING && s->waiting.id == 0) {
+		int r = open_waiting(s);
+		if (r < 0) {
+			service_say(s, "note", "clients cannot wait until it is up: %s", strerror(-r));
+			place = PLACE_NOWHERE;
+		}
+	}
+	if (place != s->place) {
+		s->place = place;
+		if (place != PLACE_NOWHERE || s->routes_told)
+			route_update(s);
+	} else if (place == PLACE_NOWHERE && service_is_active(s) && !s->routes_told && profile_is_routed(s->profile)) {
+		route_update(s); /* it is known, but not up */
+	}
+	if (place == PLACE_CHANNELS)
+		s->hold_told = false;
+	if (place != PLACE_WAITING && s->waiting.id)
+		close_waiting(s);
+	if (place == PLACE_WAITING && !s->run.running)
+		collect(s);
+	if (place == PLACE_WAITING)
+		watch(s);
+}
+
+void hold_adopt(struct service *s)
+{
+	uint32_t id = s->waiting.id;
+
+	s->waiting = (struct channel){.id = id,
+		.router_end = keep_take(s->d->keep, s->name, "waiting-router", id),
+		.service_end = keep_take(s->d->keep, s->name, "waiting-service", id)};
+	if (id && s->waiting.router_end >= 0 && s->waiting.service_end >= 0) {
+		channel_id_used(id);
+		return;
+	}
+	trp_close(&s->waiting.router_end);
+	trp_close(&s->waiting.service_end);
+	s->waiting.id = 0;
+	if (s->place == PLACE_WAITING)
+		s->place = PLACE_NOWHERE;
+}
+
+void hold_hand_over(struct service *from, struct service *to)
+{
+	unwatch(from);
+	to->place = from->place;
+	to->waiting = from->waiting;
+	to->hold_told = from->hold_told;
+	from->waiting.id = 0;
+	from->place = PLACE_NOWHERE;
+	renew_hand_over(from, to);
+}
+
+void hold_end(struct service *s)
+{
+	unwatch(s);
+	if (s->waiting.id)
+		channel_close(&s->waiting);
+	s->waiting.id = 0;
+}

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: ISC */
+#include "supervisor/initsock.h"
+#include "base/fdpass.h"
+
+#include <errno.h>
+#include <sys/socket.h>
+
+enum initsock_got initsock_look(int fd, struct trp_init_msg *ret)
+{
+	ssize_t n = trp_fd_recv(fd, ret, sizeof(*ret), NULL, 0, MSG_DONTWAIT | MSG_PEEK);
+
+	if (n == -EAGAIN)
+		return INITSOCK_NONE;
+	if (n == -ECONNRESET)
+		return INITSOCK_RESET;
+	if (n == 0)
+		return INITSOCK_END;
+	return n == sizeof(*ret) && ret->magic == TRP_INIT_MAGIC ? INITSOCK_MESSAGE : INITSOCK_OTHER;
+}
+
+void initsock_done(int fd)
+{
+	struct trp_init_msg taken;
+
+	trp_fd_recv(fd, &taken, sizeof(taken), NULL, 0, MSG_DONTWAIT);
+}

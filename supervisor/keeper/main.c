@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: ISC */
+/* trp-keeper: holds duplicates of trpsupd's descriptors, so that a daemon that is killed loses none: the next one fetches them.
+ *
+ * Started by the daemon with a listening socket as descriptor 3 and an id of its own as argument. May never: read or write what it
+ * holds, open, connect, execute; it has no capability, and its filter leaves it the eight calls of its loop. */
+#include "base/fdpass.h"
+#include "base/log.h"
+#include "base/util.h"
+#include "supervisor/keeptable.h"
+
+#include <fcntl.h>
+#include <grp.h>
+#include <poll.h>
+#include <seccomp.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define DENIED ENOSYS /* what the filter answers */
+
+static struct keep_table table; /* what was never used of it takes no memory */
+static int client = -1;
+
+static void drop(const struct keep_key *key)
+{
+	struct keep_item *i = keep_table_find(&table, key);
+
+	if (!i)
+		return;
+	close(i->fd);
+	keep_table_remove(&table, i);
+}
+
+static void put(const struct keep_key *key, int fd)
+{
+	drop(key);
+	if (!keep_table_add(&table, key, fd))
+		close(fd);
+}
+
+/* Blocks while the daemon does not read: there is nobody else to serve. */
+static void give_all(void)
+{
+	struct keep_msg m = {.magic = KEEP_MAGIC, .type = KEEP_ITEM};
+	int r = 0;
+
+	for (size_t i = 0; i < table.n && r == 0; i++) {
+		m.key = table.items[i].key;
+		r = trp_fd_send(client, &m, sizeof(m), &table.items[i].fd, 1, 0);
+	}
+	m = (struct keep_msg){.magic = KEEP_MAGIC, .type = KEEP_DONE};
+	if (r < 0 || trp_fd_send(client, &m, sizeof(m), NULL, 0, 0) < 0)
+		trp_close(&client);
+}
+
+static void take_message(void)
+{
+	struct keep_msg m;
+	size_t n_fds = 0;
+	int fd = -1;
+	ssize_t n = trp_fd_recv_upto(client, &m, sizeof(m), &fd, 1, &n_fds, MSG_DONTWAIT);
+
+	if (n == -EAGAIN)
+		return;
+	if (n != sizeof(m) || m.magic != KEEP_MAGIC || n_fds != (m.type == KEEP_PUT)) {
+		trp_close(&fd);
+		trp_close(&client); /* it has ended; what it gave stays for the next */
+		return;
+	}
+	switch (m.type) {
+	case KEEP_PUT:
+		put(&m.key, fd);
+		return;
+	case KEEP_DROP:
+		drop(&m.key);
+		return;
+	case KEEP_FETCH:
+		give_all();
+		return;
+	case KEEP_FINISH:
+		exit(0);
+	default:
+		return;
+	}
+}
+
+/* The daemon holds a lock on its run directory: whoever comes later is the one that lives. */
+static void take_client(void)
+{
+	struct ucred cred;
+	socklen_t len = sizeof(cred);
+	int fd = accept4(KEEP_LISTEN_FD, NULL, NULL, SOCK_CLOEXEC);
+
+	if (fd < 0)
+		return;
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) < 0 || cred.uid != 0) {
+		close(fd);
+		return;
+	}
+	trp_close(&client);
+	client = fd;
+}
+
+static const char *become_nobody(uid_t id)
+{
+	const struct rlimit none = {1, 1}; /* no dump, not even to a core_pattern with "|": sandbox.h */
+
+	if (chdir("/") < 0 || setrlimit(RLIMIT_CORE, &none) < 0)
+		return "limits";
+	for (int cap = 0; prctl(PR_CAPBSET_READ, cap) >= 0; cap++)
+		if (prctl(PR_CAPBSET_DROP, cap) < 0)
+			return "bounding set";
+	if (setgroups(0, NULL) < 0 || setresgid(id, id, id) < 0 || setresuid(id, id, id) < 0)
+		return "ids";
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
+		return "no_new_privs";
+	return setresuid(0, 0, 0) == 0 ? "root's id can be had back" : NULL;
+}
+
+static const char *install_filter(void)
+{
+	static const int allowed[] = {SCMP_SYS(poll), SCMP_SYS(ppoll), SCMP_SYS(recvmsg), SCMP_SYS(accept4), SCMP_SYS(getsockopt),
+		SCMP_SYS(close), SCMP_SYS(restart_syscall), SCMP_SYS(exit_group)};
+	scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_ERRNO(DENIED));
+	int r = ctx ? 0 : -ENOMEM;
+
+	for (size_t i = 0; i < TRP_ARRAY_SIZE(allowed) && r == 0; i++)
+		r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, allowed[i], 0);
+	/* not with MSG_FASTOPEN, which connects */
+	if (r == 0)
+		r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(sendmsg), 1, SCMP_A2_64(SCMP_CMP_MASKED_EQ, MSG_FASTOPEN, 0));
+	if (r == 0)
+		r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(write), 1, SCMP_A0_64(SCMP_CMP_MASKED_EQ, 0xffffffffu, STDERR_FILENO));
+	if (r == 0)
+		r = seccomp_load(ctx);
+	if (ctx)
+		seccomp_release(ctx);
+	errno = -r;
+	return r < 0 ? "system call filter" : NULL;
+}
+
+/* Not by what the calls above returned, but by trying. Each is harmless if it should succeed. */
+static const char *prove(void)
+{
+	static const struct {
+		const char *what;
+		long nr, args[4];
+	} tries[] = {
+		{"openat() works", SYS_openat, {AT_FDCWD, (long)"/", 0}},
+		{"read() works", SYS_read, {-1}},
+		{"write() works on any descriptor", SYS_write, {-1}},
+		{"recvfrom() works", SYS_recvfrom, {-1}},
+		{"socket() works", SYS_socket, {AF_UNIX, SOCK_STREAM}},
+		{"connect() works", SYS_connect, {-1}},
+		{"setsockopt() works", SYS_setsockopt, {-1}},
+		{"shutdown() works", SYS_shutdown, {-1}},
+		{"ioctl() works", SYS_ioctl, {-1}},
+		{"pidfd_send_signal() works", SYS_pidfd_send_signal, {-1}},
+		{"kill() works", SYS_kill, {0x7fffffff, 0}},
+		{"execve() works", SYS_execve, {(long)""}},
+		{"execveat() works", SYS_execveat, {-1, (long)""}},
+		{"clone3() works", SYS_clone3, {0}},
+		{"mmap() works", SYS_mmap, {0, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS}},
+		{"ptrace() works", SYS_ptrace, {-1}},
+		{"setns() works", SYS_setns, {-1}},
+	};
+
+	for (size_t i = 0; i < TRP_ARRAY_SIZE(tries); i++) {
+		const long *a = tries[i].args;
+		if (syscall(tries[i].nr, a[0], a[1], a[2], a[3]) != -1 || errno != DENIED)
+			return tries[i].what;
+	}
+	return NULL;
+}
+
+int main(int argc, char **argv)
+{
+	const char *what;
+	sigset_t all;
+
+	log_init("trp-keeper", LOG_LEVEL_INFO);
+	if (argc != 2 || strcmp(argv[1], "--version") == 0) {
+		bool asked = argc == 2;
+		puts(asked ? "trp-keeper " TRP_VERSION : "trp-keeper is started by trpsupd");
+		return asked ? 0 : 2;
+	}
+	sigfillset(&all); /* SIGKILL ends us, or the daemon's word */
+	if (sigprocmask(SIG_SETMASK, &all, NULL) < 0)
+		log_fatal("sigprocmask: %m");
+	what = become_nobody((uid_t)strtoul(argv[1], NULL, 10));
+	if (!what)
+		what = install_filter();
+	if (!what)
+		what = prove();
+	if (what)
+		log_fatal("%s: %m", what);
+	for (;;) {
+		struct pollfd p[] = {{.fd = KEEP_LISTEN_FD, .events = POLLIN}, {.fd = client, .events = POLLIN}};
+		if (poll(p, 2, -1) < 0)
+			continue;
+		if (p[1].revents)
+			take_message();
+		if (p[0].revents)
+			take_client();
+	}
+}

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: ISC */
+#include "supervisor/pid1.h"
+#include "base/log.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#define AGAIN_SECONDS 1
+
+/* What is for the daemon. */
+static const int passed[] = {SIGTERM, SIGINT, SIGHUP, SIGUSR2, SIGQUIT};
+
+static void waited_for(sigset_t *set)
+{
+	sigemptyset(set);
+	sigaddset(set, SIGCHLD);
+	for (size_t i = 0; i < sizeof(passed) / sizeof(*passed); i++)
+		sigaddset(set, passed[i]);
+}
+
+/* In the daemon: 0. */
+static pid_t start_daemon(void)
+{
+	pid_t pid = fork();
+
+	if (pid < 0)
+		log_fatal("fork: %m");
+	if (pid == 0) {
+		sigset_t none;
+		sigemptyset(&none);
+		sigprocmask(SIG_SETMASK, &none, NULL);
+		setsid(); /* what is typed at a terminal comes by process 1, once */
+	}
+	return pid;
+}
+
+/* Everybody who has ended. True: the daemon is among them, *ret_status says how. */
+static bool reap_all(pid_t daemon, int *ret_status)
+{
+	bool it_was = false;
+	pid_t pid;
+	int status;
+
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0 || (pid < 0 && errno == EINTR))
+		if (pid == daemon) {
+			*ret_status = status;
+			it_was = true;
+		}
+	return it_was;
+}
+
+void pid1_stay_behind(void)
+{
+	sigset_t set;
+	pid_t daemon;
+	int status, signo;
+
+	if (getpid() != 1)
+		return;
+	waited_for(&set);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	daemon = start_daemon();
+	while (daemon > 0) {
+		signo = sigwaitinfo(&set, NULL);
+		if (signo < 0)
+			continue;
+		if (signo != SIGCHLD) {
+			kill(daemon, signo);
+			continue;
+		}
+		if (!reap_all(daemon, &status))
+			continue;
+		if (WIFEXITED(status))
+			exit(WEXITSTATUS(status));
+		log_error("trpsupd (pid %d) was killed by signal %d; starting it again", daemon, WTERMSIG(status));
+		nanosleep(&(struct timespec){.tv_sec = AGAIN_SECONDS}, NULL);
+		daemon = start_daemon();
+	}
+}
