@@ -28,17 +28,27 @@ static int open_signals(void)
 	return fd < 0 ? -errno : fd;
 }
 
+/* For as many as may come at a time. */
+static bool has_room(void)
+{
+	return n_conns + TRP_CLIENTS_MAX <= CONNS_MAX;
+}
+
 static void accept_some(int listener)
 {
-	while (n_conns < CONNS_MAX) {
-		struct conn *c = &conns[n_conns];
-		int fd = trp_accept(listener, &c->client, SOCK_NONBLOCK | SOCK_CLOEXEC);
-		if (fd == -EINVAL)
+	static struct trp_client clients[TRP_CLIENTS_MAX];
+	int fds[TRP_CLIENTS_MAX];
+
+	while (has_room()) {
+		int n = trp_accept_several(listener, fds, clients, TRP_CLIENTS_MAX, SOCK_NONBLOCK | SOCK_CLOEXEC);
+		if (n == -EINVAL)
 			log_fatal("the listener is closed");
-		if (fd < 0)
+		for (int i = 0; i < n; i++) {
+			conns[n_conns].client = clients[i];
+			conn_open(&conns[n_conns++], fds[i]);
+		}
+		if (n < 0)
 			return;
-		conn_open(c, fd);
-		n_conns++;
 	}
 }
 
@@ -69,7 +79,7 @@ static void turn(int signals, int listener, uint64_t *down_at)
 
 	p[0] = (struct pollfd){.fd = signals, .events = POLLIN};
 	p[1] = (struct pollfd){
-		.fd = down || n_conns == CONNS_MAX ? -1 : listener, .events = POLLIN};
+		.fd = down || !has_room() ? -1 : listener, .events = POLLIN};
 	for (size_t i = 0; i < n_conns; i++)
 		p[2 + i] = (struct pollfd){.fd = conns[i].fd, .events = conn_events(&conns[i])};
 	if (poll(p, 2 + n_conns, timeout_ms(now, *down_at)) < 0)
@@ -101,7 +111,7 @@ int main(int argc, char **argv)
 	signals = open_signals();
 	if (signals < 0)
 		log_fatal("cannot receive signals: %s", strerror(-signals));
-	listener = trp_listen(port, AF_INET6, 0, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	listener = trp_listen(port, AF_INET6, 0, SOCK_NONBLOCK | SOCK_CLOEXEC | TRP_SEVERAL);
 	if (listener == -ECONNREFUSED)
 		log_fatal("this is a service for a trpsup sandbox: there is no trp-init here");
 	if (listener == -ENOENT)
