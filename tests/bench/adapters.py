@@ -17,7 +17,7 @@ HELD = 1000
 SERVER = "tests/bench/adapter-server.c"
 DIRECT_PORT, UPSTREAM_PORT = 8000, 8080
 # adapter: which build of the server is behind it; "": the one that serves directly
-ADAPTERS = {"native": "libtrp", "preload": "dynamic", "notify": "static", "relay": ""}
+ADAPTERS = {"native": "libtrp", "preload": "dynamic", "notify": "static", "relay": "", "loopback": "dynamic"}
 OURS = ("trp-notify", "trp-relay", "trp-init")
 
 PROFILE = """

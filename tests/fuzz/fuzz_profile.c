@@ -21,7 +21,7 @@ static void check(const struct profile *p)
 	require(p->user && p->syscalls.n > 0);
 	require(p->root != ROOT_PACKAGES || p->packages.n > 0);
 	require(p->root != ROOT_DIRECTORY || p->root_directory);
-	require((p->hosts.n > 0 || p->default_route) == (p->port[ROUTE_HTTP] || p->port[ROUTE_TLS]));
+	require((p->hosts.n > 0 || p->default_route) == (p->port[TRP_PROTO_HTTP1] || p->port[TRP_PROTO_TLS]));
 	for (size_t i = 0; i < p->hosts.n; i++)
 		require(p->hosts.v[i][0] && strlen(p->hosts.v[i]) < 254 && p->host_where[i].line > 0);
 	for (size_t i = 0; i < p->n_binds; i++)
@@ -34,7 +34,7 @@ static void check(const struct profile *p)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static const struct profile_paths paths = {.public_port = {80, 443}, .libexec = "/usr/lib/trpsup"};
+	static const struct profile_paths paths = {.public_port = {[TRP_PROTO_HTTP1] = 80, [TRP_PROTO_TLS] = 443}, .libexec = "/usr/lib/trpsup"};
 	struct profile_errors errors = {0};
 	struct profile *p = NULL;
 	int r = profile_load_buffer(&paths, "web@one", "/nonexistent/web.ini", (const char *)data, size, &p, &errors);

@@ -13,7 +13,7 @@ static void check_route(const struct router_msg *m)
 {
 	const struct route_key key = {m->listener, m->protocol, m->name_len, m->name};
 	struct route_table table = {.seed = 1};
-	struct route_channels got = {0, 0}, to = {m->channel4, m->channel6};
+	struct route_channels got = {.v4 = 0}, to = {.v4 = m->channel4, .v6 = m->channel6};
 	struct route_key client = key;
 	char below[TRP_HANDOFF_NAME_MAX + 1];
 

@@ -10,6 +10,7 @@
  * and "done" as the last. Each attack has a client of its own, so REPORT is complete after as many clients as
  * "passed-socket-attack count" prints. connect-v6 is worth something only if one of them comes over IPv6.
  * Every client is answered. */
+#include "tests/progs/client.h"
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -332,31 +333,10 @@ static int open_listener(uint16_t port)
 	return fd;
 }
 
-/* 4 for an IPv4 client, which is v4-mapped on a dual-stack socket. */
-static int family_of(int fd)
-{
-	struct sockaddr_in6 peer = {0};
-	socklen_t len = sizeof(peer);
-
-	if (getpeername(fd, (struct sockaddr *)&peer, &len) < 0)
-		return 0;
-	return peer.sin6_family == AF_INET || IN6_IS_ADDR_V4MAPPED(&peer.sin6_addr) ? 4 : 6;
-}
-
-/* The client is answered first, so that it does not hang. */
-static void answer(int fd)
-{
-	static const char text[] = "HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n";
-	char discard[4096];
-
-	if (recv(fd, discard, sizeof(discard), 0) > 0)
-		send(fd, text, sizeof(text) - 1, MSG_NOSIGNAL);
-}
-
 /* The attack for this client: one that wants its family, else one that does not mind, else any. */
 static int choose(int fd, const bool tried[])
 {
-	const int wanted[] = {family_of(fd), 0};
+	const int wanted[] = {client_family(fd), 0};
 
 	for (size_t w = 0; w < sizeof(wanted) / sizeof(wanted[0]); w++)
 		for (int i = 0; i < N_ATTACKS; i++)
@@ -394,7 +374,7 @@ int main(int argc, char **argv)
 		int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
 		if (fd < 0)
 			continue;
-		answer(fd);
+		client_answer(fd);
 		int i = choose(fd, tried);
 		if (i >= 0) {
 			tried[i] = true;

@@ -1,6 +1,7 @@
 #!/usr/bin/python3 -B
 # SPDX-License-Identifier: ISC
-"""A target for the relay's tests, in a process of its own: relay_target.py ADDRESS NAME [proxy] [tls CERT]. Prints its port. The
+"""A target for the relay's tests, in a process of its own: relay_target.py ADDRESS NAME [proxy] [tls CERT]. Prints its port; ADDRESS * is
+the wildcard of both families. The
 path of the first request says what it does with the connection; a PROXY header in front of it is taken off and told."""
 import asyncio
 import hashlib
@@ -85,7 +86,8 @@ async def main():
 
     async def client(reader, writer):
         try:
-            told = {"name": name, "peer": writer.get_extra_info("peername")[0]}
+            told = {"name": name, "peer": writer.get_extra_info("peername")[0],
+                    "port": writer.get_extra_info("peername")[1], "local": writer.get_extra_info("sockname")[0]}
             if "proxy" in options:
                 told["proxy"] = await proxy_header(reader)
             request = await reader.readuntil(b"\r\n\r\n")
@@ -96,7 +98,8 @@ async def main():
             writer.close()
 
     port = int(address.rpartition(" ")[2]) if " " in address else 0
-    server = await asyncio.start_server(client, address.split()[0], port, ssl=with_tls, backlog=4096)
+    host = address.split()[0]
+    server = await asyncio.start_server(client, None if host == "*" else host, port, ssl=with_tls, backlog=4096)
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, os._exit, 0)
     print(server.sockets[0].getsockname()[1], flush=True)
     await server.serve_forever()

@@ -5,6 +5,7 @@
 This program is daemon and router in one: it makes channels, starts trp-init in network and pid namespaces of its own as
 an unprivileged user, accepts clients on a listener of the host and passes them in. Servers are what the machine has (python3,
 perl) and tests/progs/accept-modes.c, with glibc and with musl. Needs root. TRP_BUILD says where the programs were built."""
+import contextlib
 import concurrent.futures
 import ctypes
 import os
@@ -103,7 +104,7 @@ class Init:
         for ch in channels:
             socket.send_fds(self.control, [INIT_MSG.pack(INIT_MAGIC, CHANNEL, ch.port, ch.family, 0, 0, 0, 0)],
                             [ch.service.fileno()])
-        words = [str(len(steps))]
+        words = self.words_before() + [str(len(steps))]
         for step in steps:
             words += [str(len(step))] + list(step)
         # the preload file is named in the environment here; inside a sandbox it is /etc/ld.so.preload as well
@@ -124,7 +125,11 @@ class Init:
             ["unshare", "--net", "--mount", "--pid", "--fork", "bash", "-c", script, "bash"] + words,
             pass_fds=(fd,), stdin=subprocess.DEVNULL, stdout=self.output, stderr=subprocess.STDOUT, cwd="/")
         inner.close()
-        self.seen = []
+        self.seen, self.several = [], {}
+
+    def words_before(self):
+        """Of trp-init's arguments."""
+        return []
 
     def send(self, kind, value):
         self.control.send(INIT_MSG.pack(INIT_MAGIC, kind, 0, 0, 0, value, 0, 0))
@@ -134,8 +139,10 @@ class Init:
         data = self.control.recv(1024)
         if not data:
             return None
-        magic, kind, port, family, v6only, value, value2, reserved = INIT_MSG.unpack(data)
-        assert magic == INIT_MAGIC and reserved == 0
+        magic, kind, port, family, v6only, value, value2, several = INIT_MSG.unpack(data)
+        assert magic == INIT_MAGIC and several in (0, 1)
+        if kind == LISTEN:
+            self.several[port, family] = several
         self.seen.append((kind, port, family, v6only, value, value2))
         return self.seen[-1]
 
@@ -183,7 +190,8 @@ class Init:
     def close(self):
         if self.process.poll() is None:
             for pid in self.pids()[:1]:
-                os.kill(pid, signal.SIGKILL)  # the kernel takes all of its namespace along
+                with contextlib.suppress(ProcessLookupError):  # it ends by itself just now
+                    os.kill(pid, signal.SIGKILL)  # the kernel takes all of its namespace along
         self.process.wait()
         self.control.close()
         self.output.close()
@@ -513,6 +521,20 @@ class RealServers(Case):
             seen, own = self.talk(socket.AF_INET)
             self.assertEqual(seen["peer"], f"127.0.0.1,{own[1]},4")
 
+    def test_python_tls_on_a_listener(self):
+        """ssl looks whether a socket that is not connected has bytes already; that must not take a client out of the channel."""
+        code = ("import errno,select,socket,ssl\n"
+                f"s=socket.create_server(('',{PORT})); print('listens',flush=True); select.select([s],[],[])\n"
+                "try: s.recv(1)\n"
+                "except OSError as e: print('recv',e.errno==errno.ENOTCONN,flush=True)\n"
+                "t=ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).wrap_socket(s,server_side=True); print('wrapped',flush=True)\n"
+                "c,a=socket.socket.accept(t); c.sendall(b'peer=%s\\n'%a[0].encode()); c.sendall(c.recv(99))\n")
+        init = self.start([PYTHON, "-c", code])
+        init.wait_for(LISTEN)
+        seen, _ = self.talk(socket.AF_INET)
+        self.assertEqual(seen["peer"], "127.0.0.1")
+        self.assertIn("recv True\nwrapped\n", init.text())
+
     def test_python_asyncio_on_two_families(self):
         code = ("import asyncio\n"
                 "async def h(r,w):\n"
@@ -671,8 +693,8 @@ class HostileAskers(Case):
     HEAD = ("import socket,struct,os,time,array\n"
             "def c():\n"
             " s=socket.socket(socket.AF_UNIX,socket.SOCK_SEQPACKET); s.connect(b'\\0trpsup/init'); s.settimeout(8); return s\n"
-            "def ask(port,family,magic=0x41505254,only=0,backlog=5):\n"
-            " s=c(); s.send(struct.pack('=IHHHHi',magic,port,family,only,0,backlog))\n"
+            "def ask(port,family,magic=0x41505254,only=0,backlog=5,several=0):\n"
+            " s=c(); s.send(struct.pack('=IHHHHi',magic,port,family,only,several,backlog))\n"
             " d,f,_,_=socket.recv_fds(s,100,4); return struct.unpack('=Ii',d)[1] if d else None, len(f), [os.close(x) for x in f] and 0\n")
 
     def inside(self, code, seconds=30):
@@ -683,6 +705,14 @@ class HostileAskers(Case):
     def test_answers(self):
         init = self.inside(f"print(ask({PORT},10)[:2], ask({PORT},2)[:2], ask({PORT}+1,10)[:2], ask({PORT},1)[:2], ask({PORT},10,0)[:2])")
         self.assertEqual(init.text().strip(), "(0, 1) (0, 1) (-2, 0) (-2, 0) (None, 0)")
+
+    def test_one_kind_of_message_for_all_that_take_from_a_channel(self):
+        """Whoever asks first in this run decides whether messages with several clients come there; who cannot take those, or
+        could not be sure to get them, is told EBUSY, and the first stays as it is."""
+        init = self.inside(f"print(ask({PORT},10)[:2], ask({PORT},10,several=1)[:2], ask({PORT},10)[:2])\n"
+                           f"print(ask({PORT},2,several=1)[:2], ask({PORT},2)[:2], ask({PORT},2,several=1)[:2], ask({PORT},2,several=7)[:2])\n")
+        self.assertEqual(init.text(), "(0, 1) (-16, 0) (0, 1)\n(0, 1) (-16, 0) (0, 1) (-16, 0)\n")
+        self.assertEqual(init.several, {(PORT, socket.AF_INET6): 0, (PORT, socket.AF_INET): 1})
 
     def test_garbage(self):
         init = self.inside("for data in (b'', b'x', b'A'*15, b'A'*17, b'B'*60000):\n"

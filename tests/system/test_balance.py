@@ -74,29 +74,20 @@ class Load:
             t.join()
 
 
-class Balance(unittest.TestCase):
+class Balance(trp.DaemonTest):
     @classmethod
     def setUpClass(cls):
-        cls.d = trp.Daemon()
-        cls.d.start()
+        super().setUpClass()
         directory = os.path.join(cls.d.dir, "programs")
         os.mkdir(directory)
         with open(os.path.join(directory, "answer.py"), "w") as f:
             f.write(PROGRAM)
         cls.d.profile("web", PROFILE % ("", directory))
+        cls.d.profile("few", PROFILE % ("max-connections = 1", directory))
         cls.d.profile("other", (PROFILE % ("", directory)).replace("${name}", "web").replace("share = yes", ""))
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.d.stop()
 
     def setUp(self):
         self.d.ok("start", "web@1", "web@2", "web@3")
-
-    def tearDown(self):
-        for s in self.d.call("trpsup.List")["services"]:
-            if s["state"] != "stopped":
-                self.d.trpsup("stop", s["service"])
 
     def ask(self, n):
         return collections.Counter(web.get("http://web.localhost:%d/" % trp.HTTP_PORT).text for _ in range(n))
@@ -161,6 +152,32 @@ class Balance(unittest.TestCase):
         os.kill(router, signal.SIGKILL)
         trp.wait_until(lambda: self.d.router_pid() not in (None, 0, router), 10, "another router")
         trp.wait_until(lambda: len(self.ask(6)) == 3, 10, "it knows the group")
+
+    def test_limits_are_those_of_each_instance(self):
+        """One that has reached its own is passed over; when all have, a client is told to come later."""
+        names = ["few@1", "few@2", "few@3"]
+        self.d.ok("start", *names)
+        pids = [self.d.main_pid(n) for n in names]
+        for pid in pids:
+            os.kill(pid, signal.SIGSTOP)
+        socks = []
+        try:
+            for _ in range(4):
+                socks.append(web.connect("127.0.0.1", trp.HTTP_PORT))
+                socks[-1].sendall(b"GET / HTTP/1.0\r\nHost: few.localhost\r\n\r\n")
+            with socks.pop() as late:
+                self.assertRegex(late.recv(1000), rb"(?s)^HTTP/1.1 503 .*\r\nRetry-After: ")
+        finally:
+            for pid in pids:
+                os.kill(pid, signal.SIGCONT)
+        answers = []
+        for s in socks:
+            with s:
+                s.settimeout(10)
+                answers.append(s.makefile("rb").read().rpartition(b"\r\n")[2].decode())
+        self.assertEqual(sorted(answers), names)
+        # and whose connection has ended makes room for the next
+        trp.wait_until(lambda: web.get("http://few.localhost:%d/" % trp.HTTP_PORT).text in names, 10, "room again")
 
     def test_only_instances_of_one_profile_share(self):
         done = self.d.trpsup("start", "other")

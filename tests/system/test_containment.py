@@ -1,33 +1,15 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: ISC
-"""A hostile upstream: what it can do with the sockets that it is passed, with its sandbox, and with its control
-socket. Each attack is made by a program of ours that runs as the service; each must be refused."""
+"""What can be seen and done from inside of a sandbox by a script, a fork bomb among it. Attacks, each with the controls that refuse it:
+test_hostile.py."""
 import os
 import re
 import socket
-import threading
 import time
 import unittest
 
 import trp
 import web
-
-PROGS = os.path.join(trp.BUILD, "tests/progs")
-ATTACKS = ["connect-mapped", "connect-v6", "connect-v4", "fastopen", "bind-listen", "autobind-listen",
-           "bind-router-port", "ifconf", "ifname", "netns-of-socket", "mark", "bind-to-device", "bind-to-ifindex", "repair", "transparent",
-           "detach-filter"]
-LISTENING = ["bind-listen", "autobind-listen"]
-
-ATTACKER = """[service]
-command = /opt/progs/passed-socket-attack 80 %d ${state}/report
-adapter = preload
-[route]
-host = attacker.localhost
-http = 80
-[sandbox]
-root = host
-bind = """ + PROGS + """ /opt/progs
-"""
 
 # what can be seen and done from inside, one line for each question; "no" is the right answer to all of them
 PROBE = r"""
@@ -101,76 +83,34 @@ print("PROBE end no", flush=True)
 """
 
 
+WITHOUT_CGROUP2 = ["unshare", "-m", "sh", "-c", "for d in /sys/fs/cgroup/unified /sys/fs/cgroup; do "
+                   "! findmnt -t cgroup2 $d >/dev/null || umount $d || exit 1; done; exec \"$@\"", "sh"]
 
-class PassedSocket(unittest.TestCase):
-    """doc/security.md: a passed TCP socket is a live capability to the host's network."""
 
-    def greet(self, server):
-        while True:
-            try:
-                client, _ = server.accept()
-            except OSError:
-                return
-            client.sendall(b"secret of the host\n")
-            client.close()
+class MissingPart(unittest.TestCase):
+    """No passed socket on a host that cannot fence it wholly, unless the profile says so."""
 
-    def knock(self, report, reached, over):
-        """Connects wherever the attacker says that it listens."""
-        tried = set()
-        while not over.is_set():
-            for name, port in re.findall(r"^(\S+) listening (\d+)$", report(), re.M):
-                if name in tried:
-                    continue
-                tried.add(name)
-                for address in ("127.0.0.1", "::1"):
-                    try:
-                        socket.create_connection((address, int(port)), timeout=0.8).close()
-                        reached.append((name, int(port)))
-                    except OSError:
-                        pass
-            time.sleep(0.02)
-
-    def test_attacks(self):
-        server = socket.create_server(("::", 0), family=socket.AF_INET6, dualstack_ipv6=True)
-        threading.Thread(target=self.greet, args=(server,), daemon=True).start()
-        port = server.getsockname()[1]
-        # the target is there, or every refusal below would mean nothing
-        with socket.create_connection(("127.0.0.1", port)) as c:
-            self.assertEqual(c.recv(64), b"secret of the host\n")
-        with trp.Daemon({"attacker": ATTACKER % port}) as d:
-            d.ok("start", "attacker")
-            path = os.path.join(d.state_dir, "state/attacker/report")
-            report = lambda: trp.read(path).decode() if os.path.exists(path) else ""
-            reached, over = [], threading.Event()
-            knocker = threading.Thread(target=self.knock, args=(report, reached, over))
-            knocker.start()
-            try:
-                clients = []
-                while not report().endswith("done\n"):  # some attacks need an IPv4 client's socket, some an IPv6 one's
-                    clients.append(self.client(("127.0.0.1", "::1")[len(clients) % 2]))
-                    self.assertLess(len(clients), 4 * len(ATTACKS), report())
-            finally:
-                over.set()
-                knocker.join()
-            for c in clients:
-                c.close()
-            text = report()
-        server.close()
-        results = dict(re.findall(r"^(\S+) (SUCCEEDED.*|refused.*)$", text, re.M))
-        self.assertEqual(sorted(results), sorted(ATTACKS))
-        self.assertEqual({k: v for k, v in results.items() if not v.startswith("refused")}, {})
-        self.assertEqual(reached, [])
-        # these two reached the point at which only the port filter stands between them and the host's clients,
-        # or were refused before by the group's bind program
-        for name in LISTENING:
-            self.assertRegex(text, r"(?m)^%s (listening \d+|refused (EPERM|EACCES))$" % name)
-
-    def client(self, address):
-        """Returns when it was answered, that is, when the attack before it has ended."""
-        sock = socket.create_connection((address, trp.HTTP_PORT), timeout=30)
-        sock.sendall(b"GET / HTTP/1.1\r\nHost: attacker.localhost\r\n\r\n")
-        self.assertIn(b" 204 ", sock.recv(100))
-        return sock
+    def test_no_cgroup_programs(self):
+        profile = """[service]
+command = /usr/bin/python3 -m http.server 8000 --directory /usr/share/doc
+%s
+[route]
+host = %s.localhost
+http = 8000
+[sandbox]
+root = host
+%s
+"""
+        d = trp.Daemon({"refused": profile % ("", "refused", ""), "accepted": profile % ("", "accepted", "allow-missing = cgroup-bpf"),
+                        "loopback": profile % ("adapter = loopback", "loopback", "")})
+        d.prefix = WITHOUT_CGROUP2
+        with d:
+            failed = d.trpsup("start", "refused")
+            self.assertNotEqual(failed.returncode, 0)
+            self.assertRegex(failed.stdout + failed.stderr, r"listener http has no control group .* allow-missing = cgroup-bpf in \[sandbox\]")
+            for name in ("accepted", "loopback"):
+                d.ok("start", name)
+                self.assertEqual(web.get("http://%s.localhost:%d/" % (name, trp.HTTP_PORT)).status, 200)
 
 
 class Inside(unittest.TestCase):
@@ -192,7 +132,7 @@ bind = %s /opt/probe
                 f.write(PROBE)
             d.profile("probe", profile % directory)
             d.trpsup("start", "probe")
-            trp.wait_until(lambda: d.log_lines("probe", "PROBE end"), 30, "the probe has ended")
+            d.logged("probe", "PROBE end", seconds=30)
             lines = [re.search(r"PROBE (\S+) (.*)", l).groups() for l in d.log_lines("probe", "PROBE ")]
             trp.wait_until(lambda: d.status("probe")["state"] == "stopped", 10, "it is stopped")
         host.close()

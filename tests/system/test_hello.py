@@ -61,20 +61,8 @@ def alert(address, name):
     return None
 
 
-class Hello(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.d = trp.Daemon({"other": OTHER, "broken": BROKEN, "exits": EXITS})
-        cls.d.start()
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.d.stop()
-
-    def tearDown(self):
-        for s in self.d.call("trpsup.List")["services"]:
-            if s["state"] != "stopped":
-                self.d.trpsup("stop", s["service"])
+class Hello(trp.DaemonTest):
+    profiles = {"other": OTHER, "broken": BROKEN, "exits": EXITS}
 
     def test_is_served_over_both_families(self):
         self.d.ok("start", "hello")
@@ -158,14 +146,14 @@ class Hello(unittest.TestCase):
                        self.d.status("hello")["state"] == "ready", 10, "restarted")
         self.assertNotEqual(self.d.main_pid("hello"), before)
         self.assertEqual(web.get(URL).status, 200)
-        self.assertTrue(self.d.log_lines("hello", " sup .*SEGV|signal 11"))
+        self.d.logged("hello", " sup .*SEGV|signal 11")
 
     def test_what_cannot_start_fails_for_good_and_says_why(self):
         done = self.d.trpsup("start", "exits")
         self.assertEqual(done.returncode, 1)
         self.assertIn("exits", done.stderr)
         trp.wait_until(lambda: self.d.status("exits")["state"] == "failed", 10, "failed for good")
-        self.assertGreaterEqual(len(self.d.log_lines("exits", " err .*usage")), 3)
+        self.d.logged("exits", " err .*usage", 3)
         self.assertIn("usage: trp-hello", self.d.ok("logs", "exits"))
 
     def test_a_bad_profile_touches_nothing(self):

@@ -268,7 +268,7 @@ class Modes(unittest.TestCase):
             self.assertNotEqual(old[0], self.d.status("modes")["pid"])
             self.assertNotEqual(old[1], self.notifier())
             self.many(socket.AF_INET6, count=20)
-        self.assertTrue(self.d.log_lines("modes", "trp-notify, its adapter, killed by signal 9"))
+        self.d.logged("modes", "trp-notify, its adapter, killed by signal 9")
 
     def test_kill_under_load(self):
         self.start("threads")
@@ -336,7 +336,7 @@ class Hostile(unittest.TestCase):
         with trp.Daemon({"attacker": ATTACKER}) as d:
             d.ok("start", "attacker", timeout=30)
             notifier, = children_named(d, "trp-notify")
-            trp.wait_until(lambda: d.log_lines("attacker", " done$"), 60, "the attacks are over")
+            d.logged("attacker", " done$", seconds=60)
             lines = d.log_lines("attacker", "ATTACK ")
             self.assertGreater(len(lines), 8)
             self.assertEqual([line for line in lines if not line.endswith(" no")], [])

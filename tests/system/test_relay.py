@@ -370,9 +370,9 @@ class Relay(unittest.TestCase):
         a.kill()
         for _ in range(20):  # from the first moment on nobody is turned away
             self.assertEqual(ask()[0]["name"], "b")
-        trp.wait_until(lambda: self.d.log_lines("r", "target %s is taken out: Connection refused" % a), 5, "it is out")
+        self.d.logged("r", "target %s is taken out: Connection refused" % a)
         a.start()
-        trp.wait_until(lambda: self.d.log_lines("r", "target %s is back" % a), 5, "it is back")
+        self.d.logged("r", "target %s is back" % a)
         self.assertEqual({ask()[0]["name"] for _ in range(4)}, {"a", "b"})
 
     def test_target_that_does_not_answer_is_passed_over(self):
@@ -389,7 +389,7 @@ class Relay(unittest.TestCase):
                        "connect-timeout = 300ms\nbalance = round-robin\nhealth-interval = 0\nhealth-failures = 2")
             for _ in range(6):
                 self.assertEqual(ask()[0]["name"], "b")
-            self.assertEqual(len(self.d.log_lines("r", "is taken out: Connection timed out")), 1)
+            self.assertEqual(len(self.d.logged("r", "is taken out: Connection timed out")), 1)
             began = time.monotonic()
             self.assertEqual(ask()[0]["name"], "b")
             self.assertLess(time.monotonic() - began, 0.25)  # it is not asked any more
@@ -483,7 +483,7 @@ class Relay(unittest.TestCase):
     def test_clients_wait_when_there_is_no_room(self):
         """open-files allows 28 connections; what comes after waits in the channel, and is served then."""
         self.start([self.target("a")], service="")
-        self.d.profile("r", profile(self.targets).replace("open-files = 12000", "open-files = %d" % (64 + 128 + 512 + 56)))
+        self.d.profile("r", profile(self.targets).replace("open-files = 12000", "open-files = %d" % (64 + 64 + 512 + 56)))
         self.d.ok("restart", "r")
         held = [open_path("/hold") for _ in range(28)]
         try:
@@ -499,7 +499,7 @@ class Relay(unittest.TestCase):
             late.settimeout(5)
             self.assertIn(b"200 OK", read_all(late))
             late.close()
-            self.assertEqual(len(self.d.log_lines("r", "28 connections: open-files")), 1)
+            self.assertEqual(len(self.d.logged("r", "28 connections: open-files")), 1)
         finally:
             for sock in held:
                 sock.close()

@@ -57,21 +57,7 @@ def answer(sock):
             data += more
 
 
-class Supervise(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.d = trp.Daemon()
-        cls.d.start()
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.d.stop()
-
-    def tearDown(self):
-        for s in self.d.call("trpsup.List")["services"]:
-            if s["state"] != "stopped":
-                self.d.trpsup("stop", s["service"])
-
+class Supervise(trp.DaemonTest):
     def state(self, name):
         return self.d.status(name)["state"]
 
@@ -104,7 +90,7 @@ class Supervise(unittest.TestCase):
         self.d.profile("early", script("sleep 1000", "ready = notify\nstart-timeout = 1s\nrestart = no\n"
                                        "setup = /bin/sh -c 'echo socket: $${NOTIFY_SOCKET:-none}'"))
         self.assertEqual(self.d.trpsup("start", "early").returncode, 1)
-        self.assertEqual(len(self.d.log_lines("early", "out socket: none$")), 1)
+        self.assertEqual(len(self.d.logged("early", "out socket: none$")), 1)
 
     def programs(self, text):
         directory = os.path.join(self.d.dir, "programs")
@@ -119,7 +105,7 @@ class Supervise(unittest.TestCase):
                                        "ready = started\nstop-timeout = 1s"))
         self.d.profile("front", script("exec sleep 1000", "ready = started\nrequires = store"))
         self.d.ok("start", "front")
-        trp.wait_until(lambda: self.d.log_lines("store", "out deaf"), 10, "it ignores TERM")
+        self.d.logged("store", "out deaf")  # it ignores TERM
         stop = threading.Thread(target=self.d.trpsup, args=("stop", "store"), kwargs={"timeout": 30})
         stop.start()
         self.waits("store", "stopping")
@@ -140,7 +126,7 @@ class Supervise(unittest.TestCase):
             self.d.profile(name, script("echo done; sleep %g" % seconds, "ready = exit"))
         self.d.profile("front", script("sleep 1000", "ready = started\nrequires = one two"))
         self.d.ok("start", "front", timeout=30)
-        self.assertEqual([len(self.d.log_lines(name, "out done")) for name in ("one", "two")], [1, 1])
+        self.assertEqual([len(self.d.logged(name, "out done")) for name in ("one", "two")], [1, 1])
 
     def test_start_after_another(self):
         self.d.profile("early", script("sleep 1000", "ready = started\nsetup = /bin/sleep 1"))
@@ -164,7 +150,7 @@ class Supervise(unittest.TestCase):
         self.assertIn("exited with code 3", done.stdout + done.stderr)
         self.waits("bad", "failed")
         self.assertIn("3 failures", self.d.status("bad")["message"])
-        self.assertEqual(len(self.d.log_lines("bad", "err about to fail")), 3)
+        self.assertEqual(len(self.d.logged("bad", "err about to fail", 3)), 3)
         self.assertEqual(web.get(url("bad")).status, 503)  # the name is known, nobody serves it
 
     def test_permanent_error_is_not_tried_again(self):
@@ -181,7 +167,7 @@ class Supervise(unittest.TestCase):
         done = self.d.trpsup("start", "setup")
         self.assertEqual(done.returncode, 1)
         self.assertIn("setup step 2 (/bin/sh) exited with code 9", done.stdout + done.stderr)
-        self.assertEqual(len(self.d.log_lines("setup", "out one")), 1)
+        self.assertEqual(len(self.d.logged("setup", "out one")), 1)
 
     def test_start_that_takes_too_long_is_ended(self):
         self.d.profile("slow", script("sleep 1000", "start-timeout = 1s\nrestart = no")
@@ -195,7 +181,7 @@ class Supervise(unittest.TestCase):
         self.d.profile("deaf", script("trap '' TERM; echo deaf; while :; do sleep 1; done",
                                       "ready = started\nstop-timeout = 500ms"))
         self.d.ok("start", "deaf")
-        trp.wait_until(lambda: self.d.log_lines("deaf", "out deaf"), 10, "it ignores TERM")
+        self.d.logged("deaf", "out deaf")  # it ignores TERM
         self.d.ok("stop", "deaf")
         self.assertIn("does not stop; killing it", self.d.service_log("deaf"))
 
@@ -203,7 +189,7 @@ class Supervise(unittest.TestCase):
         self.d.profile("once", script("echo done", "ready = exit"))
         self.d.ok("start", "once")
         self.waits("once", "stopped")
-        self.assertEqual(len(self.d.log_lines("once", "out done")), 1)
+        self.assertEqual(len(self.d.logged("once", "out done")), 1)
 
     # what survives
 
@@ -331,7 +317,7 @@ class Supervise(unittest.TestCase):
 
     def test_flooding_the_log_harms_nobody(self):
         self.d.profile("flood", script("while :; do echo xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx; done",
-                                       "ready = started\nlog-size = 64K\nlog-files = 2"))
+                                       "ready = started\nlog-size = 64K\nlog-files = 2\nlog-compress = no"))
         self.d.profile("web", SERVER % ("", "web"))
         self.d.ok("start", "web")
         self.d.ok("start", "flood")
@@ -364,6 +350,10 @@ class Crash(unittest.TestCase):
         with trp.Daemon({"web": SERVER % ("", "web")}) as d:
             d.ok("start", "web")
             pids = d.pids("web") + [d.router_pid()]
+            keeper = [p for p in trp.processes() if trp.process_status(p).get("Name") == "trp-keeper"
+                      and d.name in trp.cgroups_of(p)]
+            d.process.send_signal(signal.SIGSTOP)
+            os.kill(keeper[0], signal.SIGKILL)  # with it nothing is left to be taken over: test_adopt.py has the other case
             d.process.kill()
             d.process.wait()
             d.log.close()
@@ -385,7 +375,7 @@ class Crash(unittest.TestCase):
         deaf = script("trap '' TERM; echo deaf; while :; do sleep 0.1; done", "ready = started\nstop-timeout = 100s%s")
         with trp.Daemon({"store": deaf % "", "front": deaf % "\nrequires = store"}) as d:
             d.ok("start", "front")
-            trp.wait_until(lambda: d.log_lines("front", "out deaf"), 10, "it ignores TERM")
+            d.logged("front", "out deaf")  # it ignores TERM
             d.process.terminate()
             trp.wait_until(lambda: "front: stopping" in d.daemon_log(), 10, "it stops")
             d.process.terminate()

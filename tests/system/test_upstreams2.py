@@ -57,12 +57,15 @@ def ask_mqtt(row, address, _, source=None):
 ROWS = [
     Row("django", drop_in=APP + "[environment]\nDJANGO_SETTINGS_MODULE = project.settings\n",
         cannot={"websocket": "a WSGI application has no way to speak WebSocket on gunicorn's threads"}),
-    Row("uwsgi", drop_in=APP, graceful_stop=False, cannot={"keep-alive": "its workers close after each answer",
-                                      "leaks": "a stop that comes just after it listens is lost"}),
+    # a reload that begins before the one before it has settled is lost, or ends it
+    Row("uwsgi", drop_in=APP, graceful_stop=False, graceful_reload=False, reloaded="uwsgi_systemd_notify_ready", reload_pause=2,
+        cannot={"keep-alive": "its workers close after each answer"}),
     Row("tomcat", drop_in=APP, client="/client.jsp", upload=("POST", "/upload.jsp"), websocket="/websocket.jsp",
         graceful_stop=False, cannot={"reload": "there is no reload by signal"}),
     Row("puma", drop_in=APP),
     Row("haproxy", other_profiles={"app": BEHIND_HAPROXY},
+        # the master logs that in its loop, and until it is there again it ignores the next signal
+        reloaded=r"Former worker \(\d+\) exited",
         # a stop just after the start may be lost (doc/upstreams.md), here and in mosquitto: not so long each time
         drop_in="[service]\nrequires = app\nstop-timeout = 3s\n[sandbox]\nuse = app\nbind = {content} /srv\n"),
     Row("mini-httpd", drop_in=CGI, client="/cgi-bin/client", graceful_stop=False, cannot={

@@ -218,7 +218,7 @@ class WordPress(unittest.TestCase):
     # the client's own socket
 
     def logged(self, token):
-        lines = trp.wait_until(lambda: self.d.log_lines("wordpress", token), 10, "the access log has " + token)
+        lines = self.d.logged("wordpress", token)
         # ADDRESS - USER [TIME] "REQUEST" STATUS BYTES "REFERER" "AGENT" PORT LOCAL-PORT ...
         m = re.search(r' out (\S+) .* "[^"]*" (\d+) (\d+) \d+ \S+$', lines[0])
         self.assertTrue(m, lines[0])

@@ -2,6 +2,7 @@
 """A trpsupd of the test's own: private run, log and profile directories, ports that nobody uses, and package roots
 that are kept from run to run (/var/lib/trpsup-test/images: building them is the slow part)."""
 import fcntl
+import gzip
 import json
 import os
 import re
@@ -11,16 +12,19 @@ import socket
 import subprocess
 import tempfile
 import time
+import unittest
 
 TOP = os.path.realpath(os.path.join(os.path.dirname(__file__), "../.."))
 BUILD = os.path.abspath(os.environ.get("TRP_BUILD", os.path.join(TOP, "build")))
 ARTIFACTS = os.path.join(BUILD, "artifacts")
-STATE = "/var/lib/trpsup-test"
+STATE = os.environ.get("TRP_TEST_STATE", "/var/lib/trpsup-test")
 
 
 def free_port(first):
-    """The first port from there on at which nobody listens."""
-    for port in range(first, first + 100):
+    """A port of the hundred from there on at which nobody listens. Where to begin depends on the process: of two runs at a
+    time each finds its own, although it binds it only later."""
+    start = os.getpid() * 7 % 100
+    for port in [first + (start + i) % 100 for i in range(100)]:
         with socket.socket(socket.AF_INET6) as sock:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
@@ -35,8 +39,8 @@ HTTP_PORT, TLS_PORT = free_port(18080), free_port(18443)
 # begins the names of all that a run makes on the machine (run directory, control groups), so that two runs at a time
 # do not take each other's for leftovers
 TAG = os.environ.setdefault("TRP_TEST_TAG", "trpsup-test-%07d" % os.getpid())
-# a part of the uid pool that the daemon of a real installation does not use
-UID_BASE = 0x70000000 + 4096 * 65536
+# a part of the uid pool that the daemon of a real installation does not use, nor another run's
+UID_BASE = 0x70000000 + (7168 if "TRP_TEST_STATE" in os.environ else 4096) * 65536
 
 START_SECONDS = 900  # with package roots to be built
 
@@ -84,6 +88,30 @@ def process_status(pid):
     return dict((key, value.strip()) for key, _, value in (line.partition(":") for line in lines))
 
 
+def sanitizer_report(log):
+    """From the first word of a sanitizer in it (make check-router); empty without one."""
+    found = re.search(r"ERROR: \w+Sanitizer|runtime error: |SUMMARY: \w+Sanitizer", log)
+    return log[found.start():][:4000] if found else ""
+
+
+LISTENERS = """[listener http]
+port = %d
+protocols = http
+
+[listener tls]
+port = %d
+protocols = tls
+"""
+
+
+def children(pid):
+    """Host pids of the children of a process, oldest first."""
+    try:
+        return [int(p) for p in read("/proc/%d/task/%d/children" % (pid, pid)).split()]
+    except OSError:
+        return []
+
+
 class Failed(AssertionError):
     """A command of trpsup that was to succeed did not."""
 
@@ -95,6 +123,11 @@ class Daemon:
     def __init__(self, profiles=None, config="", state=STATE):
         self.state_dir = state
         self.extra_config = config
+        self.listeners = LISTENERS % (HTTP_PORT, TLS_PORT)
+        self.ports = (HTTP_PORT, TLS_PORT)  # that nobody listens at after its end
+        self.pass_fds = ()
+        self.prefix, self.environment = [], None  # of the process: ["nsenter", ...]
+        self.program = os.path.join(BUILD, "trpsupd")
         self.dir = tempfile.mkdtemp(prefix=TAG + "-", dir="/run")
         self.name = os.path.basename(self.dir)
         self.run_dir = os.path.join(self.dir, "run")
@@ -127,15 +160,8 @@ profile-dirs = %s %s
 uid-base = %d
 uid-ranges = 1024
 %s
-[listener http]
-port = %d
-protocols = http
-
-[listener tls]
-port = %d
-protocols = tls
-""" % (self.run_dir, self.state_dir, self.log_dir, self.name, self.profile_dir, self.shipped_dir,
-                UID_BASE, self.extra_config, HTTP_PORT, TLS_PORT))
+%s""" % (self.run_dir, self.state_dir, self.log_dir, self.name, self.profile_dir, self.shipped_dir,
+                UID_BASE, self.extra_config, self.listeners))
 
     # life
 
@@ -154,14 +180,17 @@ protocols = tls
 
     def forget_services(self):
         """Images and uid ranges stay."""
-        for kept in ("state", "secrets"):
+        for kept in ("state", "secrets", "learn", "disks"):
             shutil.rmtree(os.path.join(self.state_dir, kept), ignore_errors=True)
+        if os.path.exists(os.path.join(self.state_dir, "enabled")):
+            os.unlink(os.path.join(self.state_dir, "enabled"))
 
     def run(self):
         """Starts the process; state stays as it is."""
         self.log = open(os.path.join(self.dir, "trpsupd.log"), "ab")
-        self.process = subprocess.Popen([os.path.join(BUILD, "trpsupd"), "-c", self.conf], stdin=subprocess.DEVNULL,
-                                        stdout=self.log, stderr=self.log)
+        self.process = subprocess.Popen([*self.prefix, self.program, "-c", self.conf],
+                                        stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log,
+                                        env=self.environment, pass_fds=self.pass_fds)
         wait_until(self._answers, 15, "trpsupd answers")
 
     def _answers(self):
@@ -184,6 +213,9 @@ protocols = tls
             left = self.left()
             if left:
                 raise AssertionError("left by trpsupd after its end:\n  " + "\n  ".join(left))
+            report = sanitizer_report(self.daemon_log())
+            if report:
+                raise AssertionError("a sanitizer found something:\n" + report)
         finally:
             self.clean_up()
 
@@ -224,7 +256,7 @@ protocols = tls
         found += ["control group " + g for g in control_groups(self.name)]
         found += ["file " + os.path.join(where, f) for where, _, files in os.walk(self.run_dir) for f in files
                   if f != "lock"]
-        found += ["socket " + line for line in listening((HTTP_PORT, TLS_PORT))]
+        found += ["socket " + line for line in listening(self.ports)]
         return found
 
     def __enter__(self):
@@ -258,7 +290,7 @@ protocols = tls
         """One call of the control protocol (doc/protocol.md); the reply's parameters."""
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
-            sock.settimeout(10)
+            sock.settimeout(30)
             sock.connect(self.control)
             sock.sendall(json.dumps({"method": method, "parameters": parameters}).encode() + b"\0")
             data = b""
@@ -284,17 +316,54 @@ protocols = tls
 
     def service_log(self, service):
         """All that is kept, rotated files first."""
+        for _ in range(100):
+            before = sorted(os.listdir(self.log_dir))
+            try:
+                data = b"".join(self.log_parts(service)).decode("utf-8", "replace")
+            except FileNotFoundError:
+                continue  # rotated or compressed meanwhile
+            if sorted(os.listdir(self.log_dir)) == before:
+                return data
+        raise Failed("the log of %s does not stand still" % service)
+
+    def log_parts(self, service):
         base = os.path.join(self.log_dir, service + ".log")
-        files = sorted((f for f in os.listdir(self.log_dir) if f.startswith(service + ".log.")), reverse=True)
-        parts = [os.path.join(self.log_dir, f) for f in files] + [base]
-        return b"".join(read(p) for p in parts if os.path.exists(p)).decode("utf-8", "replace")
+        files = os.listdir(self.log_dir)
+        old = sorted(f for f in files if re.fullmatch(re.escape(service) + r"\.log\.\d{8}T\d{6}\.\d{6}Z(\.gz)?", f))
+        old += sorted((f for f in files if re.fullmatch(re.escape(service) + r"\.log\.\d+", f)), reverse=True)  # the access log's
+        for name in old:
+            if name + ".gz" in old:
+                continue  # just being replaced by that
+            data = read(os.path.join(self.log_dir, name))
+            yield gzip.decompress(data) if name.endswith(".gz") else data
+        if os.path.exists(base):
+            yield read(base)
 
     def log_lines(self, service, pattern):
+        """As it is now, for what must not be there; what must be there is waited for: logged()."""
+        self.logs_written()
+        return self.lines_in_files(service, pattern)
+
+    def logs_written(self):
+        """Waits until all that the daemon has taken so far is in the files: whoever asks for a log is answered only then."""
+        if self.process and self.process.poll() is None and os.path.exists(self.control):
+            subprocess.run([os.path.join(BUILD, "trpsup"), "-c", self.conf, "logs", "--all", "-n", "0"], stdout=subprocess.DEVNULL,
+                           stderr=subprocess.DEVNULL, check=False, timeout=20)
+
+    def lines_in_files(self, service, pattern):
         return [line for line in self.service_log(service).splitlines() if re.search(pattern, line)]
+
+    def logged(self, service, pattern, n=1, seconds=10):
+        """Waits until n lines have pattern, as a program may log after it has answered. All that have it."""
+        return wait_until(lambda: (lines := self.lines_in_files(service, pattern))[n - 1:] and lines, seconds,
+                          "%d lines of %s's log with %s" % (n, service, pattern))
 
     def pids(self, service):
         """Host pids of everything in the sandbox, its init first."""
-        init = self.status(service)["pid"]
+        return self.pids_of_init(self.status(service)["pid"])
+
+    @staticmethod
+    def pids_of_init(init):
         ns = namespace(init, "pid")
         return [init] + [p for p in processes() if p != init and ns and namespace(p, "pid") == ns]
 
@@ -318,6 +387,25 @@ protocols = tls
 
 
 # the machine, for leak checks
+
+class DaemonTest(unittest.TestCase):
+    """Tests of one daemon, each of which leaves its services stopped."""
+    profiles = {}
+
+    @classmethod
+    def setUpClass(cls):
+        cls.d = Daemon(cls.profiles)
+        cls.d.start()
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.d.stop()
+
+    def tearDown(self):
+        for s in self.d.call("trpsup.List")["services"]:
+            if s["state"] != "stopped":
+                self.d.trpsup("stop", s["service"])
+
 
 def mounts():
     return [line.split()[4] for line in read("/proc/self/mountinfo").decode().splitlines()]
@@ -365,7 +453,7 @@ class Machine:
         self.processes = descendants(os.getpid())
         self.mounts = {m for m in read("/proc/self/mountinfo").decode().splitlines() if TAG in m}
         self.groups = set(control_groups(TAG))
-        self.links = {link for link in os.listdir("/sys/class/net") if link.startswith("trpt")}
+        self.links = set(re.findall(r"(?m)^ *(trpt[^:]*):", read("/proc/self/net/dev").decode())) # of this network
         self.run = {f for f in os.listdir("/run") if f.startswith(TAG)}
         self.sockets = {line for line in read("/proc/net/unix").decode("utf-8", "replace").splitlines()
                         if TAG in line}

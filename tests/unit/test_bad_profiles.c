@@ -333,7 +333,7 @@ static const struct {
 		"[service]\n"
 		"command = /bin/sh\n"
 		"ready = listen\n",
-		"bad.ini:3: ready: 'listen' needs http or tls in [route]\n"},
+		"bad.ini:3: ready: 'listen' needs http, tls or another protocol in [route]\n"},
 	{"ready = exit contradicts", "web",
 		"[service]\n"
 		"command = /bin/sh\n"
@@ -373,6 +373,26 @@ static const struct {
 		"http = 80\n",
 		"bad.ini:4: host: 'mple..org' is not valid, expected a host name such as "
 		"www.example.org or *.example.org\n"},
+	{"bad internationalized host", "web",
+		"[service]\n"
+		"command = /bin/sh\n"
+		"[route]\n"
+		"host = \xcc\x80.org [::1%1] b\xc3\xbc" "cher..org\n"
+		"http = 80\n",
+		"bad.ini:4: host: '\xcc\x80.org' is not an internationalized name: string contains a forbidden leading "
+		"combining character\n"
+		"bad.ini:4: host: '[::1%1]' is not valid, expected a host name such as www.example.org or *.example.org\n"
+		"bad.ini:4: host: 'b\xc3\xbc" "cher..org' is not valid, expected a host name such as www.example.org or "
+		"*.example.org\n"},
+	{"host twice, one as A-labels", "web",
+		"[service]\n"
+		"command = /bin/sh\n"
+		"[route]\n"
+		"host = *.b\xc3\xbc" "cher.org [0::1]\n"
+		"host = *.XN--bcher-KVA.org. [::0:1]\n"
+		"http = 80\n",
+		"bad.ini:5: host: '*.xn--bcher-kva.org' is given twice, first at bad.ini:4\n"
+		"bad.ini:5: host: '[::1]' is given twice, first at bad.ini:4\n"},
 	{"host twice, written differently", "web",
 		"[service]\n"
 		"command = /bin/sh\n"
@@ -419,6 +439,19 @@ static const struct {
 		"tls = 8443\n",
 		"bad.ini:4: tls: nobody would get there, expected host or default = yes in "
 		"[route]\n"},
+	{"host for a protocol without names", "web",
+		"[service]\n"
+		"command = /bin/sh\n"
+		"[route]\n"
+		"host = a.org\n"
+		"ssh = 22\n",
+		"bad.ini:4: host: has no effect: none of the protocols in [route] names a host\n"},
+	{"unknown protocol", "web",
+		"[service]\n"
+		"command = /bin/sh\n"
+		"[route]\n"
+		"postgers = 5432\n",
+		"bad.ini:4: postgers: unknown key in [route]; did you mean 'postgres'?\n"},
 	{"listener without a route", "web",
 		"[service]\n"
 		"command = /bin/sh\n"
@@ -479,7 +512,7 @@ static const struct {
 		"command = /bin/sh\n"
 		"[sandbox]\n"
 		"bind = /srv\n",
-		"bad.ini:4: bind: expected SOURCE TARGET [rw] [noexec] [optional]\n"},
+		"bad.ini:4: bind: expected SOURCE TARGET [rw] [exec] [noexec] [optional]\n"},
 	{"bind of a relative source", "web",
 		"[service]\n"
 		"command = /bin/sh\n"
@@ -519,8 +552,27 @@ static const struct {
 		"command = /bin/sh\n"
 		"[sandbox]\n"
 		"bind = /srv /srv noexex\n",
-		"bad.ini:4: bind: 'noexex' is not valid, expected rw, noexec or optional; did "
+		"bad.ini:4: bind: 'noexex' is not valid, expected rw, exec, noexec or optional; did "
 		"you mean 'noexec'?\n"},
+	{"bind with exec and noexec", "web",
+		"[service]\n"
+		"command = /bin/sh\n"
+		"[sandbox]\n"
+		"bind = /srv /srv rw exec noexec\n",
+		"bad.ini:4: bind: exec and noexec contradict each other\n"},
+	{"exec-from of what is not there", "web",
+		"[service]\n"
+		"command = /bin/sh\n"
+		"[sandbox]\n"
+		"state = no\n"
+		"exec-from = tmp state\n",
+		"bad.ini:5: exec-from: 'state' needs state = yes\n"},
+	{"bad exec-from", "web",
+		"[service]\n"
+		"command = /bin/sh\n"
+		"[sandbox]\n"
+		"exec-from = /tmp\n",
+		"bad.ini:4: exec-from: '/tmp' is not valid, expected state, tmp, run, shm or memfd; did you mean 'tmp'?\n"},
 	{"two binds at one place", "web",
 		"[service]\n"
 		"command = /bin/sh\n"
@@ -597,7 +649,7 @@ static const struct {
 		"command = /bin/sh\n"
 		"[sandbox]\n"
 		"allow-missing = landlok\n",
-		"bad.ini:4: allow-missing: 'landlok' is not valid, expected landlock or cgroup; "
+		"bad.ini:4: allow-missing: 'landlok' is not valid, expected landlock, cgroup, cgroup-bpf or io; "
 		"did you mean 'landlock'?\n"},
 	{"bad limits", "web",
 		"[service]\n"
@@ -607,7 +659,14 @@ static const struct {
 		"memory = 1K\n"
 		"cpu = 50\n"
 		"open-files = unlimited\n"
-		"file-size = -1\n",
+		"file-size = -1\n"
+		"io-read = 50\n"
+		"io-write = 20M/s\n"
+		"io-read-ops = 9\n"
+		"io-write-ops = -1\n"
+		"io-weight = 10001\n"
+		"locked-memory = all\n"
+		"io-writes = 1M\n",
 		"bad.ini:4: processes: '0' is out of range, expected a number such as 512, or "
 		"unlimited\n"
 		"bad.ini:5: memory: '1K' is out of range, expected a size such as 1G, at least "
@@ -617,7 +676,14 @@ static const struct {
 		"bad.ini:7: open-files: 'unlimited' is not valid, expected a number from 16 to "
 		"1048576\n"
 		"bad.ini:8: file-size: '-1' is not valid, expected a size such as 1G, or "
-		"unlimited\n"},
+		"unlimited\n"
+		"bad.ini:9: io-read: '50' is out of range, expected a size such as 50M, at least 64K, or unlimited\n"
+		"bad.ini:10: io-write: '20M/s' is not valid, expected a size such as 20M, at least 64K, or unlimited\n"
+		"bad.ini:11: io-read-ops: '9' is out of range, expected a number such as 1000, at least 10, or unlimited\n"
+		"bad.ini:12: io-write-ops: '-1' is not valid, expected a number such as 500, at least 10, or unlimited\n"
+		"bad.ini:13: io-weight: '10001' is out of range, expected a number from 1 to 10000\n"
+		"bad.ini:14: locked-memory: 'all' is not valid, expected a size such as 64M, or unlimited\n"
+		"bad.ini:15: io-writes: unknown key in [limits]; did you mean 'io-write'?\n"},
 	{"LD_PRELOAD", "web",
 		"[service]\n"
 		"command = /bin/sh\n"
@@ -721,6 +787,39 @@ static const struct {
 		"bad.ini:15: bind: has no effect with adapter = relay: it has no program of its own\n"
 		"bad.ini:14: state: has no effect with adapter = relay: it has no program of its own\n"
 		"bad.ini:17: A: has no effect with adapter = relay: it has no program of its own\n"},
+	{"loopback without a route", "web",
+		"[service]\n"
+		"command = /bin/sh\n"
+		"adapter = loopback\n",
+		"bad.ini:3: adapter: 'loopback' needs http or tls in [route]\n"},
+	{"io_uring and passed sockets", "web",
+		"[service]\n"
+		"command = /bin/sh\n"
+		"[route]\n"
+		"host = a.example\n"
+		"http = 80\n"
+		"[sandbox]\n"
+		"syscalls = @default io_uring_setup\n",
+		"bad.ini:7: syscalls: 'io_uring_setup' needs adapter = loopback, because the service gets clients and io_uring must not have their sockets\n"},
+	{"loopback with targets", "web",
+		"[service]\n"
+		"command = /bin/sh\n"
+		"adapter = loopback\n"
+		"[route]\n"
+		"host = a.example\n"
+		"http = 80\n"
+		"[relay]\n"
+		"target = 192.0.2.1:80\n"
+		"balance = source\n"
+		"proxy-protocol = v2\n"
+		"connect-timeout = 1s\n"
+		"idle-timeout = 1m\n"
+		"health-interval = 1s\n"
+		"health-failures = 1\n",
+		"bad.ini:8: target: has no effect with adapter = loopback: the clients go to the service's own program\n"
+		"bad.ini:9: balance: has no effect with adapter = loopback: the clients go to the service's own program\n"
+		"bad.ini:13: health-interval: has no effect with adapter = loopback: the clients go to the service's own program\n"
+		"bad.ini:14: health-failures: has no effect with adapter = loopback: the clients go to the service's own program\n"},
 	{"relay's times and numbers", "web",
 		"[service]\n"
 		"adapter = relay\n"
@@ -780,6 +879,28 @@ static const struct {
 		"description = gr\374\337\n",
 		"bad.ini:3: the byte 0xfc does not belong here, expected UTF-8 text without "
 		"control characters\n"},
+	{"limits of clients", "web",
+		"[service]\n"
+		"command = /bin/sh\n"
+		"[route]\n"
+		"host = a.test\n"
+		"http = 80\n"
+		"rate = 0/s\n"
+		"burst = 1000001\n"
+		"queue = 0\n",
+		"bad.ini:6: rate: '0/s' is not valid, expected a number for each time such as 200/s, 30/m or 100/h, or "
+		"unlimited\n"
+		"bad.ini:7: burst: '1000001' is out of range, expected a number from 1 to 1000000\n"
+		"bad.ini:8: queue: '0' is out of range, expected a number from 1 to 65536\n"
+		"bad.ini:7: burst: means nothing without rate, expected rate = 200/s or the like\n"},
+	{"limits without clients", "web",
+		"[service]\n"
+		"command = /bin/sh\n"
+		"[route]\n"
+		"rate = 1/s\n"
+		"queue = 9\n",
+		"bad.ini:4: rate: limits clients, but [route] names no port for a protocol\n"
+		"bad.ini:5: queue: limits clients, but [route] names no port for a protocol\n"},
 	{"control character of UTF-8", "web",
 		"[service]\n"
 		"command = /bin/sh\n"
@@ -791,7 +912,7 @@ static const struct {
 
 /* There is a listener for HTTP, but none for TLS. */
 static const struct profile_paths paths = {
-	.public_port = {[ROUTE_HTTP] = 80},
+	.public_port = {[TRP_PROTO_HTTP1] = 80},
 	.libexec = "/nonexistent/libexec",
 };
 

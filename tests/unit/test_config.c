@@ -14,6 +14,7 @@
 #include "profile_files.h"
 
 #define HTTP (1u << TRP_PROTO_HTTP1)
+#define H2C  (1u << TRP_PROTO_H2C)
 #define TLS  (1u << TRP_PROTO_TLS)
 
 static struct config *load_good(const char *text)
@@ -52,8 +53,11 @@ static void defaults_are(const struct config *c)
 	assert_true(c->uid_base == 0x70000000);
 	assert_int_equal(c->uid_ranges, 2048);
 	assert_int_equal(c->start.n, 0);
+	assert_int_equal(c->client_interval_ns, 0);
+	assert_int_equal(c->client_burst, 0);
+	assert_int_equal(c->client_waiting_permille, 100);
 	assert_int_equal(c->n_listeners, 2);
-	listener_is(c, 0, "http", 80, HTTP, 10000);
+	listener_is(c, 0, "http", 80, HTTP | H2C, 10000);
 	listener_is(c, 1, "https", 443, TLS, 10000);
 }
 
@@ -98,6 +102,7 @@ static void test_all_keys(void **state)
 			  "profile-dirs = /f\nuid-base = 65536\nuid-ranges = 1\nstart = x\n  y@z\n"
 			  "[listener web]\nport = 8080\nprotocols = http tls\ndeadline = 500ms\n"
 			  "[daemon]\n"
+			  "[clients]\nrate = 200/s\nburst = 7\nwaiting = 2.5%\n"
 			  "[listener lan]\nport = 8081\nprotocols = tls\n");
 
 	(void)state;
@@ -114,6 +119,9 @@ static void test_all_keys(void **state)
 	assert_int_equal(c->n_listeners, 2);
 	listener_is(c, 0, "web", 8080, HTTP | TLS, 500);
 	listener_is(c, 1, "lan", 8081, TLS, 10000);
+	assert_int_equal(c->client_interval_ns, 5000000);
+	assert_int_equal(c->client_burst, 7);
+	assert_int_equal(c->client_waiting_permille, 25);
 	config_free(c);
 }
 
@@ -124,6 +132,20 @@ static void refused(const char *text)
 	file_write("trpsup.conf", text);
 	assert_int_equal(config_load(file_path("trpsup.conf"), &c, &errors), -EINVAL);
 	assert_null(c);
+}
+
+static void route_is(const struct config *c, const char *route, int expected)
+{
+	static const struct profile_paths paths;
+	struct profile *p = NULL;
+	char text[256];
+
+	snprintf(text, sizeof(text), "[service]\ncommand = /bin/sh\n[route]\nhost = a.org\n%s",
+		route);
+	assert_int_equal(
+		profile_load_buffer(&paths, "web", "web.ini", text, strlen(text), &p, &errors), 0);
+	assert_int_equal(config_check_profile(c, p, &errors), expected);
+	profile_free(p);
 }
 
 #define F "$/trpsup.conf:"
@@ -157,17 +179,174 @@ static void test_refused(void **state)
 		F "4: [listner b]: unknown section; did you mean '[listener]'?", NULL);
 	refused("[listener a]\n");
 	errors_are(&errors, F "1: port: missing in [listener a]",
-		F "1: protocols: missing in [listener a], expected http, tls or both", NULL);
+		F "1: protocols: missing in [listener a], expected http, tls or others", NULL);
 	refused("[listener a]\nport = 0\nport = 2\nprotocols = htp\ndeadline = 1ms\ninclude = "
 		"x\ncommand = x\n");
 	errors_are(&errors, F "2: port: '0' is out of range, expected a port from 1 to 65535",
 		F "3: port: given twice, first in line 2",
-		F "4: protocols: 'htp' is not valid, expected http, tls or both; did you mean "
+		F "4: protocols: 'htp' is not valid, expected http, tls, h2c, minecraft, xmpp, xmpp-server, ssh, postgres or raw; did you mean "
 		  "'http'?",
 		F "5: deadline: '1ms' is out of range, expected a time such as 10s, from 100ms to "
 		  "10m",
 		F "6: include: unknown key in [listener]",
 		F "7: command: unknown key in [listener]", NULL);
+	refused("[clients]\nrate = 200\nburst = 0\nwaiting = 0%\n");
+	errors_are(&errors,
+		F "2: rate: '200' is not valid, expected a number for each time such as 200/s, 30/m or 100/h, or "
+		  "unlimited",
+		F "3: burst: '0' is out of range, expected a number from 1 to 1000000",
+		F "4: waiting: '0%' is out of range, expected a percentage such as 10%, from 0.1% to 100%", NULL);
+	refused("[clients]\nrate = 2000000/s\n");
+	errors_are(&errors,
+		F "2: rate: '2000000/s' is out of range, expected a number for each time such as 200/s, 30/m or 100/h, "
+		  "or unlimited",
+		NULL);
+	refused("[clients]\nburst = 10\n");
+	errors_are(&errors, F "2: burst: means nothing without rate, expected rate = 200/s or the like", NULL);
+}
+
+static void test_addresses(void **state)
+{
+	struct config *c = load_good("[listener a]\nport = 80\nprotocols = http\naddress = 192.0.2.1\n"
+				     "[listener b]\nport = 80\nprotocols = http\naddress = ::ffff:192.0.2.2\ndevice = eth0\n"
+				     "[listener c]\nport = 80\nprotocols = http\naddress = fe80::1\ndevice = eth0\n"
+				     "[listener d]\nport = 80\nprotocols = http\naddress = fe80::1\ndevice = eth1\nfamily = ipv6\n"
+				     "[listener e]\nport = 81\nprotocols = http\nfamily = ipv4\n"
+				     "[listener f]\nport = 81\nprotocols = http\nfamily = ipv6\n");
+	static const char *const texts[] = {"192.0.2.1 port 80", "192.0.2.2 port 80 on eth0", "fe80::1 port 80 on eth0",
+		"fe80::1 port 80 on eth1", "port 81 of IPv4", "port 81 of IPv6"};
+	char text[CONFIG_LISTENER_TEXT];
+
+	(void)state;
+	assert_int_equal(c->n_listeners, TRP_ARRAY_SIZE(texts));
+	for (size_t i = 0; i < c->n_listeners; i++) {
+		config_listener_text(&c->listeners[i], text);
+		assert_string_equal(text, texts[i]);
+	}
+	assert_int_equal(c->listeners[1].family, FAMILY_IPV4);
+	assert_int_equal(c->listeners[2].family, FAMILY_IPV6);
+	config_free(c);
+}
+
+#define L "protocols = http\nport = 80\n"
+
+static void test_addresses_refused(void **state)
+{
+	(void)state;
+	refused("[listener a]\n" L "address = 192.0.2\n[listener b]\n" L "address = 0.0.0.0\n[listener c]\n" L
+		"address = ::\n[listener d]\n" L "address = ff02::1\n");
+	errors_are(&errors, F "4: address: '192.0.2' is not valid, expected an IPv4 or IPv6 address of this host",
+		F "8: address: '0.0.0.0' is all addresses: leave it out, and say family = ipv4 if only those",
+		F "12: address: '::' is all addresses: leave it out, and say family = ipv6 if only those",
+		F "16: address: 'ff02::1' is not valid, expected an IPv4 or IPv6 address of this host",
+		F "5: port: 80 is taken already by [listener a] in line 1",
+		F "9: port: 80 is taken already by [listener a] in line 1",
+		F "9: port: 80 is taken already by [listener b] in line 5",
+		F "13: port: 80 is taken already by [listener a] in line 1",
+		F "13: port: 80 is taken already by [listener b] in line 5",
+		F "13: port: 80 is taken already by [listener c] in line 9", NULL);
+	refused("[listener a]\n" L "address = 192.0.2.1\nfamily = ipv6\n");
+	errors_are(&errors, F "5: family: 'ipv6' contradicts the address in line 4", NULL);
+	refused("[listener a]\n" L "address = fe80::1\n");
+	errors_are(&errors,
+		F "4: address: a link-local address exists once on each interface: expected device = NAME too", NULL);
+	refused("[listener a]\n" L "family = ip4\ndevice = a-name-that-is-too-long\naddres = ::1\n");
+	errors_are(&errors, F "4: family: 'ip4' is not valid, expected both, ipv4 or ipv6; did you mean 'ipv4'?",
+		F "5: device: 'a-name-that-is-too-long' is not valid, expected a network interface",
+		F "6: addres: unknown key in [listener]; did you mean 'address'?", NULL);
+}
+
+/* Two that the kernel would not bind beside each other. */
+static void test_overlap(void **state)
+{
+	(void)state;
+	refused("[listener a]\n" L "[listener b]\n" L "address = 192.0.2.1\n");
+	errors_are(&errors, F "4: port: 80 is taken already by [listener a] in line 1, which has port 80", NULL);
+	refused("[listener a]\n" L "address = ::1\n[listener b]\n" L "family = ipv6\ndevice = lo\n");
+	errors_are(&errors, F "5: port: 80 is taken already by [listener a] in line 1, which has ::1 port 80", NULL);
+	refused("[listener a]\n" L "device = lo\n[listener b]\n" L "device = lo\naddress = ::1\n");
+	errors_are(&errors, F "5: port: 80 is taken already by [listener a] in line 1, which has port 80 on lo", NULL);
+	refused("[listener a]\n" L "family = ipv4\n[listener b]\n" L);
+	errors_are(&errors, F "5: port: 80 is taken already by [listener a] in line 1, which has port 80 of IPv4", NULL);
+}
+
+static void test_redirect(void **state)
+{
+	struct config *c = load_good("[listener a]\n" L "redirect-https = yes\naddress = 192.0.2.1\n"
+				     "[listener b]\nport = 443\nprotocols = tls\naddress = 192.0.2.2\n"
+				     "[listener c]\nport = 444\nprotocols = tls\naddress = 192.0.2.1\n"
+				     "[listener d]\nport = 81\nprotocols = http\nredirect-https = yes\naddress = ::1\n"
+				     "[listener e]\nport = 82\nprotocols = http\nredirect-https = no\n");
+
+	(void)state;
+	assert_int_equal(config_redirect_target(c, 0), 2); /* at the same address */
+	assert_int_equal(config_redirect_target(c, 3), 1); /* the first */
+	assert_int_equal(config_redirect_target(c, 4), 5); /* none */
+	config_free(c);
+	refused("[listener a]\n" L "redirect-https = yes\n[listener b]\nport = 81\nprotocols = ssh\nredirect-https = yes\n");
+	errors_are(&errors, F "4: redirect-https: there is no listener with protocols = tls to send clients to",
+		F "8: redirect-https: needs protocols = http in [listener b]", NULL);
+	refused("[listener a]\n" L "redirect-http = yes\nredirect-https = maybe\n");
+	errors_are(&errors, F "4: redirect-http: unknown key in [listener]; did you mean 'redirect-https'?",
+		F "5: redirect-https: 'maybe' is not valid, expected yes or no", NULL);
+}
+
+static void test_default(void **state)
+{
+	struct config *c = load_good("[listener lan]\n" L "default = web\n[listener wan]\nport = 81\nprotocols = http\ndefault = "
+				     "other\n[listener t]\nport = 82\nprotocols = tls\n");
+	const char *dirs[] = {file_path("profiles")};
+	const struct profile_paths paths = {.dirs = dirs, .n_dirs = 1};
+
+	(void)state;
+	route_is(c, "http = 80\n", 0);
+	route_is(c, "http = 80\nlistener = wan\n", -EINVAL);
+	errors_are(&errors,
+		"web.ini:6: listener: leaves out [listener lan], but web is its default by $/trpsup.conf:4", NULL);
+	route_is(c, "tls = 80\n", -EINVAL);
+	errors_are(&errors,
+		F "4: default: web serves none of the protocols of [listener lan] in which a host is named (web.ini)", NULL);
+	route_is(c, "http = 80\ndefault = yes\n", -EINVAL);
+	errors_are(&errors,
+		"web.ini:6: default: web claims the default of [listener wan], but other has it by $/trpsup.conf:8", NULL);
+	route_is(c, "http = 80\ndefault = yes\nlistener = lan\n", 0);
+	file_write("profiles/web.ini", "");
+	file_write("profiles/oter.ini", "");
+	assert_int_equal(config_check_defaults(c, &paths, &errors), -EINVAL);
+	errors_are(&errors, F "8: default: there is no service 'other'; did you mean 'oter'?", NULL);
+	file_write("profiles/other.ini", "");
+	assert_int_equal(config_check_defaults(c, &paths, &errors), 0);
+	config_free(c);
+	refused("[listener a]\n" L "default = A\n");
+	errors_are(&errors, F "4: default: 'A' is not valid, expected the name of a service", NULL);
+}
+
+static void test_inherited(void **state)
+{
+	struct config *c = load_good("[listener a]\n" L "fd-name = web\nallow-missing = cgroup-bpf\n"
+				     "[listener b]\n" L "fd-name = 4\nallow-missing = cgroup-bpf\n");
+	char text[CONFIG_LISTENER_TEXT];
+
+	(void)state;
+	config_listener_text(&c->listeners[0], text);
+	assert_string_equal(text, "port 80 inherited as web");
+	config_free(c);
+	refused("[listener a]\n" L "fd-name = web\n");
+	errors_are(&errors,
+		F "4: fd-name: a socket made elsewhere is not in a group in which connect and bind are refused: only its filter "
+		  "keeps services from misusing it; expected allow-missing = cgroup-bpf too",
+		NULL);
+	refused("[listener a]\n" L "fd-name = web\nallow-missing = cgroup-bpf\ndevice = lo\n[listener b]\n" L
+		"fd-name = web\nallow-missing = cgroup-bpf\n[listener c]\nport = 81\nprotocols = http\nallow-missing = cgroup-bpf\n");
+	errors_are(&errors,
+		F "4: fd-name: address, family and device are those of the socket: expected none of them in [listener a]",
+		F "10: fd-name: 'web' is taken already by [listener a] in line 4",
+		F "12: allow-missing: has no effect without fd-name in [listener c]", NULL);
+	refused("[listener a]\n" L "fd-name = 2\nallow-missing = cgroup\nfdname = x\n");
+	errors_are(&errors,
+		F "4: fd-name: '2' is not valid, expected a FileDescriptorName= of systemd, or a descriptor number from 3 on",
+		F "5: allow-missing: 'cgroup' is not valid, expected cgroup-bpf",
+		F "6: fdname: unknown key in [listener]; did you mean 'fd-name'?", NULL);
 }
 
 static void test_missing(void **state)
@@ -190,28 +369,14 @@ static void test_profile_paths(void **state)
 	config_profile_paths(c, &paths);
 	assert_int_equal(paths.n_dirs, 2);
 	assert_string_equal(paths.dirs[1], "/y");
-	assert_int_equal(paths.public_port[ROUTE_HTTP], 8080);
-	assert_int_equal(paths.public_port[ROUTE_TLS], 8443);
+	assert_int_equal(paths.public_port[TRP_PROTO_HTTP1], 8080);
+	assert_int_equal(paths.public_port[TRP_PROTO_TLS], 8443);
 	assert_string_equal(paths.libexec, config_libexec());
 	config_free(c);
 	c = load_good("[listener a]\nport = 8080\nprotocols = http\n");
 	config_profile_paths(c, &paths);
-	assert_int_equal(paths.public_port[ROUTE_TLS], 0);
+	assert_int_equal(paths.public_port[TRP_PROTO_TLS], 0);
 	config_free(c);
-}
-
-static void route_is(const struct config *c, const char *route, int expected)
-{
-	static const struct profile_paths paths;
-	struct profile *p = NULL;
-	char text[256];
-
-	snprintf(text, sizeof(text), "[service]\ncommand = /bin/sh\n[route]\nhost = a.org\n%s",
-		route);
-	assert_int_equal(
-		profile_load_buffer(&paths, "web", "web.ini", text, strlen(text), &p, &errors), 0);
-	assert_int_equal(config_check_profile(c, p, &errors), expected);
-	profile_free(p);
 }
 
 static void test_check_profile(void **state)
@@ -222,6 +387,11 @@ static void test_check_profile(void **state)
 	(void)state;
 	route_is(c, "http = 80\n", 0);
 	route_is(c, "http = 80\nlistener = lan\n", 0);
+	route_is(c, "http = 80\nmax-connections = 9\n", 0);
+	c->access_log = ACCESS_LOG_NO;
+	route_is(c, "http = 80\nmax-connections = 9\n", -EINVAL);
+	errors_are(&errors, "web.ini:6: max-connections: nobody counts them with access-log = no in $/trpsup.conf", NULL);
+	c->access_log = ACCESS_LOG_TEXT;
 	route_is(c, "http = 80\nlistener = lam dmz\n", -EINVAL);
 	errors_are(&errors,
 		"web.ini:6: listener: there is no [listener lam] in $/trpsup.conf; did you mean "
@@ -247,7 +417,7 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, files_setup, files_teardown)
 	const struct CMUnitTest tests[] = {T(test_defaults), T(test_shipped), T(test_all_keys),
-		T(test_refused), T(test_missing), T(test_profile_paths), T(test_check_profile),
+		T(test_refused), T(test_addresses), T(test_addresses_refused), T(test_overlap), T(test_redirect), T(test_inherited), T(test_default), T(test_missing), T(test_profile_paths), T(test_check_profile),
 		T(test_places)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <cmocka.h>
 
+#include "base/fdpass.h"
 #include "base/io.h"
 #include "base/log.h"
 #include "base/utf8.h"
@@ -76,7 +77,22 @@ static void verb_stream(struct control_call *call, const json_t *params, void *u
 	control_reply(call, json_pack("{s:i}", "n", 3), false);
 }
 
+/* Two descriptors in the middle of other replies. */
+static void verb_pass(struct control_call *call, const json_t *params, void *user)
+{
+	int p[2];
+
+	(void)params;
+	(void)user;
+	assert_int_equal(pipe2(p, O_CLOEXEC), 0);
+	control_reply_fds(call, json_pack("{s:i}", "n", 1), true, p, 2);
+	close(p[0]);
+	close(p[1]);
+	control_reply(call, json_pack("{s:i}", "n", 2), false);
+}
+
 static const struct control_verb verbs[] = {
+	{"t.Pass", verb_pass, "passes two descriptors"},
 	{"t.Echo", verb_echo, "gives its parameters back"},
 	{"t.Hold", verb_hold, "is answered by the test"},
 	{"t.Stream", verb_stream, "three replies"},
@@ -536,6 +552,46 @@ static void test_string(void **state)
 	}
 }
 
+static unsigned open_descriptors(void)
+{
+	unsigned n = 0;
+
+	for (int fd = 0; fd < 256; fd++)
+		n += fcntl(fd, F_GETFD) >= 0;
+	return n;
+}
+
+/* They come beside the first byte of their reply, though the bytes of another wait before it; and are closed here, also if nobody
+ * takes them. */
+static void test_descriptors(void **state)
+{
+	const unsigned before = open_descriptors();
+	cleanup_close int fd = client();
+	char text[300];
+	size_t len = 0, n_fds = 0;
+	int fds[4];
+
+	(void)state;
+	say(fd, "{\"method\":\"t.Stream\",\"more\":true}");
+	say(fd, "{\"method\":\"t.Pass\",\"more\":true}");
+	while (n_fds == 0) {
+		ssize_t n = trp_fd_recv_upto(fd, text + len, sizeof(text) - len - 1, fds, 4, &n_fds, MSG_DONTWAIT);
+		assert_true(n > 0);
+		len += (size_t)n;
+	}
+	assert_int_equal(n_fds, 2);
+	/* the kernel ends a read behind a byte that has some: the other replies are whole, and theirs begins */
+	assert_true(len > 1 && text[len - 2] == '\0' && text[len - 1] == '{');
+	assert_int_equal(write(fds[1], "x", 1), 1);
+	assert_int_equal(read(fds[0], text, 1), 1);
+	close(fds[0]);
+	close(fds[1]);
+	say(fd, "{\"method\":\"t.Pass\",\"more\":true}"); /* not read */
+	trp_close(&fd);
+	turn(6);
+	assert_int_equal(open_descriptors(), before);
+}
+
 /* What trpsup shows on a terminal. */
 static void test_escape(void **state)
 {
@@ -568,6 +624,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 		T(test_split),
+		T(test_descriptors),
 		T(test_two_in_one),
 		T(test_standard_errors),
 		T(test_garbage),

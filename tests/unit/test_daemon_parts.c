@@ -14,7 +14,7 @@
 #include "supervisor/ids.h"
 #include "supervisor/notify.h"
 #include "supervisor/secrets.h"
-#include "supervisor/users.h"
+#include "supervisor/box/users.h"
 
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -132,7 +132,30 @@ static void test_notify(void **state)
 	notify_parse("READY=10\nSTOPPING=1\n", 20, &n);
 	assert_false(n.ready);
 	assert_true(n.stopping);
+	notify_parse("MAINPID=17\nREADY=1", 18, &n);
+	assert_int_equal(n.main_pid, 17);
+	assert_true(n.ready);
+	notify_parse("MAINPID=1\nMAINPID=\nMAINPID=-2\nMAINPID=x\nXMAINPID=5", 51, &n);
+	assert_int_equal(n.main_pid, 0);
+#define SAYS(text) notify_parse(text, sizeof(text) - 1, &n)
+	SAYS("RELOADING=1\nMONOTONIC_USEC=12345678901");
+	assert_true(n.reloading && !n.ready);
+	assert_int_equal(n.monotonic_us, 12345678901);
+	SAYS("WATCHDOG=1\nWATCHDOG_USEC=20000000\nEXTEND_TIMEOUT_USEC=5");
+	assert_true(n.watchdog && !n.trigger && n.has_watchdog_us);
+	assert_int_equal(n.watchdog_us, 20000000);
+	assert_int_equal(n.extend_us, 5);
+	SAYS("WATCHDOG=trigger\nERRNO=2");
+	assert_true(n.trigger && !n.watchdog && !n.has_watchdog_us);
+	assert_int_equal(n.error, 2);
+	SAYS("WATCHDOG=10\nWATCHDOG=triggers\nWATCHDOG_USEC=-1\nWATCHDOG_USEC=\nERRNO=4096\nERRNO=1x\nMONOTONIC_USEC=99999999999999999999\n"
+	     "EXTEND_TIMEOUT_USEC=1 \nRELOADING=11");
+	assert_true(!n.watchdog && !n.trigger && !n.has_watchdog_us && !n.reloading);
+	assert_int_equal(n.error, 0);
+	assert_int_equal(n.monotonic_us, 0);
+	assert_int_equal(n.extend_us, 0);
 	notify_parse("XREADY=1", 8, &n);
+	assert_int_equal(n.main_pid, 0);
 	assert_false(n.ready);
 	notify_parse("", 0, &n);
 	assert_false(n.ready);
@@ -222,7 +245,7 @@ static void test_channel_close_does_not_linger(void **state)
 
 	(void)state;
 	make_sticky(pair, 3);
-	assert_int_equal(channel_open(80, AF_INET, &c), 0);
+	assert_int_equal(channel_open(80, AF_INET, 0, &c), 0);
 	assert_int_equal(trp_fd_send(c.router_end, &h, trp_handoff_seal(&h, "a", 1), &pair[0], 1, 0), 0);
 	close(pair[0]);
 	start = now();
@@ -237,7 +260,7 @@ static void test_channel_is_one_way(void **state)
 	struct channel c;
 
 	(void)state;
-	assert_int_equal(channel_open(80, AF_INET6, &c), 0);
+	assert_int_equal(channel_open(80, AF_INET6, 0, &c), 0);
 	assert_int_equal(send(c.service_end, "x", 1, MSG_NOSIGNAL | MSG_DONTWAIT), -1);
 	assert_int_equal(errno, EPIPE);
 	assert_int_equal(trp_fd_send(c.service_end, "x", 1, &c.service_end, 1, MSG_DONTWAIT), -EPIPE);

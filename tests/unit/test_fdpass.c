@@ -232,6 +232,39 @@ static void full_queue_is_eagain(void **state)
 	}
 }
 
+/* In their order, and to the last that fits. */
+static void many_are_sent_as_far_as_they_fit(void **state)
+{
+	struct fixture *f = *state;
+	struct trp_fd_msg msgs[TRP_FDPASS_MAX + 1];
+	char texts[TRP_FDPASS_MAX], buf[8];
+	int small = 4608, sent, n, fd = -1;
+
+	for (int i = 0; i <= TRP_FDPASS_MAX; i++)
+		msgs[i] = (struct trp_fd_msg){&texts[i % TRP_FDPASS_MAX], 1, f->payload};
+	for (int i = 0; i < TRP_FDPASS_MAX; i++)
+		texts[i] = (char)i;
+	assert_int_equal(trp_fd_send_many(f->s[0], msgs, 0, MSG_DONTWAIT), -EINVAL);
+	assert_int_equal(trp_fd_send_many(f->s[0], msgs, TRP_FDPASS_MAX + 1, MSG_DONTWAIT), -EINVAL);
+	assert_int_equal(trp_fd_send_many(f->s[0], msgs, 1, MSG_DONTWAIT), 1);
+	assert_int_equal(trp_fd_send_many(f->s[0], msgs + 1, TRP_FDPASS_MAX - 1, MSG_DONTWAIT), TRP_FDPASS_MAX - 1);
+	for (n = 0; n < TRP_FDPASS_MAX; n++) {
+		assert_int_equal(trp_fd_recv(f->s[1], buf, sizeof(buf), &fd, 1, MSG_DONTWAIT), 1);
+		assert_int_equal(buf[0], n);
+		expect_passed(f, fd, FD_CLOEXEC);
+	}
+	assert_int_equal(setsockopt(f->s[0], SOL_SOCKET, SO_SNDBUF, &small, sizeof(small)), 0);
+	sent = trp_fd_send_many(f->s[0], msgs, TRP_FDPASS_MAX, MSG_DONTWAIT);
+	assert_in_range(sent, 2, TRP_FDPASS_MAX - 1);
+	assert_int_equal(trp_fd_send_many(f->s[0], msgs + sent, 2, MSG_DONTWAIT), -EAGAIN);
+	for (n = 0; n < sent; n++) {
+		assert_int_equal(trp_fd_recv(f->s[1], buf, sizeof(buf), &fd, 1, MSG_DONTWAIT), 1);
+		assert_int_equal(buf[0], n);
+		close(fd);
+	}
+	assert_int_equal(trp_fd_recv(f->s[1], buf, sizeof(buf), &fd, 1, MSG_DONTWAIT), -EAGAIN);
+}
+
 static void signals_are_ridden_out(void **state)
 {
 	struct fixture *f = *state;
@@ -297,6 +330,7 @@ int main(void)
 		TEST(empty_message_is_no_end_of_file),
 		TEST(end_of_file_and_errors),
 		TEST(full_queue_is_eagain),
+		TEST(many_are_sent_as_far_as_they_fit),
 		TEST(signals_are_ridden_out),
 		TEST(once_is_like_accept),
 		TEST(no_free_descriptor_is_truncation),

@@ -6,7 +6,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "router/opening.h"
+#include "router/protocol/opening.h"
 #include "base/util.h"
 
 #include <string.h>
@@ -38,6 +38,8 @@ static void test_found(void **state)
 		{REQUEST("  a.test \t"), "a.test"},
 		{REQUEST("192.0.2.1:8080"), "192.0.2.1"},
 		{REQUEST("[::1]"), "[::1]"},
+		{REQUEST("[0:0:0::0001]"), "[::1]"},
+		{REQUEST("[2001:DB8:0:0:0:0:0:A]"), "[2001:db8::a]"},
 		{REQUEST("[2001:DB8::A]:8443"), "[2001:db8::a]"},
 		{REQUEST("[::ffff:192.0.2.1]:1"), "[::ffff:192.0.2.1]"},
 		{REQUEST("under_score.xn--p1ai"), "under_score.xn--p1ai"},
@@ -49,6 +51,10 @@ static void test_found(void **state)
 		{"OPTIONS * HTTP/1.1\r\nHost: a.test\r\n\r\n", "a.test"},
 		{"M-SEARCH * HTTP/1.1\r\nHost: a.test\r\n\r\n", "a.test"},
 		{"GET / HTTP/1.0\r\nHost: a.test\r\n\r\n", "a.test"},
+		/* RFC 9112 section 2.2: empty lines in front */
+		{"\r\n" REQUEST("a.test"), "a.test"},
+		{"\n" REQUEST("a.test"), "a.test"},
+		{"\n\n\n\n" REQUEST("a.test"), "a.test"},
 		{"GET / HTTP/1.9\r\nHost: a.test\r\n\r\n", "a.test"},
 		/* RFC 9112 section 3.2.2: absolute-form wins */
 		{"GET http://A.test/b HTTP/1.1\r\nHost: b.test\r\n\r\n", "a.test"},
@@ -110,6 +116,8 @@ static void test_bad(void **state)
 		BAD("GET / HTTP/2.0\r\nHost: a.test\r\n\r\n"),
 		BAD("GET a.test HTTP/1.1\r\nHost: a.test\r\n\r\n"),
 		BAD("GET ://a.test HTTP/1.1\r\nHost: a.test\r\n\r\n"),
+		BAD("GET 1http://a.test/ HTTP/1.1\r\nHost: a.test\r\n\r\n"),
+		BAD("GET h_p://a.test/ HTTP/1.1\r\nHost: a.test\r\n\r\n"),
 		BAD("GET http:///x HTTP/1.1\r\nHost: a.test\r\n\r\n"),
 		BAD("GET http://user@a.test/ HTTP/1.1\r\nHost: a.test\r\n\r\n"),
 		BAD("GET http://a.test/ HTTP/1.1\r\nHost: b/test\r\n\r\n"),
@@ -158,7 +166,6 @@ static void test_none(void **state)
 		"GET / HTTP/1.0\r\nX: y\r\n\r\n",
 		"GET / HTTP/1.1\r\nHost:\r\n\r\n", /* RFC 9112 section 3.2: the target has no authority */
 		"GET / HTTP/1.1\r\nHost: \t \r\n\r\n",
-		"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
 	};
 	struct parse_result r;
 
@@ -170,8 +177,9 @@ static void test_none(void **state)
 static void test_other(void **state)
 {
 	static const char *const other[] = {
-		"\x16\3\1", "\r\nGET / HTTP/1.1\r\n", " GET", "\xff", "SSH-2.0-OpenSSH_9.2\r\n", "EHLO a.test\r\n",
+		"\x16\3\1", "\r\n GET / HTTP/1.1\r\n", "\n\n\n\n\nGET / HTTP/1.1\r\n", "\rGET", " GET", "\xff", "SSH-2.0-OpenSSH_9.2\r\n", "EHLO a.test\r\n",
 		"GET /\r\n", "GET\r\n", "A23456789012345678901234567890123 ", "{\"json\": 1}", "GET\t/ HTTP/1.1\r\n",
+		"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
 	};
 	struct parse_result r;
 

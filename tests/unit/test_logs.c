@@ -7,25 +7,29 @@
 #include <stdio.h>
 #include <cmocka.h>
 
+#include "base/fdpass.h"
 #include "base/io.h"
 #include "base/log.h"
-#include "supervisor/control.h"
+#include "supervisor/logger/logstore.h"
+#include "supervisor/logread/logread.h"
 #include "supervisor/logs.h"
-#include "supervisor/logstream.h"
 
 #include <fcntl.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 
 static struct {
 	char dir[32];
+	int dir_fd;
 	struct ev_loop *loop;
+	struct logsink *sink;
+	struct logstore *store;
 	struct logs *logs;
+	struct log_limits limits;
+	bool hangs; /* the logger does nothing */
 	int out, err;
-	char seen[64 * 1024]; /* lines without their time, each with a newline */
+	char seen[16 << 20]; /* lines without their time, each with a newline */
 	size_t n_seen;
 } t;
 
@@ -49,10 +53,37 @@ ssize_t __wrap_write(int fd, const void *buf, size_t len)
 	return __real_write(fd, buf, len);
 }
 
+/* What trp-logger does. */
+static void logger(void)
+{
+	static struct {
+		struct log_msg m;
+		char text[LOG_TEXT_MAX];
+	} in;
+	ssize_t n;
+
+	/* not more answers than the socket has room for */
+	for (int i = 0; i < 64 && !t.hangs && (n = trp_fd_recv(logsink_their_end(t.sink), &in, sizeof(in), NULL, 0, MSG_DONTWAIT)) > 0; i++) {
+		struct {
+			struct log_ack ack;
+			char tail[LOG_TAIL_MAX];
+		} out = {.ack = {.magic = LOG_MAGIC, .seq = in.m.seq}};
+		size_t tail = in.m.want_tail ? logstore_tail(t.store, in.m.service, out.tail, sizeof(out.tail)) : 0;
+
+		assert_true(n >= (ssize_t)sizeof(in.m));
+		logstore_write(t.store, in.m.service, &in.m.limits, in.text, (size_t)n - sizeof(in.m), (uint64_t)(ev_time() * 1e6),
+			&out.ack.lost, &out.ack.error);
+		assert_int_equal(trp_fd_send(logsink_their_end(t.sink), &out, sizeof(out.ack) + tail, NULL, 0, 0), 0);
+	}
+}
+
 static void turn(unsigned n)
 {
-	for (unsigned i = 0; i < n; i++)
+	for (unsigned i = 0; i < n; i++) {
+		logger();
 		ev_run(t.loop, EVRUN_NOWAIT);
+	}
+	logger();
 }
 
 static void put(int fd, const char *text)
@@ -78,11 +109,38 @@ static void see(void *data, const char *text, size_t len)
 	t.seen[t.n_seen] = '\0';
 }
 
+static void see_line(void *data, const char *service, const char *text, size_t len)
+{
+	assert_string_equal(service, "web@one");
+	see(data, text, len);
+}
+
+static struct logread *reader(unsigned n, bool follow)
+{
+	struct logread_request q = {.lines = n, .streams = 7, .until = UINT64_MAX, .follow = follow};
+	struct logread *r;
+	char err[100];
+
+	t.n_seen = 0;
+	t.seen[0] = '\0';
+	assert_int_equal(logread_open(t.dir_fd, &q, "web@one", 1, see_line, NULL, &r, err, sizeof(err)), 0);
+	return r;
+}
+
 static const char *tail(unsigned n)
+{
+	struct logread *r = reader(n, false);
+
+	assert_int_equal(logread_go(r), 0);
+	logread_close(r);
+	return t.seen;
+}
+
+static const char *last(unsigned n)
 {
 	t.n_seen = 0;
 	t.seen[0] = '\0';
-	assert_int_equal(logs_tail(t.logs, n, see, NULL), 0);
+	logs_last(t.logs, n, see, NULL);
 	return t.seen;
 }
 
@@ -93,6 +151,26 @@ static off_t size_of(const char *name)
 
 	snprintf(path, sizeof(path), "%s/log/%s", t.dir, name);
 	return stat(path, &st) < 0 ? -1 : st.st_size;
+}
+
+static void open_logs(uint64_t size, unsigned n)
+{
+	t.limits = (struct log_limits){.size = size, .files = n};
+	assert_int_equal(logstore_open(t.dir_fd, (uint64_t)(ev_time() * 1e6), &t.store), 0);
+	assert_int_equal(logsink_open(t.loop, &t.sink), 0);
+	assert_int_equal(logs_open(t.loop, t.sink, "web@one", &t.limits, &t.logs), 0);
+	assert_int_equal(logs_pipes(t.logs, &t.out, &t.err), 0);
+	turn(1);
+}
+
+static void close_logs(void)
+{
+	trp_close(&t.out);
+	trp_close(&t.err);
+	logs_close(t.logs);
+	turn(1);
+	logsink_close(t.sink);
+	logstore_free(t.store);
 }
 
 static int setup(void **state)
@@ -106,32 +184,29 @@ static int setup(void **state)
 	strcpy(t.dir, "/tmp/test-logs.XXXXXX");
 	assert_non_null(mkdtemp(t.dir));
 	snprintf(dir, sizeof(dir), "%s/log", t.dir);
+	assert_int_equal(mkdir(dir, 0755), 0);
+	t.dir_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	t.loop = ev_loop_new(EVFLAG_NOENV);
-	assert_int_equal(logs_open(t.loop, dir, "web@one", 1 << 20, 3, &t.logs), 0);
-	return logs_pipes(t.logs, &t.out, &t.err);
+	open_logs(1 << 20, 3);
+	return 0;
 }
 
 static int teardown(void **state)
 {
 	(void)state;
-	trp_close(&t.out);
-	trp_close(&t.err);
-	logs_close(t.logs);
+	close_logs();
+	close(t.dir_fd);
 	ev_loop_destroy(t.loop);
 	return trp_remove_tree(AT_FDCWD, t.dir);
 }
 
 static void reopen(uint64_t size, unsigned n)
 {
-	char dir[48];
-
-	snprintf(dir, sizeof(dir), "%s/log", t.dir);
-	trp_close(&t.out);
-	trp_close(&t.err);
-	logs_close(t.logs);
-	assert_int_equal(logs_open(t.loop, dir, "web@one", size, n, &t.logs), 0);
-	assert_int_equal(logs_pipes(t.logs, &t.out, &t.err), 0);
+	close_logs();
+	open_logs(size, n);
 }
+
+static void run_for(double seconds);
 
 /* ---- tests ---- */
 
@@ -146,6 +221,7 @@ static void test_lines(void **state)
 	put(t.out, "th");
 	put(t.out, "ree\nfour");
 	logs_note(t.logs, "it has %d words\nand more", 3);
+	turn(1);
 	assert_string_equal(tail(99),
 		"out one\nout two\nout \nerr bad\r\nout three\nsup it has 3 words\nsup and more\n");
 	assert_string_equal(tail(1), "sup and more\n");
@@ -233,9 +309,11 @@ static void test_long_lines(void **state)
 			assert_non_null(at);
 			at += 9;
 			for (size_t k = 0; k < 3 && table[i].pieces[k]; k++) {
-				assert_int_equal(strspn(at, "out "), 4);
-				assert_int_equal(strspn(at + 4, "x"), table[i].pieces[k]);
-				at += 4 + table[i].pieces[k];
+				bool more = k < 2 && table[i].pieces[k + 1];
+				assert_int_equal(strncmp(at, more ? "out+ " : "out ", more ? 5 : 4), 0);
+				at += more ? 5 : 4;
+				assert_int_equal(strspn(at, "x"), table[i].pieces[k]);
+				at += table[i].pieces[k];
 				assert_int_equal(*at++, '\n');
 			}
 			assert_string_equal(at, "out end\n");
@@ -265,35 +343,25 @@ static void expect_numbers(const char *text, unsigned from, unsigned to)
 	assert_string_equal(text, "");
 }
 
-static void test_rotation_and_cap(void **state)
+/* Over rotations and new lives of both, in order. (The files themselves: test_logstore.c.) */
+static void test_rotation(void **state)
 {
 	(void)state;
 	reopen(1000, 2);
 	put_numbers(0, 100);
-	for (int i = 0; i < 3; i++) {
-		static const char *const names[] = {
-			"web@one.log", "web@one.log.1", "web@one.log.2"};
-		assert_in_range(size_of(names[i]), 1, 1000);
-	}
-	assert_int_equal(size_of("web@one.log.3"), -1);
-	/* 49 bytes a line (64 are asked for): 20 lines a file */
+	/* 49 bytes a line: 20 lines a file */
 	expect_numbers(tail(3), 97, 100);
 	expect_numbers(tail(30), 70, 100);
 	expect_numbers(tail(1000), 40, 100);
-	/* also after the daemon was started again */
 	reopen(1000, 2);
 	expect_numbers(tail(30), 70, 100);
-	logs_set_limits(t.logs, 1000, 1);
-	assert_int_equal(size_of("web@one.log.2"), -1);
-	assert_in_range(size_of("web@one.log.1"), 1, 1000);
-	logs_set_limits(t.logs, 1000, 0);
-	assert_int_equal(size_of("web@one.log.1"), -1);
-	put_numbers(0, 100);
-	assert_int_equal(size_of("web@one.log.1"), -1);
-	assert_in_range(size_of("web@one.log"), 1, 1000);
+	t.limits.files = 0;
+	logs_set_limits(t.logs, &t.limits);
+	turn(1);
+	expect_numbers(tail(30), 80, 100);
 }
 
-/* One read brings many lines: still no file is larger than it may be and none is lost. */
+/* One read brings many lines: still none is lost. */
 static void test_rotation_in_one_read(void **state)
 {
 	char text[40 * 17 + 1];
@@ -304,8 +372,36 @@ static void test_rotation_in_one_read(void **state)
 		snprintf(text + i * 17, 18, "line number %04u\n", i);
 	put(t.out, text);
 	expect_numbers(tail(99), 0, 40);
-	assert_in_range(size_of("web@one.log.1"), 1, 600);
-	assert_in_range(size_of("web@one.log.3"), 1, 600);
+	assert_in_range(size_of("web@one.log"), 1, 600);
+}
+
+/* What is remembered, without the disk; also of before. */
+static void test_last(void **state)
+{
+	char text[3000];
+
+	(void)state;
+	assert_string_equal(last(9), "");
+	put_numbers(0, 30);
+	t.hangs = true;
+	put_numbers(30, 40);
+	expect_numbers(last(3), 37, 40);
+	expect_numbers(last(1000), 0, 40);
+	put_numbers(40, 400);
+	expect_numbers(last(100), 300, 400);
+	t.hangs = false;
+	turn(20);
+	memset(text, 'x', sizeof(text));
+	text[sizeof(text) - 2] = '\n';
+	text[sizeof(text) - 1] = '\0';
+	for (int i = 0; i < 5; i++)
+		put(t.out, text);
+	assert_int_equal(strlen(last(100)), 2 * (strlen(text) + 4)); /* two of them have room */
+	put_numbers(400, 500);
+	close_logs();
+	open_logs(1 << 20, 3);
+	turn(3);
+	expect_numbers(last(50), 450, 500);
 }
 
 static void test_by_hand(void **state)
@@ -327,6 +423,7 @@ static void test_disk_full(void **state)
 {
 	(void)state;
 	put(t.out, "before\n");
+	turn(1);
 	disk_room = 60; /* one line and a piece of the second */
 	put(t.out, "aaa\nbbb\nccc\n");
 	disk_room = 0;
@@ -341,33 +438,38 @@ static void test_disk_full(void **state)
 }
 
 static struct {
-	struct logs_watcher w;
+	struct logsink_watcher w;
 	unsigned n;
 	bool once;
 } watch;
 
-static void on_line(struct logs_watcher *w, const char *text, size_t len)
+static void on_written(struct logsink_watcher *w, const char *service)
 {
 	assert_ptr_equal(w, &watch.w);
-	see(NULL, text, len);
+	assert_string_equal(service, "web@one");
 	watch.n++;
 	if (watch.once)
-		logs_unwatch(t.logs, w);
+		logsink_unwatch(t.sink, w);
 }
 
 static void test_watcher(void **state)
 {
 	(void)state;
 	memset(&watch, 0, sizeof(watch));
-	watch.w.line = on_line;
+	watch.w.written = on_written;
 	put(t.out, "not seen\n");
-	logs_watch(t.logs, &watch.w);
+	turn(2);
+	logsink_watch(t.sink, &watch.w);
+	turn(2);
+	assert_int_equal(watch.n, 0);
 	put(t.out, "one\ntwo\n");
-	logs_note(t.logs, "three");
-	assert_string_equal(t.seen, "out one\nout two\nsup three\n");
+	turn(2);
+	assert_int_equal(watch.n, 1);
 	watch.once = true;
-	put(t.out, "four\nfive\n");
-	assert_int_equal(watch.n, 4);
+	put(t.out, "three\n");
+	put(t.out, "four\n");
+	turn(2);
+	assert_int_equal(watch.n, 2);
 }
 
 static int in_pipe(int fd)
@@ -395,6 +497,7 @@ static void test_fair(void **state)
 	}
 	/* but all of it when the service has ended */
 	logs_drain(t.logs);
+	turn(1);
 	assert_in_range(size_of("web@one.log"), sizeof(text), 2 * sizeof(text));
 }
 
@@ -405,6 +508,7 @@ static void test_drain(void **state)
 	trp_close(&t.out);
 	logs_drain(t.logs);
 	logs_note(t.logs, "it ended");
+	turn(1);
 	assert_string_equal(tail(9), "out one\nout two\nsup it ended\n");
 }
 
@@ -412,76 +516,28 @@ static void test_drain(void **state)
  * meanwhile. */
 static void test_reader(void **state)
 {
-	struct logs_reader *r;
+	struct logread *r;
 
 	(void)state;
 	reopen(1000, 1);
 	put_numbers(0, 10);
-	assert_int_equal(logs_reader_open(t.logs, 5, &r), 0);
-	t.n_seen = 0;
-	assert_int_equal(logs_reader_next(r, 1, see, NULL), 1);
-	expect_numbers(t.seen, 5, 6);
-	put_numbers(10, 30);
-	while (logs_reader_next(r, 100, see, NULL) > 0)
-		;
+	r = reader(5, true);
+	assert_int_equal(logread_go(r), 0);
+	expect_numbers(t.seen, 5, 10);
+	put_numbers(10, 30); /* one rotation */
+	assert_int_equal(logread_go(r), 0);
+	expect_numbers(t.seen, 5, 10); /* nobody has said so */
+	logread_wake(r, "web@one");
+	assert_int_equal(logread_go(r), 0);
 	expect_numbers(t.seen, 5, 30);
-	assert_int_equal(logs_reader_next(r, 100, see, NULL), 0);
 	t.n_seen = 0;
 	put_numbers(30, 200);
-	while (logs_reader_next(r, 100, see, NULL) > 0)
-		;
+	logread_wake(r, "web@one");
+	assert_int_equal(logread_go(r), 0);
 	/* the file that it had open, and what is left of the others */
 	assert_non_null(strstr(t.seen, "number 0030\n"));
 	assert_non_null(strstr(t.seen, "number 0199\n"));
-	logs_reader_close(r);
-}
-
-/* ---- the stream to a client ---- */
-
-static void verb_logs(struct control_call *call, const json_t *params, void *user)
-{
-	(void)user;
-	logstream_start(t.loop, call, t.logs,
-		(unsigned)json_integer_value(json_object_get(params, "n")),
-		json_is_true(json_object_get(params, "follow")));
-}
-
-static int stream_client(const char *call)
-{
-	struct sockaddr_un a = {.sun_family = AF_UNIX};
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-	snprintf(a.sun_path, sizeof(a.sun_path), "%s/control", t.dir);
-	assert_int_equal(connect(fd, (struct sockaddr *)&a, sizeof(a)), 0);
-	send(fd, call, strlen(call) + 1, 0);
-	return fd;
-}
-
-/* Adds the lines of the replies that are there to t.seen. Returns true at the last reply. */
-static bool hear(int fd)
-{
-	static char buf[256 * 1024];
-	static size_t len;
-	ssize_t n;
-	char *end;
-	bool last = false;
-
-	while ((n = recv(fd, buf + len, sizeof(buf) - len, MSG_DONTWAIT)) > 0) {
-		len += (size_t)n;
-		while ((end = memchr(buf, 0, len))) {
-			json_t *o = json_loads(buf, 0, NULL), *line;
-			size_t i;
-			assert_non_null(o);
-			last = !json_object_get(o, "continues");
-			json_array_foreach (
-				json_object_get(json_object_get(o, "parameters"), "lines"), i, line)
-				see(NULL, json_string_value(line), json_string_length(line));
-			json_decref(o);
-			len -= (size_t)(end + 1 - buf);
-			memmove(buf, end + 1, len);
-		}
-	}
-	return last;
+	logread_close(r);
 }
 
 static void stop_loop(struct ev_loop *loop, ev_timer *w, int revents)
@@ -500,82 +556,242 @@ static void run_for(double seconds)
 	ev_run(t.loop, 0);
 }
 
-static void test_stream(void **state)
+static unsigned count(const char *text, const char *what)
 {
-	static const struct control_verb verb = {"t.Logs", verb_logs, ""};
-	struct control *c;
-	char path[64];
-	int fd;
+	unsigned n = 0;
 
-	(void)state;
-	snprintf(path, sizeof(path), "%s/control", t.dir);
-	assert_int_equal(control_open(t.loop, path, &verb, 1, NULL, &c), 0);
-	put_numbers(0, 1000);
-	fd = stream_client("{\"method\":\"t.Logs\",\"parameters\":{\"n\":500},\"more\":true}");
-	for (int i = 0; i < 50 && !hear(fd); i++)
-		turn(1);
-	expect_numbers(t.seen, 500, 1000);
-	close(fd);
-
-	t.n_seen = 0;
-	fd = stream_client(
-		"{\"method\":\"t.Logs\",\"parameters\":{\"n\":1,\"follow\":true},\"more\":true}");
-	turn(6);
-	hear(fd);
-	expect_numbers(t.seen, 999, 1000);
-	t.n_seen = 0;
-	put(t.out, "\xff\x01\n");
-	run_for(0.1);
-	assert_false(hear(fd));
-	assert_string_equal(t.seen, "out \\xff\x01\n");
-	close(fd);
-	turn(4);
-	put(t.out, "nobody follows\n"); /* or a watcher is left behind */
-	run_for(0.05);
-
-	fd = stream_client("{\"method\":\"t.Logs\",\"parameters\":{\"n\":1}}");
-	turn(6);
-	assert_true(recv(fd, t.seen, sizeof(t.seen), MSG_DONTWAIT) > 0);
-	assert_non_null(strstr(t.seen, "ExpectedMore"));
-	close(fd);
-	control_close(c);
+	for (; (text = strstr(text, what)); text += strlen(what))
+		n++;
+	return n;
 }
 
-/* More than fits into the client's buffers, and it does not read for a while: nothing is lost and
- * it is not dropped. */
-static void test_stream_slow(void **state)
+/* A prompt is shown though its line has no end, with a mark; what follows is the rest of the line. */
+static void test_partial(void **state)
 {
-	static const struct control_verb verb = {"t.Logs", verb_logs, ""};
-	struct control *c;
-	char path[64];
-	unsigned long lines = 0;
-	bool last = false;
-	char before = 0;
-	int fd;
+	(void)state;
+	put(t.out, "name? ");
+	assert_string_equal(tail(9), "");
+	run_for(1.5);
+	turn(1);
+	assert_string_equal(tail(9), "out+ name? \n");
+	put(t.out, "joe\n");
+	assert_string_equal(tail(9), "out+ name? \nout joe\n");
+}
+
+static void test_partial_is_not_torn(void **state)
+{
+	(void)state;
+	put(t.out, "begin");
+	run_for(0.6);
+	put(t.out, " middle");
+	run_for(0.6);
+	put(t.out, " end\n");
+	assert_string_equal(tail(9), "out begin middle end\n");
+}
+
+static bool pipe_is_full(void)
+{
+	char text[4096];
+
+	memset(text, 'z', sizeof(text));
+	text[99] = text[sizeof(text) - 1] = '\n';
+	return write(t.out, text, sizeof(text)) < 0;
+}
+
+/* The disk is slow: it is the service that waits, and nothing is lost. */
+static void test_slow_disk(void **state)
+{
+	unsigned n = 0;
 
 	(void)state;
-	snprintf(path, sizeof(path), "%s/control", t.dir);
-	assert_int_equal(control_open(t.loop, path, &verb, 1, NULL, &c), 0);
-	reopen(4 << 20, 1);
-	for (int i = 0; i < 600; i++)
-		write_x(t.out, 4000, "\n");
-	fd = stream_client("{\"method\":\"t.Logs\",\"parameters\":{\"n\":600},\"more\":true}");
-	turn(200);
-	for (int i = 0; i < 2000 && !last; i++) {
-		char buf[16 * 1024];
-		ssize_t n;
-		turn(2);
-		while ((n = recv(fd, buf, sizeof(buf), MSG_DONTWAIT)) > 0)
-			for (ssize_t k = 0; k < n; before = buf[k++]) {
-				lines += buf[k] == 'Z'; /* one in each time */
-				last = last || (before == '[' && buf[k] == ']');
-			}
-		assert_true(n < 0 && errno == EAGAIN);
+	reopen(64 << 20, 1);
+	assert_int_equal(trp_set_nonblock(t.out, true), 0);
+	t.hangs = true;
+	while (!pipe_is_full() || !logs_waits(t.logs)) {
+		turn(1);
+		n++;
+		assert_true(n < 1000);
 	}
-	assert_true(last);
-	assert_int_equal(lines, 600);
-	close(fd);
-	control_close(c);
+	n = 0;
+	t.hangs = false;
+	for (int i = 0; i < 20; i++)
+		turn(1);
+	assert_false(logs_waits(t.logs));
+	assert_false(pipe_is_full());
+	turn(4);
+	assert_int_equal(logs_lost(t.logs), 0);
+	assert_int_equal(count(tail(100000), " dropped"), 0);
+}
+
+/* The disk hangs: after a while the service goes on, and what was dropped is counted, to the line. */
+static void test_hung_disk(void **state)
+{
+	unsigned written = 0, seen = 0, dropped = 0;
+	const char *text, *at;
+
+	(void)state;
+	reopen(64 << 20, 1);
+	assert_int_equal(trp_set_nonblock(t.out, true), 0);
+	t.hangs = true;
+	for (int i = 0; i < 4000; i++) {
+		while (write(t.out, "0123456789012345678901234567890123456789\n", 41) > 0)
+			written++;
+		assert_int_equal(errno, EAGAIN);
+		if (i == 1000) /* by now it waits */
+			run_for(LOGSINK_STALL + 0.5);
+		turn(1);
+		if (i == 1000)
+			assert_true(logsink_stalled(t.sink));
+	}
+	assert_true(written * 41 > 4 * LOGSINK_WAITING);
+	assert_false(logs_waits(t.logs));
+	t.hangs = false;
+	for (int i = 0; i < 100; i++)
+		turn(1);
+	assert_false(logsink_stalled(t.sink));
+	text = tail(1000000);
+	seen = count(text, "out 0123");
+	for (at = text; (at = strstr(at, " lines dropped: the disk of the log does not answer\n")); at++) {
+		const char *number = at;
+		while (number[-1] >= '0' && number[-1] <= '9')
+			number--;
+		dropped += (unsigned)strtoul(number, NULL, 10);
+	}
+	assert_true(dropped > 0);
+	assert_int_equal(logs_lost(t.logs), dropped);
+	assert_int_equal(seen + dropped, written);
+	put(t.out, "and on\n");
+	assert_string_equal(tail(1), "out and on\n");
+}
+
+/* A logger that was killed had one message in hand: so many lines are said to be lost, and no others are. */
+static void test_logger_killed(void **state)
+{
+	static char in[sizeof(struct log_msg) + LOG_TEXT_MAX];
+
+	(void)state;
+	t.hangs = true;
+	put(t.out, "in hand\nand this\n");
+	put(t.out, "survives\n");
+	assert_true(trp_fd_recv(logsink_their_end(t.sink), in, sizeof(in), NULL, 0, MSG_DONTWAIT) > 0);
+	t.hangs = false;
+	logsink_announce(t.sink);
+	turn(3);
+	put(t.out, "after\n");
+	assert_string_equal(tail(9), "out survives\nsup 2 lines dropped: trp-logger ended before it wrote them\nout after\n");
+	assert_int_equal(logs_lost(t.logs), 2);
+}
+
+/* One service's window does not keep another's lines. */
+static void test_others_go_on(void **state)
+{
+	struct logs *other;
+	int out, err;
+
+	(void)state;
+	assert_int_equal(trp_set_nonblock(t.out, true), 0);
+	assert_int_equal(logs_open(t.loop, t.sink, "other", &t.limits, &other), 0);
+	assert_int_equal(logs_pipes(other, &out, &err), 0);
+	turn(1);
+	t.hangs = true;
+	for (int i = 0; i < 1000; i++) {
+		while (write(t.out, "flood\n", 6) > 0)
+			;
+		turn(1);
+	}
+	assert_true(logs_waits(t.logs));
+	put(out, "quiet\n");
+	turn(1);
+	assert_false(logs_waits(other));
+	t.hangs = false;
+	turn(3);
+	assert_in_range(size_of("other.log"), 30, 100);
+	close(out);
+	close(err);
+	logs_close(other);
+}
+
+/* What it writes beyond its rate stays in its pipe, so that it is the service that waits; and comes later, all of it. */
+static void test_rate(void **state)
+{
+	static char text[60000];
+	uint64_t times, ms;
+	int waiting;
+
+	(void)state;
+	memset(text, 'x', sizeof(text));
+	for (size_t i = 99; i < sizeof(text); i += 100)
+		text[i] = '\n';
+	logs_set_rate(t.logs, 400000, 10000, false);
+	assert_int_equal(write(t.out, text, sizeof(text)), sizeof(text));
+	turn(20);
+	assert_int_equal(ioctl(t.out, FIONREAD, &waiting), 0);
+	assert_int_equal(waiting, sizeof(text) - 16 * 1024); /* one read, which may go beyond */
+	put(t.err, "also waits\n");
+	assert_null(strstr(tail(1000), "also waits"));
+	while (!strstr(tail(3), "also waits") || waiting > 0) {
+		run_for(0.01);
+		turn(1);
+		assert_int_equal(ioctl(t.out, FIONREAD, &waiting), 0);
+	}
+	assert_non_null(strstr(tail(1000), "sup writes more than its log-rate allows: it was made to wait"));
+	logs_waited(t.logs, &times, &ms);
+	assert_true(times > 0 && ms > 0);
+}
+
+/* Or it does not wait, and what is beyond its rate is dropped, in whole lines, and counted. */
+static void test_rate_drops(void **state)
+{
+	unsigned written = 0, dropped = 0;
+	const char *at;
+
+	(void)state;
+	reopen(64 << 20, 1);
+	assert_int_equal(trp_set_nonblock(t.out, true), 0);
+	logs_set_rate(t.logs, 100000, 20000, true);
+	for (int i = 0; i < 20; i++) {
+		while (written < 10000 && write(t.out, "0123456789012345678901234567890123456789\n", 41) > 0)
+			written++;
+		run_for(0.05);
+		turn(1);
+	}
+	while (written < 10000 || logs_waits(t.logs)) {
+		run_for(0.05);
+		turn(1);
+		while (written < 10000 && write(t.out, "0123456789012345678901234567890123456789\n", 41) > 0)
+			written++;
+	}
+	run_for(1.3); /* so long until it is said */
+	turn(3);
+	at = tail(1000000);
+	assert_int_equal(count(at, "out 0123456789012345678901234567890123456789\n"), count(at, "out "));
+	for (const char *p = at; (p = strstr(p, " lines dropped: more than its log-rate allows\n")); p++) {
+		const char *number = p;
+		while (number[-1] >= '0' && number[-1] <= '9')
+			number--;
+		dropped += (unsigned)strtoul(number, NULL, 10);
+	}
+	assert_true(dropped > 1000);
+	assert_int_equal(logs_dropped(t.logs), dropped);
+	assert_int_equal(count(at, "out ") + dropped, written);
+	assert_null(strstr(at, "made to wait"));
+}
+
+/* At its end nothing has to wait: the drain takes all. */
+static void test_rate_and_drain(void **state)
+{
+	static char text[50000];
+
+	(void)state;
+	memset(text, '\n', sizeof(text));
+	memcpy(text + sizeof(text) - 12, "last words\n", 11);
+	logs_set_rate(t.logs, 4096, 4096, false);
+	assert_int_equal(write(t.out, text, sizeof(text)), sizeof(text));
+	turn(3);
+	logs_drain(t.logs);
+	turn(20);
+	assert_non_null(strstr(tail(3), "last words"));
+	assert_int_equal(logs_lost(t.logs), 0);
 }
 
 int main(void)
@@ -583,21 +799,29 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 		T(test_lines),
+		T(test_rate),
+		T(test_rate_and_drain),
+		T(test_rate_drops),
 		T(test_pipes),
 		T(test_no_newline_at_end),
 		T(test_old_pipes_go_on),
 		T(test_bytes),
 		T(test_long_lines),
-		T(test_rotation_and_cap),
+		T(test_rotation),
 		T(test_rotation_in_one_read),
+		T(test_last),
 		T(test_by_hand),
 		T(test_disk_full),
 		T(test_watcher),
 		T(test_fair),
 		T(test_drain),
 		T(test_reader),
-		T(test_stream),
-		T(test_stream_slow),
+		T(test_partial),
+		T(test_partial_is_not_torn),
+		T(test_slow_disk),
+		T(test_hung_disk),
+		T(test_logger_killed),
+		T(test_others_go_on),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

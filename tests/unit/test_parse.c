@@ -146,6 +146,19 @@ static void percent(void **state)
 	CHECK(table, trp_parse_percent);
 }
 
+static void rate(void **state)
+{
+	static const struct number_case table[] = {{"1/s", 0, 1000000000}, {"200/s", 0, 5000000}, {"3/s", 0, 333333333},
+		{"60/m", 0, 1000000000}, {"30/min", 0, 2000000000}, {"1/h", 0, 3600000000000}, {"1000000/s", 0, 1000},
+		{"1000001/s", -ERANGE, 0}, {"99999999999/h", -ERANGE, 0}, {"18446744073709551616/s", -ERANGE, 0},
+		{"0/s", -EINVAL, 0}, {"200", -EINVAL, 0}, {"200/", -EINVAL, 0}, {"200/d", -EINVAL, 0},
+		{"200/ms", -EINVAL, 0}, {"200 /s", -EINVAL, 0}, {"200/s ", -EINVAL, 0}, {"1.5/s", -EINVAL, 0},
+		{"-1/s", -EINVAL, 0}, {"/s", -EINVAL, 0}, {"", -EINVAL, 0}};
+
+	(void)state;
+	CHECK(table, trp_parse_rate);
+}
+
 static void boolean(void **state)
 {
 	static const char *const yes[] = {"yes", "true", "on", "1"}, *const no[] = {"no", "false", "off", "0"},
@@ -228,9 +241,10 @@ static void hosts(void **state)
 		{".example.org", false, NULL},
 		{"example..org", false, NULL},
 		{"example.org..", false, NULL},
-		{"-a.example", false, NULL},
-		{"a-.example", false, NULL},
-		{"example-", false, NULL},
+		{"-a.example", false, "-a.example"},
+		{"r3---sn-A-.example", false, "r3---sn-a-.example"},
+		{"example-", false, "example-"},
+		{"-", false, "-"},
 		{"ex ample.org", false, NULL},
 		{"example.org:80", false, NULL},
 		{"[::1]", false, NULL},
@@ -277,6 +291,7 @@ int main(void)
 		cmocka_unit_test(size),
 		cmocka_unit_test(duration),
 		cmocka_unit_test(percent),
+		cmocka_unit_test(rate),
 		cmocka_unit_test(boolean),
 		cmocka_unit_test(signals),
 		cmocka_unit_test(service_names),

@@ -21,7 +21,7 @@ static int load(const char *service, struct profile **ret)
 	const char *a = file_path("a"), *b = file_path("b"), *dirs[] = {a, b};
 	struct profile_paths paths = {.dirs = dirs,
 		.n_dirs = 2,
-		.public_port = {8080, 8443},
+		.public_port = {[TRP_PROTO_HTTP1] = 8080, [TRP_PROTO_TLS] = 8443},
 		.libexec = "/usr/lib/trpsup"};
 
 	return profile_load(&paths, service, ret, &errors);
@@ -91,6 +91,8 @@ static void test_defaults(void **state)
 	assert_null(p->working_directory);
 	assert_int_equal(p->log_size, 4 << 20);
 	assert_int_equal(p->log_files, 3);
+	assert_int_equal(p->log_rate, 4 << 20);
+	assert_int_equal(p->log_burst, 16 << 20);
 	assert_int_equal(p->root, ROOT_HOST);
 	assert_false(p->publish);
 	assert_true(p->state);
@@ -102,6 +104,8 @@ static void test_defaults(void **state)
 	assert_true(p->limit_cpu_permille == CGROUP_UNLIMITED);
 	assert_int_equal(p->limit_open_files, 8192);
 	assert_true(p->limit_file_size == CGROUP_UNLIMITED);
+	assert_int_equal(p->limit_io[CGROUP_IO_WEIGHT], 0);
+	assert_int_equal(p->limit_locked, 8 << 20);
 	assert_string_equal(p->files[0], p->file);
 	assert_null(p->files[1]);
 	profile_free(p);
@@ -172,49 +176,54 @@ static void test_other_keys(void **state)
 		"listener = lan wan\n"
 		"[sandbox]\nroot = packages\npackages = nginx php-fpm\n  apache2 nginx\nsuite = "
 		"bookworm\n"
-		"bind = /srv/www /srv/www\n  \"/srv/a b\" /data rw noexec optional\n"
+		"bind = /srv/www /srv/www\n  \"/srv/a b\" /data rw optional\n  /srv/c /c rw exec\n"
 		"secret = key db/root\npublish = yes\nuse = db\nstate-at = lib:/var/lib/x "
 		"www:/var/www\n"
-		"syscalls = -ptrace\n  @debug\nallow-missing = landlock cgroup\ntmp-size = 4K\n"
+		"syscalls = -ptrace\n  @debug\nexec-from = state memfd\nallow-missing = landlock cgroup cgroup-bpf\ntmp-size = 4K\n"
 		"[limits]\nprocesses = unlimited\nmemory = unlimited\ncpu = 0.5G\n");
 	load_bad("full", -EINVAL);
 	errors_are(&errors,
-		"$/a/full.ini:29: cpu: '0.5G' is not valid, expected a percentage such as 50% or "
+		"$/a/full.ini:31: cpu: '0.5G' is not valid, expected a percentage such as 50% or "
 		"200%, at least 1%, "
 		"or unlimited",
 		NULL);
 	file_write("b/full.ini", "");
-	file_write("a/full.ini.d/1.ini", "[limits]\ncpu = 150%\nopen-files = 16\nfile-size = 1T\n");
+	file_write("a/full.ini.d/1.ini", "[limits]\ncpu = 150%\nopen-files = 16\nfile-size = 1T\nio-write = 64K\nio-weight = 7\nlocked-memory = 0\n");
 	file_write("a/full.ini",
 		"[service]\ncommand = /usr/sbin/nginx\nrequires = db\n"
 		"[route]\nhost = Example.ORG. *.Example.org\nhost = b.org\nhttp = 80\ntls = "
 		"443\ndefault = yes\n"
-		"listener = lan wan\n"
+		"listener = lan wan\nrate = 30/m\nburst = 20\nqueue = 64\n"
 		"[sandbox]\nroot = packages\npackages = nginx php-fpm\n  apache2 nginx\nsuite = "
 		"bookworm\n"
-		"bind = /srv/www /srv/www\n  \"/srv/a b\" /data rw noexec optional\n"
+		"bind = /srv/www /srv/www\n  \"/srv/a b\" /data rw optional\n  /srv/c /c rw exec\n"
 		"secret = key db/root\npublish = yes\nuse = db\nstate-at = lib:/var/lib/x "
 		"www:/var/www\n"
-		"syscalls = -ptrace\n  @debug\nallow-missing = landlock cgroup\ntmp-size = 4K\n"
+		"syscalls = -ptrace\n  @debug\nexec-from = state memfd\nallow-missing = landlock cgroup cgroup-bpf\ntmp-size = 4K\n"
 		"[limits]\nprocesses = unlimited\nmemory = unlimited\ncpu = unlimited\n"
 		"[environment]\nA =\nB = \"x\"  y\n  z\n_c1 = ${name}$$\n");
 	p = load_good("full");
 	list_is(&p->hosts, "example.org|*.example.org|b.org");
 	assert_int_equal(p->hosts_where.line, 5);
 	assert_int_equal(p->host_where[2].line, 6);
-	assert_int_equal(p->port[ROUTE_HTTP], 80);
-	assert_int_equal(p->port[ROUTE_TLS], 443);
+	assert_int_equal(p->port[TRP_PROTO_HTTP1], 80);
+	assert_int_equal(p->port[TRP_PROTO_TLS], 443);
 	assert_true(p->default_route);
+	assert_int_equal(p->route_interval_ns, 2000000000);
+	assert_int_equal(p->route_burst, 20);
+	assert_int_equal(p->queue, 64);
 	list_is(&p->listeners, "lan|wan");
 	assert_int_equal(p->root, ROOT_PACKAGES);
 	list_is(&p->packages, "apache2|nginx|php-fpm");
 	assert_string_equal(p->suite, "bookworm");
-	assert_int_equal(p->n_binds, 2);
+	assert_int_equal(p->n_binds, 3);
 	assert_string_equal(p->binds[1].source, "/srv/a b");
 	assert_string_equal(p->binds[1].target, "/data");
 	assert_false(p->binds[0].writable || p->binds[0].noexec || p->binds[0].optional);
 	assert_true(p->binds[1].writable && p->binds[1].noexec && p->binds[1].optional);
-	assert_int_equal(p->binds[1].where.line, 17);
+	assert_true(p->binds[2].writable && !p->binds[2].noexec);
+	list_is(&p->exec_from, "state|memfd");
+	assert_int_equal(p->binds[1].where.line, 20);
 	assert_int_equal(p->n_secrets, 2);
 	assert_null(p->secrets[0].service);
 	assert_string_equal(p->secrets[0].name, "key");
@@ -224,13 +233,17 @@ static void test_other_keys(void **state)
 	list_is(&p->use, "db");
 	list_is(&p->state_at, "lib:/var/lib/x|www:/var/www");
 	list_is(&p->syscalls, "@default|-ptrace|@debug");
-	list_is(&p->allow_missing, "landlock|cgroup");
+	list_is(&p->allow_missing, "landlock|cgroup|cgroup-bpf");
 	assert_int_equal(p->tmp_size, 4096);
 	assert_true(p->limit_processes == CGROUP_UNLIMITED);
 	assert_true(p->limit_memory == CGROUP_UNLIMITED);
 	assert_int_equal(p->limit_cpu_permille, 1500);
 	assert_int_equal(p->limit_open_files, 16);
 	assert_true(p->limit_file_size == 1ull << 40);
+	assert_true(p->limit_io[CGROUP_IO_READ] == CGROUP_UNLIMITED);
+	assert_int_equal(p->limit_io[CGROUP_IO_WRITE], 65536);
+	assert_int_equal(p->limit_io[CGROUP_IO_WEIGHT], 7);
+	assert_int_equal(p->limit_locked, 0);
 	assert_int_equal(p->n_env, 3);
 	assert_string_equal(p->env[0].value, "");
 	assert_string_equal(p->env[1].value, "\"x\"  y z");
@@ -583,6 +596,66 @@ static void test_set_hosts(void **state)
 	profile_errors_free(&errors);
 }
 
+/* Protocols without host names: no host is needed, and a listener has one service for each. */
+static void test_nameless(void **state)
+{
+	static const char *const names[] = {"git", "mail", "db"};
+	struct profile *p;
+
+	(void)state;
+	file_write("a/git.ini", "[service]\ncommand = /bin/sh\n[route]\nhost = git.org\nhttp = 80\nssh = 22\n");
+	file_write("a/mail.ini", "[service]\ncommand = /bin/sh\nready = listen\n[route]\nraw = 25\nssh = 2222\n");
+	file_write("a/db.ini", "[service]\ncommand = /bin/sh\n[route]\npostgres = 5432\n");
+	p = load_good("git");
+	assert_true(profile_is_routed(p));
+	assert_string_equal(profile_route_name(p, TRP_PROTO_HTTP1, 0), "git.org");
+	assert_null(profile_route_name(p, TRP_PROTO_HTTP1, 1));
+	assert_string_equal(profile_route_name(p, TRP_PROTO_SSH, 0), "");
+	assert_null(profile_route_name(p, TRP_PROTO_SSH, 1));
+	assert_null(profile_route_name(p, TRP_PROTO_TLS, 0));
+	profile_free(p);
+	check_set(names, 3, -EINVAL);
+	errors_are(&errors,
+		"$/a/mail.ini:6: ssh: mail claims it, but git has it already at $/a/git.ini:6; a protocol without host "
+		"names has one owner for each listener (listener = NAME tells them apart)",
+		NULL);
+	file_write("a/mail.ini.d/l.ini", "[route]\nlistener = mail\n");
+	file_write("a/git.ini.d/l.ini", "[route]\nlistener = git web\n");
+	check_set(names, 3, 0);
+}
+
+/* Names are compared as they are on the wire. */
+static void test_hosts(void **state)
+{
+	struct profile *p;
+
+	(void)state;
+	file_write("a/idn.ini", "[service]\ncommand = /bin/sh\n[route]\nhttp = 80\n"
+				"host = B\xc3\x9c" "CHER.Example *.stra\xc3\x9f" "e.de xn--p1ai [2001:DB8::0:1]\n"
+				"  \xe4\xbe\x8b\xe3\x81\x88\xe3\x80\x82jp\n");
+	p = load_good("idn");
+	list_is(&p->hosts, "xn--bcher-kva.example|*.xn--strae-oqa.de|xn--p1ai|[2001:db8::1]|xn--r8jz45g.jp");
+	profile_free(p);
+}
+
+/* Each protocol has its key in [route]. */
+static void test_route_keys(void **state)
+{
+	struct profile *p;
+	char text[128];
+
+	(void)state;
+	for (size_t i = 0; i < TRP_PROTO_COUNT; i++) {
+		snprintf(text, sizeof(text), "[service]\ncommand = /bin/sh\n[route]\n%s%s = 7\n",
+			trp_protocol_has_names((enum trp_protocol)i) ? "host = a.org\n" : "", trp_protocol_words[i]);
+		file_write("a/route.ini", text);
+		p = load_good("route");
+		for (size_t j = 0; j < TRP_PROTO_COUNT; j++)
+			assert_int_equal(p->port[j], i == j ? 7 : 0);
+		profile_free(p);
+	}
+}
+
 static void test_set_requires(void **state)
 {
 	static const char *const names[] = {"one", "two", "three", "web@x"};
@@ -606,11 +679,60 @@ static void test_set_requires(void **state)
 		NULL);
 }
 
+/* What has changed, and what of it a service that runs can have at once. */
+static void test_diff(void **state)
+{
+	struct strv live = {0}, restart = {0}, only = {0};
+	struct profile *a, *b;
+
+	(void)state;
+	file_write("a/one.ini", "[service]\ncommand = /bin/sh -c \"exit 1\"\nrestart = always\n[route]\nhost = a.example b.example\nhttp = 80\n"
+				"[limits]\nmemory = 64M\n[environment]\nA = 1\n");
+	a = load_good("one");
+	b = load_good("one");
+	assert_int_equal(profile_diff(a, b, &live, &restart), 0);
+	assert_int_equal(live.n + restart.n, 0);
+	profile_free(b);
+	file_write("a/one.ini", "[service]\ncommand = /bin/sh -c \"exit 2\"\n\nstart-timeout = 90s\n[route]\nhost = b.example c.example\nhttp = 80\n"
+				"[limits]\nmemory = 32M\n[environment]\nA = 2\n");
+	file_write("a/one.ini.d/x.ini", "[route]\nhost = d.example\n[service]\nstop-signal = INT\n");
+	b = load_good("one");
+	assert_int_equal(profile_diff(a, b, &live, &restart), 0);
+	/* start-timeout is what it was by default; restart is what it is by default */
+	list_is(&live, "restart|stop-signal|host|memory");
+	list_is(&restart, "command|[environment]");
+	/* memory may be left out */
+	strv_push(&only, "host");
+	strv_push(&only, "restart");
+	assert_int_equal(profile_take_live(a, b, &only), 0);
+	list_is(&a->hosts, "b.example|c.example|d.example");
+	list_is(&b->hosts, "a.example|b.example");
+	assert_int_equal(a->restart, RESTART_ON_FAILURE);
+	assert_int_equal(a->limit_memory, 64 << 20);
+	assert_int_equal(a->stop_signal, SIGTERM);
+	list_is(&a->command, "/bin/sh|-c|exit 1");
+	profile_free(b);
+	/* places are its own: the file that it did not have is one of them now */
+	assert_string_equal(a->host_where[2].file, file_path("a/one.ini.d/x.ini"));
+	assert_int_equal(a->host_where[0].line, 6);
+	strv_free(&live);
+	strv_free(&restart);
+	b = load_good("one");
+	assert_int_equal(profile_diff(a, b, &live, &restart), 0);
+	list_is(&live, "stop-signal|memory");
+	strv_free(&live);
+	strv_free(&restart);
+	strv_free(&only);
+	profile_free(a);
+	profile_free(b);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, files_setup, files_teardown)
 	const struct CMUnitTest tests[] = {
 		T(test_defaults),
+		T(test_diff),
 		T(test_service_keys),
 		T(test_other_keys),
 		T(test_lookup),
@@ -624,6 +746,9 @@ int main(void)
 		T(test_programs),
 		T(test_file_checks),
 		T(test_set_hosts),
+		T(test_nameless),
+		T(test_route_keys),
+		T(test_hosts),
 		T(test_set_requires),
 	};
 

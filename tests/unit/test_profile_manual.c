@@ -144,7 +144,7 @@ static void test_blocks(void **state)
 {
 	static const char *const allowed[] = {"No such file or directory",
 		"${profile} has no value", "missing in [service]", "names no port", "[listener"};
-	static const struct profile_paths paths = {.public_port = {80, 443}, .libexec = "/x"};
+	static const struct profile_paths paths = {.public_port = {[TRP_PROTO_HTTP1] = 80, [TRP_PROTO_TLS] = 443}, .libexec = "/x"};
 	cleanup_free char *md = read_doc("doc/profile.md");
 	size_t n = 0;
 
@@ -189,10 +189,27 @@ static void test_syscall_groups(void **state)
 	}
 }
 
+/* The list of keys that are in force at once has all of them, and no other. */
+static void test_live(void **state)
+{
+	cleanup_free char *text = read_doc("doc/profile.md");
+	char *begin = strstr(text, "These keys are in force at once:"), *end = begin ? strstr(begin, "The others count") : NULL;
+
+	(void)state;
+	assert_non_null(end);
+	*end = '\0';
+	for (size_t i = 0; i < profile_n_keys; i++) {
+		const struct lang_key *k = &profile_keys[i];
+		cleanup_free char *name = trp_asprintf("`%s`", k->name);
+		if ((strstr(begin, name) != NULL) != profile_key_is_live(k->section, k->name))
+			fail_msg("doc/profile.md: %s of [%s]: is it in force at once?", k->name, k->section);
+	}
+}
+
 /* The example of a key says nothing wrong in its own line (it may lack what it needs elsewhere). */
 static void test_examples(void **state)
 {
-	static const struct profile_paths paths = {.public_port = {80, 443}, .libexec = "/x"};
+	static const struct profile_paths paths = {.public_port = {[TRP_PROTO_HTTP1] = 80, [TRP_PROTO_TLS] = 443}, .libexec = "/x"};
 
 	(void)state;
 	for (size_t i = 0; i < profile_n_keys; i++) {
@@ -213,6 +230,21 @@ static void test_examples(void **state)
 	}
 }
 
+/* The completion of --protocol has the words of base/protocol.c, in their order. */
+static void test_completion(void **state)
+{
+	cleanup_free char *bash = read_doc("etc/completion/trpsup.bash");
+	char words[256] = "compgen -W '";
+	size_t len = strlen(words);
+
+	(void)state;
+	for (size_t i = 0; trp_protocol_words[i]; i++)
+		len += (size_t)snprintf(words + len, sizeof(words) - len, "%s%s", i ? " " : "", trp_protocol_words[i]);
+	snprintf(words + len, sizeof(words) - len, "' -- ");
+	if (!strstr(bash, words))
+		fail_msg("etc/completion/trpsup.bash: there is no %s", words);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -222,6 +254,8 @@ int main(void)
 		cmocka_unit_test(test_blocks),
 		cmocka_unit_test(test_syscall_groups),
 		cmocka_unit_test(test_examples),
+		cmocka_unit_test(test_live),
+		cmocka_unit_test(test_completion),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -8,10 +8,12 @@
 
 #include "base/util.h"
 #include "router/relay/proxy.h"
+#include "router/relay/relay.h"
 #include "router/relay/target.h"
 
 #include <arpa/inet.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static void test_endpoints(void **state)
@@ -173,6 +175,44 @@ static void test_source(void **state)
 	assert_int_equal(moved, counts[3]);
 }
 
+/* Whoever a client is, his connection is found without a look at those of all others. */
+static void test_peers(void **state)
+{
+	enum { N = 20000 };
+	static struct relay relay;
+	struct conn *conns = calloc(N, sizeof(*conns));
+	struct trp_addr local = {.family = AF_INET6, .port = 80}, nobody = {.family = AF_INET6, .port = 1};
+	size_t longest = 0;
+
+	(void)state;
+	assert_non_null(conns);
+	assert_int_equal(peers_init(&relay), 0);
+	for (uint32_t i = 0; i < N; i++) { /* one port, many addresses; and the other way round */
+		uint32_t n = htonl(i / 2 + 1);
+		conns[i].peer = (struct trp_addr){.family = AF_INET6, .ip = {0x20, 1}, .port = i % 2 ? (uint16_t)(i / 2) : 4711};
+		if (i % 2 == 0)
+			memcpy(conns[i].peer.ip + 12, &n, sizeof(n));
+		conns[i].local = local;
+		peers_add(&relay, &conns[i]);
+	}
+	for (size_t i = 0; i < TRP_ARRAY_SIZE(relay.peers); i++) {
+		struct conn *c;
+		size_t len = 0;
+		LIST_FOREACH(c, &relay.peers[i], by_peer)
+			len++;
+		longest = len > longest ? len : longest;
+	}
+	assert_in_range(longest, N >> RELAY_PEER_BITS, 60); /* some five each */
+	for (uint32_t i = 0; i < N; i++) {
+		assert_ptr_equal(peers_find(&relay, &conns[i].peer, &local), &conns[i]);
+		assert_null(peers_find(&relay, &conns[i].peer, &nobody)); /* to another address it is another one */
+		peers_del(&conns[i]);
+		peers_del(&conns[i]); /* once more does nothing */
+		assert_null(peers_find(&relay, &conns[i].peer, &local));
+	}
+	free(conns);
+}
+
 static void test_out_and_back(void **state)
 {
 	struct target_set set = make_set(2);
@@ -212,6 +252,7 @@ int main(void)
 		cmocka_unit_test(test_least_connections),
 		cmocka_unit_test(test_round_robin),
 		cmocka_unit_test(test_source),
+		cmocka_unit_test(test_peers),
 		cmocka_unit_test(test_out_and_back),
 	};
 

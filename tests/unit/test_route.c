@@ -8,7 +8,7 @@
 
 #include "router/channel.h"
 #include "router/message.h"
-#include "router/refuse.h"
+#include "router/protocol/refuse.h"
 #include "router/route.h"
 #include "base/util.h"
 
@@ -28,7 +28,7 @@ static void set(uint32_t listener, uint8_t protocol, const char *name, uint32_t 
 {
 	struct route_key k = key(listener, protocol, name);
 
-	assert_int_equal(route_set(&table, &k, (struct route_channels){channel, channel + 1000}), 0);
+	assert_int_equal(route_set(&table, &k, (struct route_channels){.v4 = channel, .v6 = channel + 1000}), 0);
 }
 
 static bool del(uint32_t listener, uint8_t protocol, const char *name)
@@ -44,7 +44,7 @@ static bool del(uint32_t listener, uint8_t protocol, const char *name)
 static int find(uint32_t listener, uint8_t protocol, const char *name)
 {
 	struct route_key k = key(listener, protocol, name);
-	struct route_channels to = {0, 0};
+	struct route_channels to = {.v4 = 0};
 
 	switch (route_find(&table, &k, &to)) {
 	case ROUTE_HIT:
@@ -304,6 +304,11 @@ static void test_refusals(void **state)
 		{REFUSE_WRONG_PROTOCOL, 400, 40},
 		{REFUSE_TIMED_OUT, 408, 0},
 		{REFUSE_CLOSED_EARLY, 400, 50},
+		{REFUSE_OVER_RATE, 503, 80},
+		{REFUSE_REDIRECT, 308, 0},
+		{REFUSE_TOO_LONG, 414, 0},
+		{REFUSE_TOO_MANY, 503, 80},
+		{REFUSE_HELD_TOO_LONG, 503, 80},
 	};
 	char text[REFUSE_ANSWER_MAX], *body;
 	struct router_stats stats = {0};
@@ -312,7 +317,7 @@ static void test_refusals(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < REFUSE_COUNT; i++) {
-		n = refuse_answer(want[i].why, TRP_PROTO_HTTP1, text);
+		n = refuse_answer(want[i].why, TRP_PROTO_HTTP1, 0, text);
 		assert_true(n < REFUSE_ANSWER_MAX && text[n] == '\0');
 		assert_int_equal(sscanf(text, "HTTP/1.1 %d ", &status), 1);
 		assert_int_equal(status, want[i].status);
@@ -322,16 +327,19 @@ static void test_refusals(void **state)
 		assert_int_equal(length, strlen(body));
 		assert_string_equal(body + length - 8, "</html>\n");
 
-		n = refuse_answer(want[i].why, TRP_PROTO_TLS, text);
+		n = refuse_answer(want[i].why, TRP_PROTO_TLS, 0, text);
 		assert_int_equal(n, want[i].alert ? 7 : 0);
 		if (n)
 			assert_memory_equal(text, ((char[]){21, 3, 3, 0, 2, 2, (char)want[i].alert}), 7);
-		assert_int_equal(refuse_answer(want[i].why, TRP_PROTO_NONE, text), 0);
+		assert_int_equal(refuse_answer(want[i].why, TRP_PROTO_NONE, 0, text), 0);
 		++*refuse_counter(want[i].why, &stats);
 	}
 	assert_int_equal(stats.no_route, 2);
-	assert_int_equal(stats.no_service + stats.queue_full + stats.bad_request, 3);
+	assert_int_equal(stats.no_service + stats.queue_full + stats.bad_request, 5);
 	assert_int_equal(stats.wrong_protocol + stats.timed_out + stats.closed_early, 3);
+	assert_int_equal(stats.over_rate, 1);
+	assert_int_equal(stats.redirected, 1);
+	assert_int_equal(stats.too_many, 1);
 	assert_int_equal(stats.accepted + stats.handed_on + stats.waiting, 0);
 }
 
@@ -356,11 +364,11 @@ static void test_messages(void **state)
 		size_t n_fds;
 	} good[] = {{ROUTER_LISTENER_ADD, 1}, {ROUTER_LISTENER_DEL, 0}, {ROUTER_CHANNEL_ADD, 1},
 		{ROUTER_CHANNEL_DEL, 0}, {ROUTER_ROUTE_SET, 0}, {ROUTER_ROUTE_DEL, 0}, {ROUTER_SYNC, 0},
-		{ROUTER_STATS, 0}};
+		{ROUTER_STATS, 0}, {ROUTER_CHANNEL_SEVERAL, 0}};
 	static const struct {
 		const char *name;
 		bool good;
-	} names[] = {{"a.test", true}, {"*.a.test", true}, {"", true}, {"[::1]", true}, {"A.test", false},
+	} names[] = {{"a.test", true}, {"*.a.test", true}, {"", true}, {"[::1]", true}, {"[0::1]", false}, {"[::1", false}, {"A.test", false},
 		{"a.test.", false}, {"*", false}, {"a.*.test", false}, {"a b", false}, {".test", false}};
 	struct router_msg m;
 
@@ -386,13 +394,28 @@ static void test_messages(void **state)
 	m = message(ROUTER_ROUTE_SET, "a.test");
 	m.protocol = TRP_PROTO_NONE; /* has no names */
 	assert_non_null(message_check(&m, sizeof(m), 0));
-	m.protocol = TRP_PROTO_TLS + 1;
+	m.protocol = TRP_PROTO_SSH; /* neither */
 	assert_non_null(message_check(&m, sizeof(m), 0));
+	m.protocol = TRP_PROTO_COUNT;
+	assert_non_null(message_check(&m, sizeof(m), 0));
+	m = message(ROUTER_REFUSE, "");
+	m.verdict = VERDICT_HELD_TOO_LONG;
+	trp_handoff_seal(&m.handoff, "a.test", 6);
+	assert_null(message_check(&m, sizeof(m), 1));
+	assert_non_null(message_check(&m, sizeof(m), 0)); /* whom? */
+	m.verdict = VERDICT_HANDED_ON;
+	assert_non_null(message_check(&m, sizeof(m), 1));
+	m.verdict = VERDICT_NO_SERVICE;
+	m.handoff.protocol = TRP_PROTO_COUNT;
+	assert_non_null(message_check(&m, sizeof(m), 1));
+	m.handoff.protocol = TRP_PROTO_TLS;
+	m.handoff.size++;
+	assert_non_null(message_check(&m, sizeof(m), 1));
 	m = message(ROUTER_LISTENER_ADD, "");
 	m.deadline_ms = 0;
 	assert_non_null(message_check(&m, sizeof(m), 1));
 	m = message(ROUTER_LISTENER_ADD, "");
-	m.protocols = 1u << 3;
+	m.protocols = 1u << TRP_PROTO_COUNT;
 	assert_non_null(message_check(&m, sizeof(m), 1));
 	m = message(ROUTER_LISTENER_ADD, "");
 	m.id = ROUTER_ANY_LISTENER;

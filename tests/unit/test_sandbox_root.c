@@ -12,12 +12,14 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <linux/nsfs.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <netinet/in.h>
+#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -297,6 +299,58 @@ static void test_forbidden_calls(void **state)
 		"unshare: unshare failed: Function not implemented\n"
 		"unshare: unshare failed: Function not implemented\n"
 		"mount refused\nchroot refused\ndmesg refused\n");
+}
+
+/* The system call filter is the first fence: what stands behind it, with a filter that lets all through. */
+static void test_no_user_namespaces_behind_the_filter(void **state)
+{
+	static const char *const words[] = {"@default", "unshare"};
+	struct seccomp_filter loose;
+	struct box b;
+
+	(void)state;
+	NEED_ROOT();
+	assert_int_equal(seccomp_compile(words, TRP_ARRAY_SIZE(words), &loose), 0);
+	box_init(&b, "unshare -U true; cat /proc/sys/user/max_user_namespaces");
+	b.spec.seccomp = &loose;
+	box_run(&b);
+	seccomp_filter_free(&loose);
+	assert_string_equal(b.text, "unshare: unshare failed: No space left on device\n0\n");
+}
+
+#define TRY_ALL                                                                                                                    \
+	"for d in /tmp /run /dev/shm; do cp /usr/bin/true $d/prog; $d/prog 2>/dev/null && echo $d; "                               \
+	"/usr/lib64/ld-linux-x86-64.so.2 $d/prog 2>/dev/null && echo loaded from $d; done; "                                       \
+	"/usr/bin/python3 -c 'import os, sys\ntry:\n f = os.memfd_create(\"x\", 0)\n os.write(f, open(\"/usr/bin/true\", \"rb\").read())\n"  \
+	" os.execve(f, [\"true\"], {})\nexcept OSError: sys.exit(1)' && echo memfd; "
+
+/* Neither by execve(2) nor by mmap(2), as a loader does it. */
+static void test_exec_from(void **state)
+{
+	static const struct {
+		unsigned where;
+		const char *can;
+	} cases[] = {{0, ""}, {SANDBOX_EXEC_TMP, "/tmp\nloaded from /tmp\n"}, {SANDBOX_EXEC_RUN, "/run\nloaded from /run\n"},
+		{SANDBOX_EXEC_SHM, "/dev/shm\nloaded from /dev/shm\n"}};
+	struct box b;
+
+	(void)state;
+	NEED_ROOT();
+	for (size_t i = 0; i < TRP_ARRAY_SIZE(cases); i++) {
+		box_init(&b, TRY_ALL);
+		b.spec.exec_from = cases[i].where;
+		box_run(&b);
+		assert_false(b.failed);
+		assert_string_equal(b.text, cases[i].can);
+	}
+	static const char *const words[] = {"@default", SECCOMP_WORD_MEMFD_EXEC};
+	struct seccomp_filter with_memfd;
+	assert_int_equal(seccomp_compile(words, TRP_ARRAY_SIZE(words), &with_memfd), 0);
+	box_init(&b, TRY_ALL);
+	b.spec.seccomp = &with_memfd;
+	box_run(&b);
+	seccomp_filter_free(&with_memfd);
+	assert_string_equal(b.text, "memfd\n");
 }
 
 static void test_seen_from_the_host(void **state)
@@ -697,6 +751,217 @@ static void test_nothing_is_left_behind(void **state)
 	assert_int_equal(errno, ECHILD);
 }
 
+#define AHEAD_OWNER (UID_BASE + UID_COUNT + 5)
+
+/* The child that waits, or 0. */
+static pid_t spare_pid(void)
+{
+	char *text, *save = NULL;
+	pid_t found = 0;
+
+	assert_int_equal(trp_read_file(AT_FDCWD, "/proc/thread-self/children", 4096, &text, NULL), 0);
+	for (char *word = strtok_r(text, " ", &save); word; word = strtok_r(NULL, " ", &save)) {
+		char path[64], *comm;
+		snprintf(path, sizeof(path), "/proc/%s/comm", word);
+		if (trp_read_file(AT_FDCWD, path, 64, &comm, NULL) < 0)
+			continue;
+		if (strcmp(comm, "trp-spare\n") == 0)
+			found = (pid_t)atoi(word);
+		free(comm);
+	}
+	free(text);
+	return found;
+}
+
+static pid_t await_spare(void)
+{
+	for (int i = 0; i < 1000; i++) {
+		pid_t pid = spare_pid();
+		if (pid)
+			return pid;
+		usleep(10000);
+	}
+	fail_msg("no child waits");
+	return 0;
+}
+
+static uid_t owner_of(pid_t pid)
+{
+	char path[64];
+	uid_t uid = (uid_t)-1;
+
+	snprintf(path, sizeof(path), "/proc/%d/ns/user", pid);
+	cleanup_close int fd = open(path, O_RDONLY | O_CLOEXEC);
+	assert_int_equal(ioctl(fd, NS_GET_OWNER_UID, &uid), 0);
+	return uid;
+}
+
+static void prepared_box(struct box *b, const char *script)
+{
+	box_init(b, script);
+	b->spec.may_be_prepared = true;
+}
+
+/* Runs it up to its first byte of output; what is read from its in keeps it there. Its host pid. */
+static pid_t prepared_start(struct box *b)
+{
+	char byte;
+
+	prepared_box(b, "echo; read x; grep -E '^(Uid|CapBnd|NoNew|Seccomp:)' /proc/self/status; uname -n; stat -c '%u %g %a' /tmp /run /dev "
+			"/dev/shm / /proc/kallsyms; stat -c '%u' /dev/fd; ls /proc/self/fd | tr '\\n' ' '; touch /x /dev/x 2>&1 | wc -l");
+	assert_int_equal(box_start(b), 0);
+	wait_for(b->out[0]);
+	assert_int_equal(read(b->out[0], &byte, 1), 1);
+	return b->sandbox.pid;
+}
+
+static void prepared_end(struct box *b)
+{
+	size_t len = 0;
+	ssize_t n = 1;
+
+	assert_int_equal(write(b->in[1], "\n", 1), 1);
+	trp_close(&b->out[1]);
+	while (n > 0) {
+		wait_for(b->out[0]);
+		n = read(b->out[0], b->text + len, sizeof(b->text) - 1 - len);
+		len += n > 0 ? (size_t)n : 0;
+	}
+	box_reap(b);
+	box_close(b);
+	assert_string_equal(b->text,
+		"Uid:\t1000\t1000\t1000\t1000\nCapBnd:\t0000000000000000\nNoNewPrivs:\t1\nSeccomp:\t2\ninside\n"
+		"0 0 1777\n1000 1001 755\n0 0 755\n0 0 1777\n0 0 755\n0 0 444\n0\n0 1 2 3 2\n");
+}
+
+/* What was made ahead gives the same sandbox as one that is made at once, and is used once. */
+static void test_prepared(void **state)
+{
+	int before = count_fds();
+	pid_t waits, next;
+	struct box b, c;
+
+	(void)state;
+	NEED_ROOT();
+	sandbox_unprepare();
+	prepared_start(&b); /* none is there yet; it says what the next will be like */
+	assert_int_equal(owner_of(b.sandbox.pid), UID_BASE + UID_COUNT - 3);
+	prepared_end(&b);
+	assert_int_equal(sandbox_prepare(AHEAD_OWNER), 0);
+	waits = await_spare();
+	assert_int_equal(sandbox_prepare(AHEAD_OWNER), 0); /* one is enough */
+	assert_int_equal(await_spare(), waits);
+	assert_int_equal(prepared_start(&b), waits);
+	assert_int_equal(b.sandbox.owner, AHEAD_OWNER);
+	assert_int_equal(owner_of(waits), AHEAD_OWNER);
+	assert_int_equal(spare_pid(), 0);
+	/* nobody comes into the same one */
+	next = prepared_start(&c);
+	assert_int_not_equal(next, waits);
+	assert_int_equal(owner_of(next), UID_BASE + UID_COUNT - 3);
+	prepared_end(&c);
+	prepared_end(&b);
+	assert_int_equal(count_fds(), before);
+	assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
+}
+
+/* One that is dead, or not what is wanted, or not wanted at all. */
+static void test_prepared_in_vain(void **state)
+{
+	struct box b;
+	pid_t waits;
+
+	(void)state;
+	NEED_ROOT();
+	prepared_start(&b);
+	prepared_end(&b);
+	assert_int_equal(sandbox_prepare(AHEAD_OWNER), 0);
+	waits = await_spare();
+	kill(waits, SIGKILL);
+	for (int i = 0; i < 1000 && spare_pid() == waits; i++)
+		usleep(10000);
+	assert_int_not_equal(prepared_start(&b), waits);
+	prepared_end(&b);
+	assert_int_equal(sandbox_prepare(AHEAD_OWNER), 0);
+	waits = await_spare();
+	box_init(&b, "df --output=size /tmp | tail -1 | tr -d ' '");
+	b.spec.tmp_size = 3 * 1024 * 1024;
+	b.spec.may_be_prepared = true;
+	box_run(&b);
+	assert_string_equal(b.text, "3072\n");
+	box_init(&b, "true"); /* of a program that has its own owner */
+	box_run(&b);
+	assert_int_equal(spare_pid(), waits);
+	sandbox_unprepare();
+	assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
+}
+
+/* It waits long: what the daemon opens and closes must not live on in it. */
+static void test_prepared_holds_nothing(void **state)
+{
+	int pair[2];
+	char path[64], byte;
+	struct dirent *e;
+	struct box b;
+	pid_t waits;
+	int n = 0;
+
+	(void)state;
+	NEED_ROOT();
+	prepared_start(&b);
+	prepared_end(&b);
+	assert_int_equal(pipe2(pair, O_CLOEXEC), 0);
+	assert_int_equal(sandbox_prepare(AHEAD_OWNER), 0);
+	waits = await_spare();
+	close(pair[1]);
+	wait_for(pair[0]); /* its end is seen here */
+	assert_int_equal(read(pair[0], &byte, 1), 0);
+	snprintf(path, sizeof(path), "/proc/%d/fd", waits);
+	DIR *d = opendir(path);
+	while ((e = readdir(d)))
+		n += e->d_name[0] != '.';
+	closedir(d);
+	assert_int_equal(n, 3); /* sync, status, its root */
+	sandbox_unprepare();
+	close(pair[0]);
+}
+
+/* More than what a prepared one has room for: a large environment, and more descriptors than go into one message. */
+static void test_large_order(void **state)
+{
+	static char text[100 * 1024];
+	static const char *large[12];
+	struct box b;
+
+	(void)state;
+	NEED_ROOT();
+	prepared_start(&b);
+	prepared_end(&b);
+	assert_int_equal(sandbox_prepare(AHEAD_OWNER), 0);
+	memcpy(text, "A=", 2);
+	memset(text + 2, 'x', sizeof(text) - 3);
+	for (size_t i = 0; i < 10; i++)
+		large[i] = text;
+	prepared_box(&b, "echo runs");
+	b.spec.envp = large;
+	box_run(&b);
+	assert_false(b.failed);
+	assert_string_equal(b.text, "runs\n");
+	struct sandbox_fd many[60];
+	for (int i = 0; i < 60; i++)
+		many[i] = (struct sandbox_fd){-1, i};
+	prepared_box(&b, "ls /proc/self/fd | wc -l");
+	memcpy(many, b.fds, 3 * sizeof(*many));
+	for (int i = 3; i < 60; i++)
+		many[i].from = b.in[0];
+	b.spec.fds = many;
+	b.spec.n_fds = 60;
+	box_run(&b);
+	assert_false(b.failed);
+	assert_string_equal(b.text, "61\n");
+	sandbox_unprepare();
+}
+
 static void read_group(int dir, const char *file, char out[64])
 {
 	char *text;
@@ -711,7 +976,7 @@ static struct cgroup_host *open_host(void)
 {
 	struct cgroup_host *host;
 	char err[256] = "";
-	int r = cgroup_host_open(BASE, &host, err, sizeof(err));
+	int r = cgroup_host_open(BASE, NULL, &host, err, sizeof(err));
 
 	if (r < 0)
 		print_message("%s\n", err);
@@ -748,7 +1013,10 @@ static void test_cgroup_limits_hold(void **state)
 	box_init(&b, "tail /dev/zero; echo $?");
 	b.spec.cgroup = &cg;
 	box_run(&b);
-	assert_string_equal(b.text, "Killed\n137\n");
+	if (faccessat(cg.v2_fd, "memory.oom.group", F_OK, 0) == 0)
+		assert_string_equal(b.text, ""); /* all of the group goes */
+	else
+		assert_string_equal(b.text, "Killed\n137\n");
 
 	cgroup_usage(&cg, &memory, &pids, &cpu);
 	assert_int_not_equal(memory, UINT64_MAX);
@@ -761,7 +1029,7 @@ static void test_cgroup_limits_hold(void **state)
 
 static void test_cgroup_kill_and_leftovers(void **state)
 {
-	struct cgroup_limits none = {CGROUP_UNLIMITED, CGROUP_UNLIMITED, CGROUP_UNLIMITED};
+	struct cgroup_limits none = CGROUP_NO_LIMITS;
 	struct cgroup_limits some = {.pids = 5, .memory = CGROUP_UNLIMITED, .cpu_permille = 5};
 	struct cgroup_host *host;
 	struct cgroup cg, again;
@@ -892,6 +1160,8 @@ int main(void)
 		cmocka_unit_test(test_mount_flags),
 		cmocka_unit_test(test_proc_is_masked),
 		cmocka_unit_test(test_forbidden_calls),
+		cmocka_unit_test(test_no_user_namespaces_behind_the_filter),
+		cmocka_unit_test(test_exec_from),
 		cmocka_unit_test(test_seen_from_the_host),
 		cmocka_unit_test(test_binds),
 		cmocka_unit_test(test_data_and_dirs),
@@ -906,6 +1176,10 @@ int main(void)
 		cmocka_unit_test(test_limits),
 		cmocka_unit_test(test_bad_specs_are_refused),
 		cmocka_unit_test(test_nothing_is_left_behind),
+		cmocka_unit_test(test_prepared),
+		cmocka_unit_test(test_prepared_in_vain),
+		cmocka_unit_test(test_prepared_holds_nothing),
+		cmocka_unit_test(test_large_order),
 		cmocka_unit_test(test_cgroup_limits_hold),
 		cmocka_unit_test(test_cgroup_kill_and_leftovers),
 	};

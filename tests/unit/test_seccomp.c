@@ -7,7 +7,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "sandbox/seccomp.h"
+#include "bpf_run.h"
 
 #include <asm/unistd.h>
 #include <linux/audit.h>
@@ -17,10 +17,15 @@
 #include <netinet/in.h>
 #include <sched.h>
 #include <seccomp.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/personality.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/shm.h>
 #include <sys/socket.h>
 
 #define HIGH      0xdeadbeef00000000ull /* bits that the kernel drops from a 32-bit argument */
@@ -28,55 +33,6 @@
 #define ENOSYS_IS (SECCOMP_RET_ERRNO | ENOSYS)
 
 static struct seccomp_filter filter;
-
-static uint32_t load(const struct seccomp_data *d, uint32_t offset)
-{
-	uint32_t word;
-
-	assert_true(offset % 4 == 0 && offset + 4 <= sizeof(*d));
-	memcpy(&word, (const char *)d + offset, sizeof(word));
-	return word;
-}
-
-static bool jump_taken(uint16_t code, uint32_t a, uint32_t k)
-{
-	switch (BPF_OP(code)) {
-	case BPF_JEQ:
-		return a == k;
-	case BPF_JGT:
-		return a > k;
-	case BPF_JGE:
-		return a >= k;
-	case BPF_JSET:
-		return (a & k) != 0;
-	}
-	fail_msg("jump %#x", code);
-	return false;
-}
-
-/* The instructions that libseccomp makes; any other fails the test. */
-static uint32_t interpret(const struct seccomp_filter *f, const struct seccomp_data *d)
-{
-	uint32_t a = 0;
-
-	for (size_t pc = 0; pc < f->len; pc++) {
-		const struct sock_filter *i = &f->insns[pc];
-		if (i->code == (BPF_LD | BPF_W | BPF_ABS))
-			a = load(d, i->k);
-		else if (i->code == (BPF_ALU | BPF_AND | BPF_K))
-			a &= i->k;
-		else if (i->code == (BPF_RET | BPF_K))
-			return i->k;
-		else if (i->code == (BPF_JMP | BPF_JA))
-			pc += i->k;
-		else if (BPF_CLASS(i->code) == BPF_JMP)
-			pc += jump_taken(i->code, a, i->k) ? i->jt : i->jf;
-		else
-			fail_msg("instruction %#x", i->code);
-	}
-	fail_msg("ran off the end");
-	return 0;
-}
 
 static uint32_t answer_of(const struct seccomp_filter *f, int nr, const uint64_t args[6])
 {
@@ -101,16 +57,31 @@ static int by_name(const char *name)
 	return nr;
 }
 
+static uint32_t compiled_answer(const char *const *words, size_t n, const char *name, uint64_t arg0)
+{
+	struct seccomp_filter f;
+	uint32_t answer;
+
+	assert_int_equal(seccomp_compile(words, n, &f), 0);
+	answer = answer_of(&f, by_name(name), (const uint64_t[6]){arg0});
+	seccomp_filter_free(&f);
+	assert_null(f.insns);
+	return answer;
+}
+#define WITH(name, arg0, ...)                                                                      \
+	compiled_answer((const char *const[]){__VA_ARGS__},                                        \
+		TRP_ARRAY_SIZE(((const char *const[]){__VA_ARGS__})), name, arg0)
+
 /* What real servers (Apache, PHP, MariaDB, nginx, node, Java, Python, Go) were seen to need. */
 static void test_servers_can_work(void **state)
 {
 	static const char *const needed[] = {"read", "write", "openat", "close", "mmap", "mprotect", "futex",
-		"rseq", "set_robust_list", "membarrier", "prlimit64", "getrandom", "memfd_create", "sysinfo",
+		"rseq", "set_robust_list", "membarrier", "prlimit64", "getrandom", "sysinfo",
 		"statx", "copy_file_range", "fallocate", "io_setup", "io_submit", "io_getevents", "io_destroy",
 		"sched_getaffinity", "sched_yield", "mincore", "madvise", "get_mempolicy", "set_mempolicy",
 		"shmget", "shmat", "shmdt", "shmctl", "semget", "semop", "semctl", "inotify_init1",
 		"timerfd_create", "eventfd2", "signalfd4", "epoll_create1", "epoll_pwait", "setuid",
-		"setresuid", "setgroups", "capget", "capset", "prctl", "execve", "execveat", "wait4", "waitid",
+		"setresuid", "setgroups", "capget", "capset", "execve", "execveat", "wait4", "waitid",
 		"accept4", "sendmsg", "recvmsg", "sendfile", "splice", "pidfd_open", "getrusage", "flock",
 		"landlock_create_ruleset", "name_to_handle_at", "rt_sigreturn", "sigaltstack", "exit_group"};
 
@@ -130,7 +101,7 @@ static void test_never(void **state)
 		"init_module", "finit_module", "delete_module", "kexec_load", "kexec_file_load", "reboot",
 		"swapon", "swapoff", "settimeofday", "clock_settime", "clock_adjtime", "adjtimex", "syslog",
 		"acct", "quotactl", "lookup_dcookie", "vhangup", "sethostname", "setdomainname",
-		"move_pages", "migrate_pages", "fanotify_init", "memfd_secret"};
+		"move_pages", "migrate_pages", "fanotify_init", "memfd_secret", "vmsplice"};
 
 	(void)state;
 	for (size_t i = 0; i < TRP_ARRAY_SIZE(never); i++)
@@ -175,6 +146,19 @@ static void test_ioctl_is_a_list(void **state)
 	DENIED(__NR_ioctl, TCGETS, SIOCGIFCONF); /* the request is the second argument */
 }
 
+static void test_core_limit(void **state)
+{
+	(void)state;
+	ALLOWED(__NR_setrlimit, RLIMIT_NOFILE);
+	ALLOWED(__NR_prlimit64, 0, RLIMIT_NOFILE, 1);
+	ALLOWED(__NR_getrlimit, RLIMIT_CORE);
+	assert_int_equal(ANSWER(__NR_setrlimit, RLIMIT_CORE, 1), SECCOMP_RET_ERRNO | EPERM);
+	assert_int_equal(ANSWER(__NR_setrlimit, HIGH | RLIMIT_CORE, 1), SECCOMP_RET_ERRNO | EPERM);
+	assert_int_equal(ANSWER(__NR_prlimit64, 0, RLIMIT_CORE, 1), SECCOMP_RET_ERRNO | EPERM);
+	assert_int_equal(ANSWER(__NR_prlimit64, 0, HIGH | RLIMIT_CORE, HIGH), SECCOMP_RET_ERRNO | EPERM);
+	ALLOWED(__NR_prlimit64, 0, RLIMIT_CORE, 0); /* reads */
+}
+
 static void test_socket_families(void **state)
 {
 	static const unsigned denied[] = {AF_VSOCK, AF_ALG, AF_PACKET, AF_BLUETOOTH, AF_KEY, AF_TIPC, AF_XDP,
@@ -187,6 +171,13 @@ static void test_socket_families(void **state)
 	ALLOWED(__NR_socket, AF_INET6, SOCK_DGRAM, IPPROTO_UDP);
 	ALLOWED(__NR_socket, HIGH | AF_INET6, SOCK_STREAM, HIGH | IPPROTO_TCP);
 	ALLOWED(__NR_socket, AF_NETLINK, SOCK_RAW, NETLINK_ROUTE);
+	ALLOWED(__NR_socket, AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	for (size_t i = 0; i < 2; i++) {
+		const unsigned family = i ? AF_INET6 : AF_INET, raw = SECCOMP_RET_ERRNO | EPERM;
+		assert_int_equal(ANSWER(__NR_socket, family, SOCK_RAW, 0), raw);
+		assert_int_equal(ANSWER(__NR_socket, HIGH | family, SOCK_RAW | SOCK_CLOEXEC | HIGH, i ? IPPROTO_ICMPV6 : IPPROTO_ICMP), raw);
+		assert_int_equal(ANSWER(__NR_socket, family, SOCK_RAW | SOCK_NONBLOCK, IPPROTO_UDP), raw);
+	}
 	DENIED(__NR_socket, AF_NETLINK, SOCK_RAW, NETLINK_NETFILTER);
 	DENIED(__NR_socket, AF_NETLINK, SOCK_RAW, HIGH | NETLINK_KOBJECT_UEVENT);
 	DENIED(__NR_socket, AF_INET, SOCK_STREAM, IPPROTO_SCTP);
@@ -197,6 +188,103 @@ static void test_socket_families(void **state)
 	}
 	ALLOWED(__NR_socketpair, AF_UNIX, SOCK_SEQPACKET, 0);
 	DENIED(__NR_socketpair, AF_TIPC, SOCK_STREAM, 0);
+}
+
+#define ERRNO(e) (SECCOMP_RET_ERRNO | (e))
+
+/* Of a passed socket each of these reaches or tells something of the host's network. */
+static void test_socket_options_are_a_list(void **state)
+{
+	static const struct {
+		int level, name;
+	} refused[] = {{SOL_SOCKET, SO_BINDTODEVICE}, {SOL_SOCKET, SO_BINDTOIFINDEX}, {SOL_SOCKET, SO_MARK}, {SOL_SOCKET, SO_ATTACH_FILTER},
+		{SOL_SOCKET, SO_DETACH_FILTER}, {SOL_SOCKET, SO_ATTACH_BPF}, {SOL_SOCKET, SO_ATTACH_REUSEPORT_EBPF}, {SOL_SOCKET, SO_LOCK_FILTER},
+		{SOL_SOCKET, SO_NETNS_COOKIE}, {SOL_SOCKET, SO_INCOMING_CPU}, {SOL_SOCKET, SO_INCOMING_NAPI_ID}, {SOL_SOCKET, SO_PEERSEC},
+		{SOL_SOCKET, SO_TXTIME}, {SOL_SOCKET, SO_ZEROCOPY}, {SOL_SOCKET, SO_TIMESTAMPING}, {SOL_SOCKET, SO_CNX_ADVICE},
+		{SOL_SOCKET, SO_SNDBUFFORCE}, {SOL_SOCKET, SO_BUSY_POLL}, {IPPROTO_IP, IP_OPTIONS}, {IPPROTO_IP, IP_UNICAST_IF},
+		{IPPROTO_IP, IP_ADD_MEMBERSHIP}, {IPPROTO_IP, MCAST_JOIN_GROUP}, {IPPROTO_IP, IP_ADD_SOURCE_MEMBERSHIP}, {IPPROTO_IP, IP_PKTOPTIONS},
+		{IPPROTO_IP, IP_TRANSPARENT}, {IPPROTO_IP, IP_MULTICAST_IF}, {IPPROTO_IP, 80 /* SO_ORIGINAL_DST */}, {IPPROTO_IP, 64 /* iptables */},
+		{IPPROTO_IPV6, IPV6_UNICAST_IF}, {IPPROTO_IPV6, IPV6_PKTINFO}, {IPPROTO_IPV6, IPV6_2292PKTOPTIONS}, {IPPROTO_IPV6, IPV6_RTHDR},
+		{IPPROTO_IPV6, IPV6_JOIN_ANYCAST}, {IPPROTO_IPV6, IPV6_ADD_MEMBERSHIP}, {IPPROTO_IPV6, 32 /* IPV6_FLOWLABEL_MGR */},
+		{IPPROTO_IPV6, IPV6_MULTICAST_IF}, {IPPROTO_TCP, TCP_REPAIR}, {IPPROTO_TCP, TCP_ULP}, {IPPROTO_TCP, TCP_FASTOPEN_CONNECT},
+		{IPPROTO_TCP, TCP_MD5SIG}, {IPPROTO_TCP, TCP_ZEROCOPY_RECEIVE}, {IPPROTO_TCP, TCP_SAVED_SYN}, {IPPROTO_RAW, 1}, {282 /* SOL_TLS */, 1},
+		{284 /* SOL_MPTCP */, 1}, {SOL_NETLINK, NETLINK_LISTEN_ALL_NSID}, {0xffff, 0}};
+
+	(void)state;
+	for (size_t i = 0; i < TRP_ARRAY_SIZE(refused); i++) {
+		uint64_t level = (uint64_t)refused[i].level, name = (uint64_t)refused[i].name;
+		assert_int_equal(ANSWER(__NR_setsockopt, 0, level, name), ERRNO(ENOPROTOOPT));
+		assert_int_equal(ANSWER(__NR_getsockopt, 0, level, name), ERRNO(ENOPROTOOPT));
+		assert_int_equal(ANSWER(__NR_setsockopt, 0, HIGH | level, HIGH | name), ERRNO(ENOPROTOOPT));
+	}
+	ALLOWED(__NR_setsockopt, 0, SOL_SOCKET, SO_REUSEADDR);
+	ALLOWED(__NR_setsockopt, 0, IPPROTO_TCP, TCP_NODELAY);
+	ALLOWED(__NR_setsockopt, 0, IPPROTO_IPV6, IPV6_V6ONLY);
+	ALLOWED(__NR_setsockopt, 0, IPPROTO_IPV6, IPV6_ADDRFORM);
+	ALLOWED(__NR_getsockopt, 0, SOL_SOCKET, SO_ERROR);
+	ALLOWED(__NR_getsockopt, 0, SOL_SOCKET, SO_PEERCRED);
+	ALLOWED(__NR_getsockopt, 0, IPPROTO_TCP, TCP_INFO);
+	/* what can only be read, only set */
+	assert_int_equal(ANSWER(__NR_setsockopt, 0, IPPROTO_TCP, TCP_INFO), ERRNO(ENOPROTOOPT));
+	assert_int_equal(ANSWER(__NR_getsockopt, 0, IPPROTO_IPV6, IPV6_ADDRFORM), ERRNO(ENOPROTOOPT));
+}
+
+static void test_prctl_is_a_list(void **state)
+{
+	static const uint64_t refused[] = {PR_SET_MM, PR_SET_SYSCALL_USER_DISPATCH, PR_SCHED_CORE, 67 /* PR_SET_MEMORY_MERGE */,
+		PR_TASK_PERF_EVENTS_DISABLE, PR_SET_SECCOMP, PR_SET_IO_FLUSHER, 0, 9999};
+
+	(void)state;
+	for (size_t i = 0; i < TRP_ARRAY_SIZE(refused); i++)
+		assert_int_equal(ANSWER(__NR_prctl, refused[i]), ERRNO(EINVAL));
+	ALLOWED(__NR_prctl, PR_SET_NAME);
+	ALLOWED(__NR_prctl, PR_SET_PDEATHSIG);
+	ALLOWED(__NR_prctl, PR_SET_VMA);
+	assert_int_equal(WITH("prctl", PR_SET_SECCOMP, "@default", "@self-filter"), SECCOMP_RET_ALLOW);
+}
+
+static void test_memory(void **state)
+{
+	static const char *const words[] = {"@default", SECCOMP_WORD_NO_WRITE_EXECUTE}, *const memfd[] = {"@default", SECCOMP_WORD_MEMFD_EXEC};
+	struct seccomp_filter f;
+
+	(void)state;
+	assert_int_equal(ANSWER(__NR_madvise, 0, 0, MADV_MERGEABLE), ERRNO(EINVAL));
+	ALLOWED(__NR_madvise, 0, 0, MADV_DONTNEED);
+	DENIED(__NR_memfd_create, 0, MFD_CLOEXEC);
+	DENIED(__NR_memfd_create, 0, MFD_CLOEXEC | 0x10 /* MFD_EXEC */);
+	ALLOWED(__NR_memfd_create, 0, MFD_CLOEXEC | 8 /* MFD_NOEXEC_SEAL */);
+	ALLOWED(__NR_mmap, 0, 0, PROT_WRITE | PROT_EXEC);
+	ALLOWED(__NR_mprotect, 0, 0, PROT_EXEC);
+
+	assert_int_equal(seccomp_compile(memfd, 2, &f), 0);
+	assert_int_equal(answer_of(&f, __NR_memfd_create, (const uint64_t[6]){0}), SECCOMP_RET_ALLOW);
+	seccomp_filter_free(&f);
+	assert_int_equal(seccomp_compile(words, 2, &f), 0);
+#define MEMORY(nr, prot) answer_of(&f, nr, (const uint64_t[6]){0, 0, prot})
+	assert_int_equal(MEMORY(__NR_mmap, PROT_READ | PROT_WRITE | PROT_EXEC), ERRNO(EPERM));
+	assert_int_equal(MEMORY(__NR_mmap, HIGH | PROT_WRITE | PROT_EXEC), ERRNO(EPERM));
+	assert_int_equal(MEMORY(__NR_mmap, PROT_READ | PROT_EXEC), SECCOMP_RET_ALLOW);
+	assert_int_equal(MEMORY(__NR_mmap, PROT_READ | PROT_WRITE), SECCOMP_RET_ALLOW);
+	assert_int_equal(MEMORY(__NR_mprotect, PROT_EXEC), ERRNO(EPERM));
+	assert_int_equal(MEMORY(__NR_pkey_mprotect, PROT_READ | PROT_EXEC), ERRNO(EPERM));
+	assert_int_equal(MEMORY(__NR_mprotect, PROT_READ | PROT_WRITE), SECCOMP_RET_ALLOW);
+	assert_int_equal(MEMORY(__NR_shmat, SHM_EXEC), ERRNO(EPERM));
+#undef MEMORY
+	seccomp_filter_free(&f);
+}
+
+static void test_namespaces_if_asked(void **state)
+{
+	static const char *const words[] = {"@default", SECCOMP_WORD_NAMESPACES};
+	struct seccomp_filter f;
+
+	(void)state;
+	assert_int_equal(seccomp_compile(words, 2, &f), 0);
+	assert_int_equal(answer_of(&f, __NR_clone, (const uint64_t[6]){CLONE_NEWUSER}), SECCOMP_RET_ALLOW);
+	seccomp_filter_free(&f);
+	/* no word of a profile */
+	assert_false(seccomp_valid_name(SECCOMP_WORD_NAMESPACES));
 }
 
 static void test_personality_asks_only(void **state)
@@ -222,21 +310,6 @@ static void test_foreign_tables(void **state)
 		assert_int_equal(ANSWER(nr | X32_BIT), SECCOMP_RET_KILL_PROCESS);
 }
 #endif
-
-static uint32_t compiled_answer(const char *const *words, size_t n, const char *name, uint64_t arg0)
-{
-	struct seccomp_filter f;
-	uint32_t answer;
-
-	assert_int_equal(seccomp_compile(words, n, &f), 0);
-	answer = answer_of(&f, by_name(name), (const uint64_t[6]){arg0});
-	seccomp_filter_free(&f);
-	assert_null(f.insns);
-	return answer;
-}
-#define WITH(name, arg0, ...)                                                                      \
-	compiled_answer((const char *const[]){__VA_ARGS__},                                        \
-		TRP_ARRAY_SIZE(((const char *const[]){__VA_ARGS__})), name, arg0)
 
 static void test_words(void **state)
 {
@@ -337,7 +410,12 @@ int main(void)
 		cmocka_unit_test(test_never),
 		cmocka_unit_test(test_clone_without_namespaces),
 		cmocka_unit_test(test_ioctl_is_a_list),
+		cmocka_unit_test(test_core_limit),
 		cmocka_unit_test(test_socket_families),
+		cmocka_unit_test(test_socket_options_are_a_list),
+		cmocka_unit_test(test_prctl_is_a_list),
+		cmocka_unit_test(test_memory),
+		cmocka_unit_test(test_namespaces_if_asked),
 		cmocka_unit_test(test_personality_asks_only),
 #ifdef __x86_64__
 		cmocka_unit_test(test_foreign_tables),

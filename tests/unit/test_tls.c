@@ -6,7 +6,8 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "router/opening.h"
+#include "base/handoff.h"
+#include "router/protocol/parser.h"
 #include "base/util.h"
 
 #include <stdio.h>
@@ -207,6 +208,7 @@ static void test_names(void **state)
 		{"a", "a"},
 		{"xn--bcher-kva.example", "xn--bcher-kva.example"},
 		{"under_score.test", "under_score.test"},
+		{"r3---sn-.test", "r3---sn-.test"},
 		{"192.0.2.1", "192.0.2.1"},
 		{"A.B.C.", "a.b.c"},
 		{"", NULL},
@@ -217,7 +219,6 @@ static void test_names(void **state)
 		{"a b", NULL},
 		{"a/b", NULL},
 		{"*.a.test", NULL},
-		{"-a.test", NULL},
 		{"a:443", NULL},
 		{"::1", NULL},
 		{"b\xc3\xbc" "cher.test", NULL},
@@ -411,28 +412,50 @@ static void test_captured(void **state)
 	assert_int_equal(look(wire.at, wire.len, &r), PARSE_NONE);
 }
 
-static void test_protocol(void **state)
+/* ALPN and ECH change nothing in the name; the handoff says that ECH was offered. */
+static void test_alpn_and_ech(void **state)
 {
+	static const struct {
+		unsigned type;
+		const char *data;
+		size_t len;
+		bool good;
+	} cases[] = {
+#define CASE(t, d, g) {t, d, sizeof(d) - 1, g}
+		CASE(16, "\0\xb\xa" "acme-tls/1", true), /* RFC 8737 */
+		CASE(16, "\0\xb\xa" "postgresql", true), CASE(16, "\0\xc\2h2\10http/1.1", true),
+		CASE(0xfe0d, "\0\0\1\0\1\7\0\4abcd\0\4efgh", true), CASE(0xfe0d, "", true),
+		CASE(16, "", false), CASE(16, "\0\0", false), CASE(16, "\0\1\0", false), CASE(16, "\0\3\3h2", false),
+		CASE(16, "\0\4\2h2", false), CASE(16, "\0\3\2h2x", false),
+	};
+	static struct bytes exts;
 	struct parse_result r;
 
 	(void)state;
-	make_message(&message, "a.test", 0);
-	wire.len = 0;
-	put_record(&wire, message.at, message.len);
-	assert_int_equal(opening_look(wire.at, 0, &r), TRP_PROTO_NONE);
-	assert_int_equal(r.verdict, PARSE_NEED);
-	assert_int_equal(opening_look(wire.at, 1, &r), TRP_PROTO_TLS);
-	assert_int_equal(r.verdict, PARSE_NEED);
-	assert_int_equal(opening_look(wire.at, wire.len, &r), TRP_PROTO_TLS);
-	assert_int_equal(r.verdict, PARSE_FOUND);
-	assert_int_equal(opening_look((const uint8_t *)"G", 1, &r), TRP_PROTO_HTTP1);
-	assert_int_equal(opening_look((const uint8_t *)"\x16\5", 2, &r), TRP_PROTO_NONE);
-	assert_int_equal(r.verdict, PARSE_OTHER);
+	for (size_t i = 0; i < TRP_ARRAY_SIZE(cases); i++)
+		for (unsigned order = 0; order < 4; order++) { /* before or behind the name; there once or twice */
+			exts.len = 0;
+			if (order & 1)
+				put_extension(&exts, cases[i].type, cases[i].data, cases[i].len);
+			put_sni(&exts, "a.test", 6);
+			if (!(order & 1) || order & 2)
+				put_extension(&exts, cases[i].type, cases[i].data, cases[i].len);
+			message.len = wire.len = 0;
+			put_hello(&message, &exts);
+			put_record(&wire, message.at, message.len);
+			look(wire.at, wire.len, &r);
+			assert_int_equal(r.verdict, cases[i].good && order != 3 ? PARSE_FOUND : PARSE_BAD);
+			if (r.verdict != PARSE_FOUND)
+				continue;
+			assert_string_equal(r.name, "a.test");
+			assert_int_equal(r.flags, cases[i].type == 16 ? 0 : TRP_HANDOFF_ECH);
+		}
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_alpn_and_ech),
 		cmocka_unit_test(test_cut_at_every_byte),
 		cmocka_unit_test(test_two_records_at_every_byte),
 		cmocka_unit_test(test_many_records),
@@ -443,7 +466,6 @@ int main(void)
 		cmocka_unit_test(test_wrong_bytes),
 		cmocka_unit_test(test_wrong_records),
 		cmocka_unit_test(test_captured),
-		cmocka_unit_test(test_protocol),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

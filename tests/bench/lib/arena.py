@@ -12,7 +12,8 @@ import time
 
 TOP = os.path.realpath(os.path.join(os.path.dirname(__file__), "../../.."))
 BUILD = os.path.abspath(os.environ.get("TRP_BUILD", os.path.join(TOP, "build")))
-CGROUP = "trpsup-bench"
+GROUPS = "trpsup-bench-"  # begins the names of control groups; the number of the run's first process follows
+CGROUP = GROUPS + os.environ.setdefault("TRP_BENCH_RUN", str(os.getpid()))
 INSIDE = "--inside"
 
 
@@ -40,13 +41,16 @@ def _enter():
         raise Failure("must be run as root")
     for signo in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(signo, lambda signo, frame: sys.exit(128 + signo))
-    _remove_groups()  # of a run that was killed
+    _remove_groups()
     directory = tempfile.mkdtemp(prefix="trpsup-bench-")
     inside = None
+    outer = os.open("/proc", os.O_PATH | os.O_DIRECTORY)
+    os.environ["TRP_BENCH_PROC"] = str(outer)
+    os.environ["TRP_BENCH_PID_NAMESPACE"] = os.readlink("/proc/self/ns/pid")
     try:
         os.chmod(directory, 0o755)
         inside = subprocess.Popen(["unshare", "--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc",
-                                   sys.executable, "-B", os.path.realpath(sys.argv[0]), INSIDE, directory])
+                                   sys.executable, "-B", os.path.realpath(sys.argv[0]), INSIDE, directory], pass_fds=(outer,))
         return inside.wait()
     finally:
         if inside and inside.poll() is None:
@@ -56,8 +60,19 @@ def _enter():
         shutil.rmtree(directory, ignore_errors=True)
 
 
+def _number(name):
+    """Of the run whose group it is, or begins with the name of: TAG-NUMBER, TAG-NUMBER-MORE."""
+    return name[len(GROUPS):].partition("-")[0] if name.startswith(GROUPS) else None
+
+
+def _of_a_dead_run(name):
+    return _number(name) is not None and not os.path.exists("/proc/" + _number(name))
+
+
 def _remove_groups():
-    groups = [path for path, _, _ in os.walk("/sys/fs/cgroup") if CGROUP in path.split("/")]
+    """Ours, and those of runs that were killed. (A daemon ends what it finds in its own.)"""
+    groups = [path for path, _, _ in os.walk("/sys/fs/cgroup")
+              if any(_number(name) == _number(CGROUP) or _of_a_dead_run(name) for name in path.split("/"))]
     for path in sorted(groups, key=len, reverse=True):
         for _ in range(50):  # its processes may still be ending
             try:
@@ -69,6 +84,11 @@ def _remove_groups():
                 time.sleep(0.1)
         else:
             print("left behind: " + path, file=sys.stderr)
+
+
+def outer_proc():
+    """/proc as it is outside; /proc itself is that of our pid namespace."""
+    return "/proc/self/fd/" + os.environ["TRP_BENCH_PROC"]
 
 
 def _furnish():

@@ -11,7 +11,7 @@ import time
 from lib import arena
 from lib.servers import BODIES
 
-CLIENT_SOURCES = ("tests/bench/client.c", "base/parse.c")
+CLIENT = ("tests/bench/client.c", "tests/bench/client-io.c", "base/parse.c", "-lssl", "-lcrypto")
 SETTLE_SECONDS = 0.05
 WRK_CONNECTIONS = 32
 
@@ -28,7 +28,7 @@ def build(name, *arguments):
 
 
 def build_client():
-    return build("client", *CLIENT_SOURCES)
+    return build("client", *CLIENT)
 
 
 def cpu_us(pids):
@@ -80,16 +80,40 @@ def machine(*programs):
         model = re.search(r"model name\s*: (.*)", f.read())
     about = "%d x %s, Linux %s, %.0f%% of it busy before the start" % (
         os.cpu_count(), model.group(1) if model else "?", os.uname().release, 100 * busy)
-    return "; ".join([about] + [arena.command(*p).split("\n")[0] for p in programs])
+    return "; ".join([about] + [version(*p) for p in programs])
 
 
-def requests(client, server, path, n, concurrent):
-    """n requests, each on a connection of its own. Returns what the client says: seconds, bytes, slowest_ms."""
-    done = subprocess.run([client, "127.0.0.1", str(server.port), server.host, "/" + path, str(n), str(concurrent),
-                           str(BODIES[path])], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+def version(*argv):
+    """The name of a program and the first number that it prints."""
+    return "%s %s" % (os.path.basename(argv[0]), re.search(r"[0-9]+(\.[0-9]+)+", arena.command(*argv)).group())
+
+
+def requests(client, server, path, n, concurrent, tls=False, rate=None):
+    """n requests, each on a connection of its own; rate: so many begin in a second. Returns what the client says."""
+    argv = [client] + (["--tls"] if tls else []) + (["--rate", str(rate)] if rate else [])
+    argv += ["127.0.0.1", str(server.tls_port if tls else server.port), server.host, "/" + path, str(n), str(concurrent),
+             str(BODIES[path])]
+    done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise arena.Failure("%s: %s" % (server.name, done.stderr.strip() or "client ended with %d" % done.returncode))
     return {key: float(value) for key, value in (word.split("=") for word in done.stdout.split())}
+
+
+def receive_whole(client):
+    """One answer: whether its status is 200 and its body as long as was announced, on a connection that stays open."""
+    data, length = b"", None
+    while length is None or len(data) < length:
+        more = client.recv(16384)
+        if not more:
+            return False
+        data += more
+        head, end, _ = data.partition(b"\r\n\r\n")
+        if end and length is None:
+            announced = re.search(rb"\r\ncontent-length: *([0-9]+)", head, re.I)
+            if not announced or not head.startswith(b"HTTP/1.1 200 "):
+                return False
+            length = len(head) + len(end) + int(announced.group(1))
+    return len(data) == length
 
 
 @contextlib.contextmanager
@@ -97,12 +121,11 @@ def held(server, path, n):
     """n clients that have been answered and stay connected, while the block runs."""
     request = ("GET %s HTTP/1.1\r\nHost: %s\r\n\r\n" % (path, server.host)).encode()
     with contextlib.ExitStack() as stack:
-        for _ in range(n):
+        for number in range(n):
             client = stack.enter_context(socket.create_connection(("127.0.0.1", server.port), 10))
             client.sendall(request)
-            answer = client.recv(16384)
-            if not answer.startswith(b"HTTP/1.1 200 "):
-                raise arena.Failure("%s: a client to be held got %r" % (server.name, answer[:40]))
+            if not receive_whole(client):
+                raise arena.Failure("%s: client %d of those to be held got no whole answer" % (server.name, number))
         yield
 
 
@@ -125,6 +148,15 @@ def pss_kb(pids):
         with open("/proc/%d/smaps_rollup" % pid) as f:
             total += int(re.search(r"\nPss: +([0-9]+) kB", f.read()).group(1))
     return total
+
+
+def sockets(pids):
+    count = 0
+    for pid in pids:
+        for fd in os.listdir("/proc/%d/fd" % pid):
+            with contextlib.suppress(FileNotFoundError):  # the one that is listed itself
+                count += os.readlink("/proc/%d/fd/%s" % (pid, fd)).startswith("socket:")
+    return count
 
 
 def descriptors(pids):

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: ISC
-"""What is compared: nginx by itself, the same nginx with the same configuration behind trpsup, and behind haproxy that
-routes TCP by the Host of the first request. Context managers that yield a Server, ready for clients."""
+"""The two that all others are compared with: nginx by itself, and the same nginx with the same configuration behind
+trpsup. Context managers that yield a Server, ready for clients."""
 import contextlib
 import os
 import resource
@@ -11,56 +11,51 @@ from lib import arena
 
 HOST = "bench.test"
 SITE = "/srv/bench"  # the same path inside of the sandbox
+TLS_FILE = SITE + "/tls.pem"  # certificate and key
 BODIES = {"1k": 1024, "100m": 100 << 20}
-NGINX_PORT, TRPSUP_PORT, HAPROXY_PORT = 8000, 8001, 8002
+NGINX_PORT, NGINX_TLS_PORT = 8000, 8400
+TRPSUP_PORT, TRPSUP_TLS_PORT = 8001, 8401
+OPEN_FILES = 20000
 NOBODY = 65534
 UID_BASE = 0x70000000 + 6144 * 65536  # nobody else's part of the pool
 
-NGINX = """
+# What every nginx of a measurement begins with. Full handshakes only, so that the clients need not be trusted with that.
+NGINX_MAIN = """
 daemon off;
 worker_processes 1;
-worker_rlimit_nofile 8192;
-pid /dev/shm/nginx.pid;
+pid /dev/shm/{name}.pid;
 error_log stderr;
-events { worker_connections 4000; }
-http {
+events {{ worker_connections 19000; }}
+"""
+NGINX_HTTP = """
 	access_log off;
 	sendfile on;
 	tcp_nopush on;
 	default_type application/octet-stream;
+	keepalive_timeout 600s;
 	keepalive_requests 100000000;
-	client_body_temp_path /dev/shm/body;
-	proxy_temp_path /dev/shm/proxy;
-	fastcgi_temp_path /dev/shm/fastcgi;
-	uwsgi_temp_path /dev/shm/uwsgi;
-	scgi_temp_path /dev/shm/scgi;
-	server {
-		listen %d backlog=4096;
-		root %s;
-	}
-}
-""" % (NGINX_PORT, SITE)
+	client_body_temp_path /dev/shm/{name}.body;
+	proxy_temp_path /dev/shm/{name}.proxy;
+	fastcgi_temp_path /dev/shm/{name}.fastcgi;
+	uwsgi_temp_path /dev/shm/{name}.uwsgi;
+	scgi_temp_path /dev/shm/{name}.scgi;
+	ssl_certificate {tls_file};
+	ssl_certificate_key {tls_file};
+	ssl_session_cache off;
+	ssl_session_tickets off;
+"""
+NGINX = (NGINX_MAIN + "http {{" + NGINX_HTTP + """
+	server {{
+		listen {port} backlog=4096;
+		listen {tls_port} ssl backlog=4096;
+		root {site};
+	}}
+}}
+""").format(name="nginx", tls_file=TLS_FILE, port=NGINX_PORT, tls_port=NGINX_TLS_PORT, site=SITE)
 
-# the limits: without them it plans for more descriptors than it may have and does not start
-HAPROXY = """
-global
-	maxconn 9400
-	fd-hard-limit 20000
-	nbthread 1
-defaults
-	mode tcp
-	timeout connect 5s
-	timeout client 60s
-	timeout server 60s
-frontend front
-	bind :%d backlog 4096
-	tcp-request inspect-delay 5s
-	tcp-request content accept if { req.hdr(host),field(1,:) -m found }
-	use_backend bench if { req.hdr(host),field(1,:) -i %s }
-backend bench
-	server nginx 127.0.0.1:%d
-""" % (HAPROXY_PORT, HOST, NGINX_PORT)
-
+# as the logs of the proxies that it is compared with; the environment's for what it costs
+ACCESS_LOG = os.environ.get("ACCESS_LOG", "no")
+ROUTER_SCHEDULING = os.environ.get("ROUTER_SCHEDULING", "normal")
 TRPSUP = """
 [daemon]
 run-dir = {dir}/run
@@ -69,10 +64,15 @@ log-dir = {dir}/log
 cgroup = {cgroup}
 profile-dirs = {dir}/profiles
 uid-base = {uid_base}
-uid-ranges = 16
+uid-ranges = 256
+access-log = {access_log}
+router-scheduling = {router_scheduling}
 [listener front]
 port = {port}
 protocols = http
+[listener front-tls]
+port = {tls_port}
+protocols = tls
 """
 
 PROFILE = """
@@ -82,17 +82,21 @@ adapter = preload
 [route]
 host = {host}
 http = {port}
+tls = {tls_port}
 [sandbox]
 root = host
 state = no
 bind = {site} {site}
+[limits]
+open-files = {open_files}
 """
 
 
 class Server:
-    def __init__(self, name, port, front, processes, host=HOST):
+    def __init__(self, name, port, front, processes, host=HOST, tls_port=None):
         """front: a function that tells the pids of what stands before nginx; processes: of all, that included."""
         self.name, self.port, self.front, self.processes, self.host = name, port, front, processes, host
+        self.tls_port = tls_port
 
 
 def descendants(pid):
@@ -128,19 +132,25 @@ def answers(port):
 
 
 def may_open_many():
-    resource.setrlimit(resource.RLIMIT_NOFILE, (20000, 20000))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (OPEN_FILES, OPEN_FILES))
 
 
-def as_nobody(argv, log):
+def as_nobody(argv, log, **options):
     """A server with no privilege and room for many clients (arena.process)."""
     return arena.process([_program(argv[0])] + argv[1:], log, user=NOBODY, group=NOBODY, extra_groups=[],
-                         preexec_fn=may_open_many)
+                         preexec_fn=may_open_many, **options)
 
 
 def write_site():
     os.mkdir(SITE)
     with open(SITE + "/nginx.conf", "w") as f:
         f.write(NGINX)
+    # ECDSA P-256, the cheapest that certificate authorities sign: what stands before the server weighs the most then
+    arena.command("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "30",
+                  "-subj", "/CN=" + HOST, "-addext", "subjectAltName=DNS:" + HOST, "-keyout", TLS_FILE, "-out", TLS_FILE + ".crt")
+    with open(TLS_FILE, "a") as key, open(TLS_FILE + ".crt") as certificate:
+        key.write(certificate.read())
+    os.chmod(TLS_FILE, 0o644)  # a key for half an hour
     for name, size in BODIES.items():
         with open(os.path.join(SITE, name), "wb") as f:
             f.write(b"b" * size)
@@ -151,19 +161,7 @@ def nginx_direct(directory):
     log = directory + "/nginx.log"
     with as_nobody(["/usr/sbin/nginx", "-e", "stderr", "-c", SITE + "/nginx.conf"], log) as p:
         arena.wait_until(lambda: answers(NGINX_PORT), 10, "nginx answers", log)
-        yield Server("direct", NGINX_PORT, lambda: [], lambda: descendants(p.pid))
-
-
-@contextlib.contextmanager
-def haproxy(directory, nginx):
-    """In front of the nginx that is there."""
-    conf, log = directory + "/haproxy.cfg", directory + "/haproxy.log"
-    with open(conf, "w") as f:
-        f.write(HAPROXY)
-    with as_nobody(["/usr/sbin/haproxy", "-db", "-f", conf], log) as p:
-        arena.wait_until(lambda: answers(HAPROXY_PORT), 10, "haproxy answers", log)
-        yield Server("haproxy_tcp", HAPROXY_PORT, lambda: descendants(p.pid),
-                     lambda: descendants(p.pid) + nginx.processes())
+        yield Server("direct", NGINX_PORT, lambda: [], lambda: descendants(p.pid), tls_port=NGINX_TLS_PORT)
 
 
 class Daemon:
@@ -200,7 +198,7 @@ def daemon(directory, profiles):
     conf, log = directory + "/trpsup.conf", directory + "/trpsupd.log"
     os.makedirs(directory + "/profiles")
     with open(conf, "w") as f:
-        f.write(TRPSUP.format(dir=directory, cgroup=arena.CGROUP, uid_base=UID_BASE, port=TRPSUP_PORT))
+        f.write(TRPSUP.format(access_log=ACCESS_LOG, router_scheduling=ROUTER_SCHEDULING, dir=directory, cgroup=arena.CGROUP, uid_base=UID_BASE, port=TRPSUP_PORT, tls_port=TRPSUP_TLS_PORT))
     for name, text in profiles.items():
         with open(directory + "/profiles/%s.ini" % name, "w") as f:
             f.write(text)
@@ -212,6 +210,7 @@ def daemon(directory, profiles):
 @contextlib.contextmanager
 def trpsup(directory):
     """An nginx in a sandbox."""
-    profile = PROFILE.format(nginx=_program("/usr/sbin/nginx"), site=SITE, host=HOST, port=NGINX_PORT)
+    profile = PROFILE.format(nginx=_program("/usr/sbin/nginx"), site=SITE, host=HOST, port=NGINX_PORT,
+                             tls_port=NGINX_TLS_PORT, open_files=OPEN_FILES)
     with daemon(directory, {"bench": profile}) as d, d.service("bench"):
-        yield Server("trpsup", TRPSUP_PORT, d.routers, d.processes)
+        yield Server("trpsup", TRPSUP_PORT, d.routers, d.processes, tls_port=TRPSUP_TLS_PORT)

@@ -1,0 +1,343 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: ISC
+"""trpsupd is killed, and the next one takes over what it had started: no client is refused, reset or lost, no process of a
+service is another one, no line of a log is missing, nothing runs twice, and in the end nothing is left."""
+import os
+import re
+import signal
+import socket
+import subprocess
+import time
+import unittest
+
+import trp
+import web
+from load import Load
+
+HELLO = """[service]
+command = ${libexec}/trp-hello 8000
+adapter = native
+restart-delay = 10ms
+[route]
+host = h.localhost
+http = 8000
+[sandbox]
+root = none
+"""
+# writes a line each 10 ms, numbered
+WRITER = """[service]
+command = /bin/sh -c "i=0; while :; do echo line $$i; i=$$((i+1)); sleep 0.01; done"
+ready = started
+[sandbox]
+root = host
+"""
+NOTIFY = """[service]
+command = /opt/progs/accept-modes-static epoll-et 80
+adapter = notify
+[route]
+host = n.localhost
+http = 80
+[sandbox]
+root = host
+bind = """ + os.path.join(trp.BUILD, "tests/progs") + """ /opt/progs
+"""
+LOOPBACK = """[service]
+command = /usr/bin/python3 -m http.server 8080 --directory /etc
+adapter = loopback
+[route]
+host = l.localhost
+http = 8080
+[sandbox]
+root = host
+"""
+SLOW = """[service]
+command = /bin/sh -c "trap 'sleep 3; exit 0' TERM; while :; do sleep 0.1; done"
+ready = started
+stop-timeout = 30s
+[sandbox]
+root = host
+"""
+
+
+def url(name):
+    return "http://%s.localhost:%d/" % (name, trp.HTTP_PORT)
+
+
+class Kept(unittest.TestCase):
+    """Each test has a daemon of its own, as it is killed in it; leaving the block looks for what is left."""
+
+    def kill(self, d):
+        d.process.kill()
+        d.process.wait()
+        d.log.close()
+
+    def keeper(self, d):
+        return self.only([p for p in trp.processes() if trp.process_status(p).get("Name") == "trp-keeper"
+                          and d.name in trp.cgroups_of(p)])
+
+    def only(self, items):
+        self.assertEqual(len(items), 1, items)
+        return items[0]
+
+    def same(self, d, names, before):
+        for n in names:
+            self.assertEqual(d.status(n)["state"], "ready", n)
+            self.assertEqual(d.pids(n)[:2], before[n], n)
+
+    def starts(self, d, name):
+        """How often it was spawned."""
+        return len(d.log_lines(name, " sup starting"))
+
+    def test_under_load(self):
+        with trp.Daemon({"h": HELLO, "n": NOTIFY, "l": LOOPBACK, "writer": WRITER}) as d:
+            names = ["h", "n", "l", "writer"]
+            d.ok("start", *names)
+            before = {n: d.pids(n)[:2] for n in names}  # the writer has a child for each line
+            number = d.status("h")["clients"]["handed_on"]
+            with Load("h") as h, Load("n", 1) as n, Load("l", 1) as l:
+                for _ in range(3):
+                    h.more(50)
+                    self.kill(d)
+                    h.more(100)  # the router and the services serve on
+                    n.more(10)
+                    l.more(10)
+                    d.run()
+                    self.same(d, names, before)
+                    trp.wait_until(lambda: d.call("trpsup.Info")["router"]["retired"] == []
+                                   and len(d.call("trpsup.Info")["router"]["pids"]) == 1, 40, "one router is left")
+                    h.more(50)
+                    n.more(10)
+                    l.more(10)
+                self.assertEqual(h.bad + n.bad + l.bad, [])
+            d.logged("writer", "out line")
+            # counters go on
+            self.assertGreater(d.status("h")["clients"]["handed_on"], number + 300)
+            for name in names:
+                self.assertEqual(self.starts(d, name), 1, name)
+            # what was written while nobody was there is there, once, in order
+            last = d.log_lines("writer", "out line")[-1].split()[-1]
+            d.logged("writer", "out line %d$" % (int(last) + 10))
+            lines = [int(x.split()[-1]) for x in d.log_lines("writer", "out line")]
+            self.assertEqual(lines, list(range(len(lines))))
+            self.assertNotIn("defect", d.daemon_log())
+            self.assertNotIn("cannot be taken over", d.daemon_log())
+            d.ok("stop", *names)
+            for name in names:
+                self.assertEqual(d.status(name)["state"], "stopped")
+            d.ok("start", "h")
+            self.assertEqual(web.get(url("h")).status, 200)
+
+    def test_nginx(self):
+        with trp.Daemon() as d:
+            name = "nginx"
+            d.ok("start", name)
+            with open(os.path.join(d.state_dir, "state", name, "www/index.html"), "w") as f:
+                f.write("hello\n")
+            host = d.status(name)["urls"][0].split("/")[2].split(":")[0]
+            before = d.pids(name)
+            with Load(host.replace(".localhost", "")) as load:
+                load.more(50)
+                self.kill(d)
+                load.more(100)
+                d.run()
+                load.more(100)
+                self.assertEqual(load.bad, [])
+            self.assertEqual(d.pids(name), before)
+            # and what it is told now comes to the new router
+            d.ok("restart", name)
+            self.assertNotEqual(d.pids(name), before)
+            self.assertEqual(web.get(url(host.replace(".localhost", ""))).status, 200)
+
+    def test_killed_with_all_that_it_kept(self):
+        """Without the keeper nothing can be taken over: it is ended, said, and what was to run is started clean."""
+        with trp.Daemon({"h": HELLO, "writer": WRITER}) as d:
+            d.ok("start", "h", "writer")
+            d.ok("stop", "writer")
+            before = d.pids("h") + [d.router_pid()]
+            keeper = self.keeper(d)
+            d.process.send_signal(signal.SIGSTOP)
+            os.kill(keeper, signal.SIGKILL)
+            self.kill(d)
+            d.run()
+            for pid in before:
+                self.assertIn(trp.process_status(pid).get("State", "Z")[0], "ZX", pid)
+            trp.wait_until(lambda: d.status("h")["state"] == "ready", 20, "it is started anew")
+            self.assertIn("h: cannot be taken over", d.daemon_log())
+            self.assertEqual(web.get(url("h")).status, 200)
+            self.assertEqual(d.status("writer")["state"], "stopped")  # as it was asked for
+
+    def test_keeper_killed(self):
+        """Another is started and has everything: a daemon killed after that loses nothing."""
+        with trp.Daemon({"h": HELLO}) as d:
+            d.ok("start", "h")
+            before = d.pids("h")
+            keeper = self.keeper(d)
+            with Load("h") as load:
+                os.kill(keeper, signal.SIGKILL)
+                trp.wait_until(lambda: "starting another" in d.daemon_log(), 10, "it is missed")
+                other = trp.wait_until(lambda: [p for p in trp.processes() if d.name in trp.cgroups_of(p)
+                                                and trp.process_status(p).get("Name") == "trp-keeper"], 10, "another")
+                self.assertNotEqual(other, [keeper])
+                d.status("h")
+                load.more(20)
+                self.kill(d)
+                load.more(50)
+                d.run()
+                load.more(50)
+                self.assertEqual(load.bad, [])
+            self.assertEqual(d.pids("h"), before)
+
+    def test_keeper_has_no_privilege(self):
+        with trp.Daemon({"h": HELLO}) as d:
+            status = trp.process_status(self.keeper(d))
+            self.assertEqual(status["CapEff"], "0" * 16)
+            self.assertEqual(status["CapBnd"], "0" * 16)
+            self.assertEqual(status["Seccomp"], "2")
+            self.assertEqual(status["NoNewPrivs"], "1")
+            self.assertNotIn("0", status["Uid"].split())
+            # nobody but root gets at it
+            path = os.path.join(d.run_dir, "keeper")
+            self.assertEqual(os.stat(path).st_mode & 0o777, 0o600)
+
+    def test_ended_meanwhile(self):
+        """The upstream dies while nobody is there: what its init said of it is read, and the policy applied."""
+        with trp.Daemon({"h": HELLO}) as d:
+            d.ok("start", "h")
+            main, before = d.main_pid("h"), d.pids("h")
+            self.kill(d)
+            os.kill(main, signal.SIGKILL)
+            trp.wait_until(lambda: trp.process_status(before[0]).get("State", "Z")[0] in "ZX", 10, "its init has ended")
+            client = web.connect("127.0.0.1", trp.HTTP_PORT)  # waits for the next instance
+            client.sendall(b"GET / HTTP/1.0\r\nHost: h.localhost\r\n\r\n")
+            d.run()
+            self.assertIn(b"200", client.recv(100))
+            client.close()
+            d.logged("h", "sup .*killed by signal 9")
+            self.assertEqual(self.starts(d, "h"), 2)
+
+    def test_required_is_taken_over_later(self):
+        """In whatever order: of chains, some begin before what they require has had its turn, with others between."""
+        text = "[service]\ncommand = /bin/sleep 1000\nready = started\n%s\n[sandbox]\nroot = host\n"
+        chains = {"%s%d" % (c, i): text % ("requires = %s%d" % (c, i + 1) if i < 2 else "") for c in "abc" for i in range(3)}
+        with trp.Daemon(chains) as d:
+            d.ok("start", "a0", "b0", "c0")
+            pids = {n: d.pids(n)[:1] for n in chains}
+            self.kill(d)
+            d.run()
+            self.assertEqual({n: d.pids(n)[:1] for n in chains}, pids)
+
+    def test_killed_between_states(self):
+        """While one is stopping, one is stopped and one has failed."""
+        dead = WRITER.replace("i=0;", "exit 3;").replace("ready = started", "ready = started\nrestart = no")
+        with trp.Daemon({"slow": SLOW, "dead": dead, "h": HELLO}) as d:
+            d.ok("start", "slow", "h")
+            d.trpsup("start", "dead")
+            trp.wait_until(lambda: d.status("dead")["state"] == "failed", 10, "it has failed")
+            d.ok("stop", "h")
+            before = d.pids("slow")[:1]
+            with subprocess.Popen([os.path.join(trp.BUILD, "trpsup"), "-c", d.conf, "stop", "slow"],
+                                  stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as asks:
+                trp.wait_until(lambda: d.status("slow")["state"] == "stopping", 10, "it stops")
+                self.kill(d)
+                asks.communicate(timeout=20)
+                self.assertNotEqual(asks.returncode, 0)  # told that the daemon went away
+            d.run()
+            self.assertIn(d.status("slow")["state"], ("stopping", "stopped"))
+            trp.wait_until(lambda: d.status("slow")["state"] == "stopped", 20, "it has stopped")
+            self.assertIn(trp.process_status(before[0]).get("State", "Z")[0], "ZX")
+            self.assertEqual(d.status("dead")["state"], "failed")
+            self.assertEqual(d.status("h")["state"], "stopped")
+            self.assertEqual(self.starts(d, "slow"), 1)
+
+    def test_what_does_not_fit_is_ended_and_started_anew(self):
+        changes = {
+            "version": lambda d: self.edit(d, r'"version": 1', '"version": 999'),
+            "not json": lambda d: self.edit(d, r"\{", "x", 1),
+            "missing field": lambda d: self.edit(d, r' "pid": \d+,\n', ""),
+            "pid": lambda d: self.edit(d, r'"pid": \d+', '"pid": 1'),
+        }
+        for what, change in changes.items():
+            with self.subTest(what), trp.Daemon({"h": HELLO}, config="start = h") as d:
+                trp.wait_until(lambda: d.status("h")["state"] == "ready", 20, "it is ready")
+                before = d.pids("h")
+                self.kill(d)
+                change(d)
+                d.run()
+                trp.wait_until(lambda: d.status("h")["state"] == "ready", 20, "it is started anew")
+                self.assertNotEqual(d.pids("h"), before)
+                for pid in before:
+                    self.assertIn(trp.process_status(pid).get("State", "Z")[0], "ZX", pid)
+                self.assertEqual(web.get(url("h")).status, 200)
+                self.assertTrue(re.search("cannot be taken over|ended what was left", d.daemon_log()))
+
+    def test_profile_changed_meanwhile(self):
+        """It goes on with the one that it was started with, drop-ins and includes as they were, and has the new one when it is
+        started again."""
+        with trp.Daemon({"h": "include = %s/more.inc\n" % "." + HELLO}) as d:
+            more, dropins = os.path.join(d.profile_dir, "more.inc"), os.path.join(d.profile_dir, "h.ini.d")
+            with open(more, "w") as f:
+                f.write("[service]\ndescription = old\n")
+            os.mkdir(dropins)
+            with open(os.path.join(dropins, "a.ini"), "w") as f:
+                f.write("[route]\nhost = old.localhost\n")
+            d.ok("start", "h")
+            before = d.pids("h")
+            for change in (lambda: d.profile("h", HELLO.replace("trp-hello 8000", "trp-hello 8000 x").replace("host = h", "host = n")),
+                           lambda: os.unlink(more), lambda: os.unlink(os.path.join(dropins, "a.ini")),
+                           lambda: d.profile("h", "nonsense\n"), lambda: os.unlink(os.path.join(d.profile_dir, "h.ini"))):
+                self.kill(d)
+                change()
+                d.run()
+                self.assertEqual(d.pids("h"), before)
+                self.assertEqual(web.get(url("h")).status, 200)
+                self.assertEqual(web.get(url("old")).status, 200)
+            self.assertNotIn("cannot be taken over", d.daemon_log())
+            d.profile("h", HELLO.replace("host = h.localhost", "host = new.localhost"))
+            d.ok("restart", "h")
+            self.assertEqual(web.get(url("new")).status, 200)
+            self.assertEqual(web.get(url("old")).status, 404)
+            # of the texts only those in force are there, and nothing after the service
+            kept = [f for f in os.listdir(os.path.join(d.run_dir, "records")) if f.endswith(".profile")]
+            self.assertEqual(len(kept), 1, kept)
+
+    def edit(self, d, pattern, to, n=0):
+        path = os.path.join(d.run_dir, "records", "h.json")
+        text, found = re.subn(pattern, to, trp.read(path).decode(), count=n)
+        self.assertGreater(found, 0)
+        with open(path, "w") as f:
+            f.write(text)
+
+    def test_listeners_changed_meanwhile(self):
+        """A port that is configured no more is free; a new one is there."""
+        with trp.Daemon({"h": HELLO}) as d:
+            d.ok("start", "h")
+            before = d.pids("h")
+            self.kill(d)
+            port = trp.free_port(18700)
+            d.listeners = "[listener http]\nport = %d\nprotocols = http\n" % port
+            d.ports = (*d.ports, port)
+            d.write_conf()
+            d.run()
+            self.assertEqual(web.get("http://h.localhost:%d/" % port).status, 200)
+            trp.wait_until(lambda: trp.listening((trp.HTTP_PORT, trp.TLS_PORT)) == [], 20, "the old ports are free")
+            self.assertEqual(d.pids("h"), before)
+
+    def test_router_killed_under_load(self):
+        with trp.Daemon({"h": HELLO}) as d:
+            d.ok("start", "h")
+            self.kill(d)
+            d.run()
+            with Load("h") as load:
+                load.more(50)
+                trp.wait_until(lambda: d.call("trpsup.Info")["router"]["retired"] == [], 40, "the old one is gone")
+                router = d.router_pid()
+                os.kill(router, signal.SIGKILL)
+                trp.wait_until(lambda: d.router_pid() not in (0, router), 10, "another router")
+                load.more(50)
+            # those that it was reading the first bytes of have died with it: at most one for each thread
+            self.assertLessEqual(len(load.bad), 4)
+            self.assertFalse([b for b in load.bad if "refused" in str(b)], load.bad)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,507 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: ISC
+"""A service that uses up what it can get (tests/progs/exhaust.c), one kind of thing after the other: what bounds it holds while it is
+at it, a neighbour's visitors are all answered, and after its stop nothing of it is left. tests/bench/exhaust.py has what the
+neighbour's visitors feel."""
+import contextlib
+import os
+import re
+import resource
+import socket
+import subprocess
+import time
+import unittest
+
+import test_abuse
+import trp
+import web
+from test_router import http
+
+MIB = 1 << 20
+PROCESSES, MEMORY, TMP, OPEN_FILES, LOG = 64, 96 * MIB, 8 * MIB, 256, 256 * 1024
+DAEMON_GROWTH = 8 * MIB
+INOTIFY = int(trp.read("/proc/sys/fs/inotify/max_user_instances"))
+SIGNALS = 4096  # supervisor/box/spec.c
+MESSAGES = 1000  # of a service in a second: supervisor/instance.c
+
+PROFILE = """[service]
+command = /opt/progs/exhaust %s
+ready = %s
+adapter = preload
+restart = always
+restart-delay = 10ms
+start-limit-burst = 0
+stop-timeout = 500ms
+log-size = %d
+log-files = 1
+log-rate = 1M
+log-burst = 1M
+[route]
+host = exhaust.localhost
+http = 8000
+[sandbox]
+root = host
+bind = %s /opt/progs
+tmp-size = %d
+[limits]
+processes = %d
+memory = %d
+open-files = %d
+%s
+"""
+GOOD = """[service]
+command = ${libexec}/trp-hello 8000
+adapter = native
+[route]
+host = good.localhost
+http = 8000
+[sandbox]
+root = none
+"""
+
+
+class Gone(Exception):
+    """There is no such group (any more)."""
+
+
+class Group:
+    """A service's control group, in v1 or v2."""
+
+    def __init__(self, daemon, service):
+        self.dirs = [g for g in trp.control_groups(daemon.name) if g.endswith("/" + service)]
+
+    def number(self, *files):
+        """The first of the files that is there: its number, or that behind a key ("file key")."""
+        for name in files:
+            file, _, key = name.partition(" ")
+            for directory in self.dirs:
+                with contextlib.suppress(OSError):
+                    text = trp.read(os.path.join(directory, file)).decode()
+                    found = re.search(r"(?m)^%s (\d+)$" % key, text) if key else re.match(r"\d+", text)
+                    if found:
+                        return int(found[found.lastindex or 0])
+        if not all(os.path.exists(directory) for directory in self.dirs):
+            raise Gone(self.dirs)
+        raise AssertionError("%s: none of %s" % (self.dirs, ", ".join(files)))
+
+    def memory(self):
+        return self.number("memory.current", "memory.usage_in_bytes")
+
+    def pids(self):
+        return self.number("pids.current")
+
+    def kills(self):
+        return self.number("memory.events oom_kill", "memory.oom_control oom_kill")
+
+
+def resident(pid):
+    return int(trp.process_status(pid)["VmRSS"].split()[0]) * 1024
+
+
+class Exhaustion(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        test_abuse.may_open_many()
+        cls.d = trp.Daemon({"good": GOOD})
+        cls.progs = os.path.join(cls.d.dir, "progs")
+        os.mkdir(cls.progs)
+        subprocess.run(["cp", os.path.join(trp.BUILD, "tests/progs/exhaust"), cls.progs], check=True)
+        cls.d.start()
+        cls.d.ok("start", "good")
+        web.get("http://good.localhost:%d/" % trp.HTTP_PORT)
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.d.stop()
+
+    def main_pids(self):
+        return [self.d.process.pid, self.d.router_pid(), self.d.status("good")["pid"]]
+
+    @contextlib.contextmanager
+    def attack(self, name, ready="started", limits="", may_be_killed=False):
+        """The attack, from the line in which it says to what it has come; the group and the two words of that line are given. Or,
+        with may_be_killed, from the moment at which the kernel has killed one of its processes for want of memory of its own."""
+        self.d.profile("exhaust", PROFILE % (name, ready, LOG, self.progs, TMP, PROCESSES, MEMORY, OPEN_FILES, limits))
+        log = os.path.join(self.d.log_dir, "exhaust.log")
+        for path in (log, log + ".1"):
+            with contextlib.suppress(FileNotFoundError):
+                os.truncate(path, 0)
+        before, memory = self.main_pids(), resident(self.d.process.pid)
+        with test_abuse.Visitors():
+            self.d.ok("start", "exhaust")
+            try:
+                group = Group(self.d, "exhaust")
+                killed = lambda: may_be_killed and group.kills() > 0 and (9, "killed")
+                trp.wait_until(lambda: self.watch(group) and (self.said(name) or killed()), 60, "%s has come to its bound" % name)
+                yield (group, *(self.said(name) or killed()))
+                for _ in range(20):
+                    self.watch(group)
+            finally:
+                self.d.ok("stop", "exhaust", timeout=60)
+        self.assertEqual(self.main_pids(), before, "the daemon, the router and the neighbour are the same processes")
+        self.assertLess(resident(self.d.process.pid) - memory, DAEMON_GROWTH)
+        self.assertEqual([g for g in trp.control_groups(self.d.name) if g.endswith("/exhaust")], [])
+
+    def watch(self, group):
+        """What must hold at any moment of any attack."""
+        with contextlib.suppress(Gone): # it was killed; its successor has a new one
+            self.assertLessEqual(group.pids(), PROCESSES)
+            self.assertLessEqual(group.memory(), MEMORY)
+        return True
+
+    def said(self, name):
+        # of log floods the file has nothing else
+        found = re.search(r"(?m) out %s (\d+) (\w+)$" % name, self.d.service_log("exhaust"))
+        return (int(found[1]), found[2]) if found else None
+
+    def assert_bound(self, name, error, most=None, least=1, **options):
+        with self.attack(name, **options) as (_, count, said):
+            self.assertIn(said, error.split())
+            self.assertGreaterEqual(count, least)
+            if most is not None:
+                self.assertLessEqual(count, most)
+
+    # processes
+
+    def test_fork_bomb(self):
+        self.assert_bound("fork-bomb", "EAGAIN", PROCESSES)
+
+    def test_processes(self):
+        self.assert_bound("processes", "EAGAIN", PROCESSES, PROCESSES // 2)
+
+    def test_threads(self):
+        self.assert_bound("threads", "EAGAIN", PROCESSES, PROCESSES // 2)
+
+    def test_zombies(self):
+        self.assert_bound("zombies", "EAGAIN", PROCESSES, PROCESSES // 2)
+
+    def test_spin(self):
+        self.assert_bound("spin", "none")
+
+    def test_cpu_quota(self):
+        with self.attack("spin", limits="cpu = 20%") as (group, _, _):
+            throttled = lambda: group.number("cpu.stat nr_throttled")
+            trp.wait_until(lambda: throttled() > 3, 20, "it is held to its share")
+
+    # memory
+
+    def assert_killed(self, name):
+        """By the kernel, for its own group's want of memory."""
+        with self.attack(name) as (group, signal, _):
+            self.assertEqual(signal, 9)
+            with contextlib.suppress(Gone):
+                self.assertGreaterEqual(group.kills(), 1)
+
+    def test_memory(self):
+        self.assert_killed("memory")
+
+    def test_shared_memory(self):
+        self.assert_killed("shared-memory")
+
+    def test_sysv(self):
+        self.assert_killed("sysv-shm")
+
+    def test_locked_memory(self):
+        limit = resource.getrlimit(resource.RLIMIT_MEMLOCK)[1]
+        if limit == resource.RLIM_INFINITY or limit > MEMORY:
+            limit = MEMORY
+        self.assert_bound("locked-memory", "ENOMEM EAGAIN", min(limit, 8 * MIB) // 65536)
+
+    def test_locked_memory_of_profile(self):
+        self.assert_bound("locked-memory", "ENOMEM EAGAIN", MIB // 65536, MIB // 65536, limits="locked-memory = 1M")
+
+    def test_no_locked_memory(self):
+        self.assert_bound("locked-memory", "EPERM", 0, 0, limits="locked-memory = 0")
+
+    def test_page_cache(self):
+        """Twice its memory, written and read: the kernel takes back what it keeps of files, and nobody is killed."""
+        with self.attack("page-cache") as (group, count, error):
+            self.assertEqual((count, error), (192, "none"))
+            self.assertEqual(group.kills(), 0)
+
+    def assert_within_memory(self, name):
+        """What it takes is the kernel's memory: counted as its own, and its processes are bounded in descriptors."""
+        self.assert_bound(name, "EMFILE ENOMEM ENOBUFS EPERM EAGAIN killed", OPEN_FILES, may_be_killed=True)
+
+    def test_descriptors(self):
+        self.assert_bound("descriptors", "EMFILE", OPEN_FILES, OPEN_FILES - 16)
+
+    def test_sockets(self):
+        self.assert_within_memory("sockets")
+
+    def test_pipes(self):
+        self.assert_within_memory("pipes")
+
+    def test_epoll(self):
+        self.assert_within_memory("epoll")
+
+    def test_timerfd(self):
+        self.assert_within_memory("timerfd")
+
+    def test_ports(self):
+        """In its own network namespace: the host's are another's."""
+        self.assert_within_memory("ports")
+
+    def test_dentries(self):
+        self.assert_bound("dentries", "none")
+
+    # what the kernel counts for each user
+
+    def test_inotify(self):
+        with self.attack("inotify") as (_, count, error):
+            self.assertEqual((count, error), (INOTIFY, "EMFILE") if INOTIFY < OPEN_FILES else (count, "EMFILE"))
+            self.assertEqual(self.free_of("inotify"), INOTIFY)
+
+    def test_timers(self):
+        before = self.free_of("timers")
+        with self.attack("timers") as (_, count, error):
+            self.assertEqual((count, error), (SIGNALS, "EAGAIN"))
+            self.assertGreater(self.free_of("timers"), before - SIGNALS // 2)
+
+    def free_of(self, attack):
+        """How many a process of the host's root can still have."""
+        p = subprocess.Popen([os.path.join(trp.BUILD, "tests/progs/exhaust"), attack], stdout=subprocess.PIPE, text=True)
+        try:
+            return int(p.stdout.readline().split()[1])
+        finally:
+            p.kill()
+            p.wait()
+            p.stdout.close()
+
+    def test_message_queues(self):
+        self.assert_bound("mqueue", "ENOSYS EACCES", 0, 0)
+
+    def test_ptys(self):
+        self.assert_bound("pty", "ENOENT ENOSYS EACCES", 0, 0)
+
+    def test_namespaces(self):
+        self.assert_bound("namespaces", "ENOSYS EPERM", 1000, 1000)
+
+    # descriptors in flight
+
+    def test_in_flight(self):
+        """The kernel bounds them by user and RLIMIT_NOFILE: those of others, the router's too, are not concerned."""
+        self.assert_bound("in-flight", "ETOOMANYREFS", OPEN_FILES + 64, OPEN_FILES)
+
+    def test_channel(self):
+        self.assert_bound("channel", "EPERM EPIPE", 0, 0)
+
+    def test_never_accepts(self):
+        with self.attack("never-accepts"):
+            clients = []
+            for _ in range(600):
+                s = socket.create_connection(("127.0.0.1", trp.HTTP_PORT))
+                s.sendall(http("exhaust.localhost"))
+                clients.append(s)
+            for s in clients:
+                s.close()
+
+    # disk
+
+    def test_tmp(self):
+        self.assert_bound("tmp", "ENOSPC", TMP // MIB)
+
+    def test_shm(self):
+        self.assert_bound("shm", "ENOSPC", TMP // MIB)
+
+    def test_tmp_inodes(self):
+        self.assert_bound("tmp-inodes", "ENOSPC", TMP // 2048 + 1024)
+
+    def test_file_size(self):
+        self.assert_bound("state", "EFBIG", 4, limits="file-size = 4M")
+
+    def test_io(self):
+        self.assert_bound("io", "none")
+
+    # the daemon
+
+    def log_size(self):
+        return sum(os.path.getsize(os.path.join(self.d.log_dir, f)) for f in os.listdir(self.d.log_dir) if f.startswith("exhaust"))
+
+    def test_log(self):
+        """At a rate that it chose itself: it is made to wait, its log has its size, and its line about that is there."""
+        self.d.profile("exhaust", PROFILE % ("log", "started", LOG, self.progs, TMP, PROCESSES, MEMORY, OPEN_FILES, ""))
+        with test_abuse.Visitors():
+            self.d.ok("start", "exhaust")
+            # there is nothing else in what is kept: the size holds at any moment
+            trp.wait_until(lambda: self.assertLessEqual(self.log_size(), 2 * LOG + 65536) or
+                           self.d.status("exhaust")["log_waits"] >= 10, 60, "it had to wait")
+            cpu = lambda: sum(map(int, trp.read("/proc/%d/stat" % self.d.process.pid).rsplit(b")", 1)[1].split()[11:13]))
+            before, status = cpu(), self.d.status("exhaust")
+            trp.wait_until(lambda: self.d.status("exhaust")["log_waits"] >= status["log_waits"] + 60, 60, "and again")
+            waited = self.d.status("exhaust")["log_waited_ms"] - status["log_waited_ms"]
+            # of the time that it waited the daemon was not at work for it
+            self.assertLess((cpu() - before) * 1000 / os.sysconf("SC_CLK_TCK"), waited)
+            self.d.ok("stop", "exhaust")
+        self.assertLessEqual(self.log_size(), 2 * LOG + 65536)
+
+    def test_notify(self):
+        """Datagrams of all sizes without end: the daemon takes a bounded number, and its sender waits."""
+        began = time.monotonic()
+        with self.attack("notify", ready="notify"):
+            self.assertEqual(self.d.status("exhaust")["state"], "ready")
+            path = os.path.join(self.d.state_dir, "state/exhaust/sent")
+            sent = lambda: int(trp.read(path) or 0)
+            trp.wait_until(lambda: sent() >= 2 * MESSAGES + 3000, 60, "its messages are taken")
+            # however slow this machine is, no faster than that; some lie in the socket
+            taken, took = sent(), time.monotonic() - began
+            self.assertLess(taken, 2 * MESSAGES + MESSAGES * (took + 0.2) + 600)
+
+    def test_init(self):
+        self.assert_bound("init", "none")
+
+    # the rest
+
+    def test_arguments(self):
+        self.assert_bound("arguments", "E2BIG")
+
+    def test_stubborn(self):
+        """Deaf, stopped, traced and in vfork(2): killed when its time is over."""
+        self.assert_bound("stubborn", "none")
+
+    def test_crashes(self):
+        """No core dump, not even for a program of the host that a core_pattern names."""
+        pattern = "/proc/sys/kernel/core_pattern"
+        old = trp.read(pattern).decode()
+        marks = os.path.join(self.d.dir, "cores")
+        catcher = os.path.join(self.d.dir, "catcher")
+        with open(catcher, "w") as f:
+            f.write("#!/bin/sh\necho $1 >> %s\n" % marks)
+        os.chmod(catcher, 0o755)
+
+        def restore():
+            with open(pattern, "w") as f:
+                f.write(old)
+        self.addCleanup(restore)
+        with open(pattern, "w") as f:
+            f.write("|%s %%P %%u" % catcher)
+        # it works at all
+        subprocess.run(["sh", "-c", "ulimit -c 0; kill -SEGV $$"], check=False)
+        trp.wait_until(lambda: os.path.exists(marks), 20, "the handler runs for a process of the host")
+        before = trp.read(marks)
+        with self.attack("crashes") as (group, _, _):
+            inside = {trp.process_status(p).get("PPid") for p in self.d.pids("exhaust")}
+        self.assertTrue(inside)
+        subprocess.run(["sh", "-c", "ulimit -c 0; kill -SEGV $$"], check=False)
+        trp.wait_until(lambda: trp.read(marks) != before, 20, "the handler still runs")
+        self.assertEqual(len(trp.read(marks).splitlines()), len(before.splitlines()) + 1)
+
+
+DISK = """[service]
+command = /opt/progs/exhaust %s
+ready = started
+restart = no
+stop-timeout = 500ms
+[sandbox]
+root = host
+bind = %s /opt/progs
+[limits]
+%s
+"""
+
+
+class StateDisk(unittest.TestCase):
+    """state-size: the state directory is a disk of its own."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.d = trp.Daemon({"good": GOOD})
+        cls.progs = os.path.join(cls.d.dir, "progs")
+        os.mkdir(cls.progs)
+        subprocess.run(["cp", os.path.join(trp.BUILD, "tests/progs/exhaust"), cls.progs], check=True)
+        cls.d.start()
+        cls.d.ok("start", "good")
+
+    @classmethod
+    def tearDownClass(cls):
+        images = os.path.join(cls.d.state_dir, "disks")
+        cls.d.stop()
+        used = subprocess.run(["losetup", "-l", "-n", "-O", "BACK-FILE"], capture_output=True, text=True, check=True).stdout
+        if images in used:
+            raise AssertionError("loop devices are left: " + used)
+
+    def start(self, service, attack, *limits):
+        self.d.profile(service, DISK % (attack, self.progs, "\n".join(limits)))
+        return self.d.trpsup("start", service)
+
+    def started(self, *args):
+        done = self.start(*args)
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr + self.d.daemon_log()[-1000:])
+
+    def state(self, service):
+        return os.path.join(self.d.state_dir, "state", service)
+
+    def filled(self, service, attack):
+        """Until it has come to an end: how much, and by which error. The neighbour's visitors are served meanwhile, the service is
+        stopped then."""
+        said = lambda: re.search(r"(?m) out %s (\d+) (\w+)$" % attack, self.d.service_log(service))
+        with test_abuse.Visitors():
+            found = trp.wait_until(said, 60, "%s has come to its bound" % attack)
+        self.d.ok("stop", service)
+        os.truncate(os.path.join(self.d.log_dir, service + ".log"), 0)
+        return int(found[1]), found[2]
+
+    @unittest.skipUnless(os.path.exists("/dev/loop-control"), "this host has no loop devices")
+    def test_bytes(self):
+        self.started("disk", "state", "state-size = 16M")
+        got, error = self.filled("disk", "state")
+        self.assertEqual(error, "ENOSPC")
+        self.assertTrue(8 <= got <= 16, got)
+        kept = os.path.getsize(os.path.join(self.state("disk"), "big"))
+        # the same again: what is there stays there, and is counted
+        self.started("disk", "state-inodes", "state-size = 16M")
+        self.filled("disk", "state-inodes")
+        self.assertEqual(os.path.getsize(os.path.join(self.state("disk"), "big")), kept)
+        # it grows
+        self.started("disk", "tmp", "state-size = 48M")
+        self.d.ok("stop", "disk")
+        disk = os.statvfs(self.state("disk"))
+        self.assertTrue(40 * MIB < disk.f_blocks * disk.f_frsize <= 48 * MIB, disk)
+        self.assertEqual(os.path.getsize(os.path.join(self.state("disk"), "big")), kept)
+        # it stays without the key
+        self.started("disk", "state")
+        got, error = self.filled("disk", "state")
+        self.assertEqual(error, "ENOSPC")
+        self.assertTrue(40 <= got <= 48, got)
+        # it does not shrink: refused by file and line, and nothing is touched
+        done = self.start("disk", "tmp", "state-size = 16M")
+        self.assertNotEqual(done.returncode, 0)
+        self.assertRegex(done.stdout + done.stderr, r"disk\.ini:10: state-size: .* does not shrink")
+        self.assertEqual(os.statvfs(self.state("disk")).f_blocks, disk.f_blocks)
+
+    @unittest.skipUnless(os.path.exists("/dev/loop-control"), "this host has no loop devices")
+    def test_files(self):
+        self.started("files", "state-inodes", "state-size = 16M")
+        got, error = self.filled("files", "state-inodes")
+        self.assertEqual(error, "ENOSPC")
+        self.assertTrue(100 < got <= 16 * MIB // 4096, got)
+
+    @unittest.skipUnless(os.path.exists("/dev/loop-control"), "this host has no loop devices")
+    def test_killed_daemon(self):
+        """Another daemon takes the disk over, with what is on it."""
+        self.started("taken", "state", "state-size = 16M")
+        trp.wait_until(lambda: self.d.log_lines("taken", " out state "), 60, "it is full")
+        self.d.process.kill()
+        self.d.process.wait()
+        self.d.run()
+        self.d.ok("start", "good")
+        self.started("taken", "tmp", "state-size = 16M")
+        self.d.ok("stop", "taken")
+        self.assertGreater(os.path.getsize(os.path.join(self.state("taken"), "big")), 8 * MIB)
+
+    def test_files_of_before(self):
+        self.started("before", "state", "file-size = 1M")
+        trp.wait_until(lambda: os.listdir(self.state("before")), 60, "it has a file")
+        self.d.ok("stop", "before")
+        done = self.start("before", "state", "state-size = 16M")
+        self.assertNotEqual(done.returncode, 0)
+        self.assertRegex(done.stdout + done.stderr, r"before\.ini:10: state-size: .* has files already")
+
+    def test_too_small(self):
+        done = self.start("small", "state", "state-size = 1M")
+        self.assertNotEqual(done.returncode, 0)
+        self.assertRegex(done.stdout + done.stderr, r"small\.ini:10: state-size: '1M' is out of range")
+
+
+if __name__ == "__main__":
+    unittest.main()

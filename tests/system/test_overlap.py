@@ -1,0 +1,248 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: ISC
+"""A new instance is started beside the one that serves and takes its place: no client is refused or reset, those who have a
+connection keep it, and if the new one does not become ready nothing has happened."""
+import os
+import subprocess
+import time
+import unittest
+
+import trp
+import web
+from load import Load
+from test_adopt import LOOPBACK, NOTIFY
+from test_hold import request, status_of
+
+HELLO = """[service]
+command = ${libexec}/trp-hello 8000
+adapter = native
+%s
+[route]
+host = %s
+http = 8000
+[sandbox]
+root = none
+"""
+# each waits for a file, and may fail
+GATED = """[service]
+command = /opt/hello/trp-hello 8000
+adapter = native
+setup = /bin/sh -c 'while ! test -e ${state}/go; do sleep 0.02; done; ! test -e ${state}/fail'
+[route]
+host = g.localhost
+http = 8000
+[sandbox]
+root = host
+bind = ${libexec} /opt/hello
+"""
+SIZE = 30 << 20
+
+
+class Overlap(trp.DaemonTest):
+    profiles = {"h": HELLO % ("", "h.localhost"), "n": NOTIFY, "l": LOOPBACK, "g": GATED}
+
+    def state_file(self, name, what, there=True):
+        path = os.path.join(self.d.state_dir, "state", name)
+        os.makedirs(path, exist_ok=True)
+        path = os.path.join(path, what)
+        if there:
+            open(path, "w").close()
+        elif os.path.exists(path):
+            os.unlink(path)
+
+    def alone(self, name, seconds=20):
+        trp.wait_until(lambda: self.d.status(name)["beside"] is None, seconds, "there is one instance of " + name)
+
+    def overlap(self, name):
+        before = self.d.status(name)["pid"]
+        self.d.ok("restart", "--overlap", name)
+        now = self.d.status(name)
+        self.assertEqual(now["state"], "ready")
+        self.assertNotEqual(now["pid"], before)
+        return before
+
+    def under_load(self, name, n=20):
+        self.d.ok("start", name)
+        with Load(name) as load:
+            for _ in range(n):
+                load.more(20)
+                before = self.overlap(name)
+                load.more(5)
+                self.alone(name)
+                trp.wait_until(lambda: trp.process_status(before).get("State", "X")[0] in "XZ", 10, "the one before has ended")
+            self.assertEqual(load.bad, [])
+        self.assertEqual(len([g for g in trp.control_groups(self.d.name) if os.path.basename(g).split("~")[0] == name
+                              and "unified" in g]), 1)
+
+    def test_hello_under_load(self):
+        self.under_load("h")
+
+    def test_nginx_under_load(self):
+        self.d.ok("start", "nginx")
+        self.page("index.html", b"hello\n")
+        self.under_load("nginx")
+
+    def test_notify_under_load(self):
+        self.under_load("n", 5)
+
+    def test_loopback_under_load(self):
+        self.under_load("l", 5)
+
+    def page(self, name, data):
+        with open(os.path.join(self.d.state_dir, "state/nginx/www", name), "wb") as f:
+            f.write(data)
+
+    def download(self):
+        """One that has begun and cannot be over: the client reads slowly."""
+        self.page("large", b"x" * SIZE)
+        sock = web.connect("127.0.0.1", trp.HTTP_PORT, timeout=60)
+        sock.sendall(b"GET /large HTTP/1.0\r\nHost: nginx.localhost\r\n\r\n")
+        head = b""
+        while b"\r\n\r\n" not in head:
+            head += sock.recv(1000)
+        self.assertIn(b" 200 ", head)
+        return sock, len(head.split(b"\r\n\r\n", 1)[1])
+
+    def rest(self, sock, got):
+        with sock:
+            while more := sock.recv(1 << 20):
+                got += len(more)
+        return got
+
+    def test_long_download(self):
+        self.d.ok("start", "nginx")
+        sock, got = self.download()
+        before = self.overlap("nginx")
+        beside = self.d.status("nginx")["beside"]
+        self.assertEqual((beside["state"], beside["pid"]), ("draining", before))
+        self.assertIn("draining", self.d.ok("status", "nginx"))
+        # a third one has to wait for that
+        done = self.d.trpsup("restart", "--overlap", "nginx")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("still finishes with its clients", done.stderr)
+        time.sleep(1)
+        self.assertEqual(self.rest(sock, got), SIZE)
+        self.alone("nginx")
+        self.assertEqual(self.d.status("nginx")["state"], "ready")
+
+    def test_drain_is_over(self):
+        self.d.profile("short", HELLO % ("drain = 400ms", "short.localhost"))
+        self.d.ok("start", "short")
+        with web.connect("127.0.0.1", trp.HTTP_PORT, timeout=30) as sock:
+            sock.sendall(b"GET / HTTP/1.1\r\nHost: short.localhost\r\n\r\n")
+            self.assertIn(b" 200 ", sock.recv(4096))
+            self.overlap("short")
+            self.alone("short")
+            self.assertEqual(sock.recv(4096), b"")  # it was stopped, which closes it
+        self.d.logged("short", "the instance before: finishes with its clients, for at most 0.4 s")
+
+    def test_does_not_become_ready(self):
+        self.state_file("g", "fail", False)
+        self.state_file("g", "go")
+        self.d.ok("start", "g")
+        pids = self.d.pids("g")
+        self.state_file("g", "fail")
+        done = self.d.trpsup("restart", "--overlap", "g")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("the new instance did not become ready: setup step 1", done.stdout + done.stderr)
+        self.assertIn("the one before stays", done.stdout + done.stderr)
+        self.alone("g")
+        self.assertEqual((self.d.pids("g"), self.d.status("g")["state"]), (pids, "ready"))
+        self.assertEqual(status_of(request("g")), 200)
+        # and the next one may
+        self.state_file("g", "fail", False)
+        self.overlap("g")
+
+    def test_stopped_while_the_new_one_starts(self):
+        self.state_file("g", "fail", False)
+        self.state_file("g", "go")
+        self.d.ok("start", "g")
+        self.state_file("g", "go", False)
+        with open(os.path.join(self.d.dir, "out"), "wb") as out:
+            call = self.spawn(out, "restart", "--overlap", "g")
+            trp.wait_until(lambda: (self.d.status("g")["beside"] or {}).get("state") == "starting", 10, "the new one starts")
+            self.d.ok("stop", "g")
+            self.assertEqual(call.wait(20), 1)
+        self.alone("g")
+        self.assertEqual(self.d.status("g")["state"], "stopped")
+        self.assertEqual([g for g in trp.control_groups(self.d.name) if os.path.basename(g).split("~")[0] == "g"], [])
+
+    def spawn(self, out, *args):
+        return subprocess.Popen([os.path.join(trp.BUILD, "trpsup"), "-c", self.d.conf, *args], stdin=subprocess.DEVNULL,
+                                stdout=out, stderr=out)
+
+    def test_profiles_decide(self):
+        self.d.profile("never", HELLO % ("overlap = no", "never.localhost"))
+        self.d.profile("always", HELLO % ("overlap = always", "always.localhost"))
+        self.d.ok("start", "never", "always")
+        pids = self.d.pids("never")
+        done = self.d.trpsup("restart", "--overlap", "never", "always")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("never.ini:4: overlap: its profile says", done.stderr)
+        self.assertEqual(self.d.pids("never"), pids)
+        before = self.d.status("always")["pid"]
+        self.assertIn("in place of the instance before", self.d.ok("restart", "always"))
+        self.assertNotEqual(self.d.status("always")["pid"], before)
+        self.d.ok("restart", "never")
+        # a service that is down is just started
+        if any(s["service"] == "h" for s in self.d.call("trpsup.List")["services"]):
+            self.d.ok("stop", "h")
+        self.d.ok("restart", "--overlap", "h")
+        self.assertEqual(self.d.status("h")["state"], "ready")
+
+    def test_another_profile(self):
+        self.d.profile("moves", HELLO % ("", "old.localhost both.localhost"))
+        self.d.ok("start", "moves")
+        self.d.profile("moves", HELLO % ("", "new.localhost both.localhost"))
+        with Load("both") as load:
+            load.more(20)
+            self.overlap("moves")
+            load.more(20)
+            self.assertEqual(load.bad, [])
+        self.assertEqual(status_of(request("new")), 200)
+        self.assertEqual(status_of(request("old")), 404)
+
+    def test_daemon_killed_while_one_finishes(self):
+        self.d.ok("start", "nginx")
+        sock, got = self.download()
+        before = self.overlap("nginx")
+        pids = self.d.pids("nginx")[:2]  # its workers may still come
+        self.d.process.kill()
+        self.d.process.wait()
+        self.d.log.close()
+        self.d.run()
+        now = self.d.status("nginx")
+        self.assertEqual(self.d.pids("nginx")[:2], pids)
+        self.assertEqual((now["state"], now["beside"]["state"], now["beside"]["pid"]), ("ready", "draining", before))
+        self.assertEqual(self.rest(sock, got), SIZE)
+        self.alone("nginx")
+        self.assertEqual(self.d.pids("nginx")[:2], pids)
+        # and killed again when the other name is in use
+        self.d.process.kill()
+        self.d.process.wait()
+        self.d.log.close()
+        self.d.run()
+        self.assertEqual(self.d.pids("nginx")[:2], pids)
+        self.overlap("nginx")
+
+    def test_daemon_killed_while_the_new_one_starts(self):
+        self.state_file("g", "fail", False)
+        self.state_file("g", "go")
+        self.d.ok("start", "g")
+        pids = self.d.pids("g")
+        self.state_file("g", "go", False)
+        with open(os.path.join(self.d.dir, "out"), "wb") as out:
+            call = self.spawn(out, "restart", "--overlap", "g")
+            beside = trp.wait_until(lambda: (self.d.status("g")["beside"] or {}).get("pid"), 10, "the new one starts")
+            self.d.process.kill()
+            self.d.process.wait()
+            self.d.log.close()
+            call.wait(20)
+        self.d.run()
+        self.assertEqual((self.d.pids("g"), self.d.status("g")["beside"]), (pids, None))
+        self.assertIn(trp.process_status(beside).get("State", "X")[0], "XZ")
+        self.assertEqual(status_of(request("g")), 200)
+
+
+if __name__ == "__main__":
+    unittest.main()
