@@ -26,14 +26,11 @@ int trp_write_all(int fd, const void *buf, size_t len)
 	return 0;
 }
 
-int trp_read_file(int dir_fd, const char *path, size_t max, char **ret, size_t *ret_len)
+int trp_read_fd(int fd, size_t max, char **ret, size_t *ret_len)
 {
-	cleanup_close int fd = openat(dir_fd, path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
 	cleanup_free char *buf = NULL;
 	size_t len = 0, size = 0;
 
-	if (fd < 0)
-		return -errno;
 	for (;;) {
 		if (size - len < 2) {
 			size = size ? size * 2 : 4096;
@@ -58,6 +55,13 @@ int trp_read_file(int dir_fd, const char *path, size_t max, char **ret, size_t *
 	if (ret_len)
 		*ret_len = len;
 	return 0;
+}
+
+int trp_read_file(int dir_fd, const char *path, size_t max, char **ret, size_t *ret_len)
+{
+	cleanup_close int fd = openat(dir_fd, path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+
+	return fd < 0 ? -errno : trp_read_fd(fd, max, ret, ret_len);
 }
 
 int trp_write_file(int dir_fd, const char *path, const char *text)

@@ -12,6 +12,9 @@ int trp_write_all(int fd, const void *buf, size_t len);
  * without the NUL. -EFBIG when it is longer. dir_fd: as openat(2). */
 int trp_read_file(int dir_fd, const char *path, size_t max, char **ret, size_t *ret_len);
 
+/* The same of what is open already, from where it is to its end. */
+int trp_read_fd(int fd, size_t max, char **ret, size_t *ret_len);
+
 /* Writes text to an existing file of /proc, /sys or cgroupfs in one write(2). */
 int trp_write_file(int dir_fd, const char *path, const char *text);
 
