@@ -6,6 +6,7 @@
 #include "supervisor/box/box.h"
 #include "supervisor/box/users.h"
 #include "supervisor/launch.h"
+#include "supervisor/profile/envfile.h"
 #include "supervisor/reap.h"
 
 #include <fcntl.h>
@@ -239,6 +240,7 @@ static int choose_filter(struct exec *e, const struct service *s)
 static int describe(struct exec *e, struct service *s, const struct exec_wish *wish, char *err, size_t err_size)
 {
 	const char *root = s->profile->root == ROOT_HOST ? "/" : s->root;
+	struct env_set env = {0};
 	struct box_site site;
 	int r = launch_site(s, &site);
 
@@ -252,7 +254,11 @@ static int describe(struct exec *e, struct service *s, const struct exec_wish *w
 	}
 	site.secret = NULL; /* their files are there */
 	if (r == 0)
+		r = launch_environment(s, &env, err, err_size);
+	site.env = &env;
+	if (r == 0)
 		r = box_make(&site, &e->box);
+	env_set_free(&env);
 	if (r < 0)
 		return r;
 	make_environment(e, wish);

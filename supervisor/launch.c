@@ -2,6 +2,7 @@
 #include "supervisor/launch.h"
 #include "base/io.h"
 #include "supervisor/box/box.h"
+#include "supervisor/profile/envfile.h"
 #include "supervisor/secrets.h"
 #include "supervisor/service.h"
 
@@ -44,6 +45,19 @@ int launch_site(struct service *s, struct box_site *ret)
 	return r;
 }
 
+int launch_environment(struct service *s, struct env_set *ret, char *err, size_t err_size)
+{
+	struct profile_errors errors = {0};
+	int r = envfile_read_all(s->profile, ret, &errors);
+
+	for (size_t i = 1; i < errors.n; i++) /* the first is said by who asked */
+		logs_note(s->logs, "%s", errors.v[i]);
+	if (errors.n > 0)
+		snprintf(err, err_size, "%s", errors.v[0]);
+	profile_errors_free(&errors);
+	return r;
+}
+
 /* fds[0] is /dev/null's. */
 static int spawn(const struct sandbox_spec *described, bool may_be_prepared, int exec_fd, struct sandbox_fd *fds, size_t n_fds, struct sandbox *ret,
 	struct sandbox_failure *ret_failure)
@@ -77,6 +91,7 @@ int launch_service(struct service *s, const int out_err[2], int control, int not
 	const bool relay = s->adapter == ADAPTER_RELAY;
 	cleanup_close int program = relay ? daemon_open_program("trp-relay") : -1;
 	struct sandbox_fd fds[6] = {{-1, 0}, {out_err[0], 1}, {out_err[1], 2}, {control, TRP_INIT_CONTROL_FD}};
+	struct env_set env = {0};
 	struct box_site site;
 	struct box *box = NULL;
 	size_t n_fds = 4;
@@ -94,7 +109,11 @@ int launch_service(struct service *s, const int out_err[2], int control, int not
 	if (r == 0 && !relay)
 		r = give_pipes(&site, out_err);
 	if (r == 0)
+		r = launch_environment(s, &env, s->message, sizeof(s->message));
+	site.env = &env;
+	if (r == 0)
 		r = box_make(&site, &box);
+	env_set_free(&env);
 	if (r == 0)
 		r = spawn(box_spec(box), !relay, relay ? program : s->d->init_exec_fd, fds, n_fds, &s->run.box, &s->run.failure);
 	box_free(box);

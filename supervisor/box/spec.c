@@ -2,6 +2,7 @@
 /* spec.c: a service's sandbox from its profile: what is seen inside, as whom, with which limits. */
 #include "supervisor/box/spec.h"
 #include "supervisor/profile/config.h"
+#include "supervisor/profile/envfile.h"
 #include "supervisor/profile/keys.h"
 #include "supervisor/secrets.h"
 
@@ -96,10 +97,20 @@ static void add_env(struct box *b, const char *name, const char *value)
 /* What the profile does not say itself. */
 static void add_default(struct box *b, const char *name, const char *value)
 {
-	for (size_t i = 0; i < b->site.profile->n_env; i++)
-		if (strcmp(b->site.profile->env[i].name, name) == 0)
-			return;
-	add_env(b, name, value);
+	if (!env_set_find(&b->site.profile->env, name) && !(b->site.env && env_set_find(b->site.env, name)))
+		add_env(b, name, value);
+}
+
+/* What the files say goes before what the profile says. */
+static void add_environment(struct box *b)
+{
+	const struct env_set *own = &b->site.profile->env, *files = b->site.env;
+
+	for (size_t i = 0; i < own->n; i++)
+		if (!files || !env_set_find(files, own->v[i].name))
+			add_env(b, own->v[i].name, own->v[i].value);
+	for (size_t i = 0; files && i < files->n; i++)
+		add_env(b, files->v[i].name, files->v[i].value);
 }
 
 /* What of the host's /etc programs need to run at all; nothing that tells about people, keys or other services. */
@@ -245,8 +256,7 @@ static void add_program(struct box *b)
 		add_command(b, &p->setup[i]);
 	add_command(b, &p->command);
 
-	for (size_t i = 0; i < p->n_env; i++)
-		add_env(b, p->env[i].name, p->env[i].value);
+	add_environment(b);
 	add_default(b, "PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
 	add_default(b, "LANG", "C.UTF-8");
 	add_default(b, "HOME", p->state ? "/trp/state" : "/");

@@ -66,8 +66,8 @@ static void give_all(const struct profile *p, bool defaults, json_t *list)
 		if (text)
 			give(&(struct entry){k->section, k->name, text, p->texts[i] ? p->where[i] : (struct profile_where){0}}, list);
 	}
-	for (size_t i = 0; i < p->n_env; i++)
-		give(&(struct entry){"environment", p->env[i].name, p->env[i].value, p->env[i].where}, list);
+	for (size_t i = 0; i < p->env.n; i++)
+		give(&(struct entry){"environment", p->env.v[i].name, p->env.v[i].value, p->env.v[i].where}, list);
 }
 
 static void print_json(const struct profile *p, bool defaults)

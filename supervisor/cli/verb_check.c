@@ -5,6 +5,7 @@
 #include "show.h"
 #include "base/io.h"
 #include "sandbox/obstacle.h"
+#include "supervisor/profile/envfile.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -140,6 +141,20 @@ static int want_all(struct set *s, const struct profile_paths *paths)
 	return r;
 }
 
+/* What is read at the start only, as far as the caller may read it. */
+static int check_environment(const struct profile *p, struct profile_errors *errors)
+{
+	struct profile_errors found = {0};
+	struct env_set env = {0};
+	int r = envfile_read_all(p, &env, &found);
+
+	for (size_t i = 0; i < found.n && r != -EACCES; i++)
+		profile_error(errors, NULL, 0, NULL, "%s", found.v[i]);
+	profile_errors_free(&found);
+	env_set_free(&env);
+	return r == -ENOMEM ? r : 0;
+}
+
 /* Loads what is wanted and all that it requires. */
 static int load_all(struct set *s, const struct profile_paths *paths)
 {
@@ -153,7 +168,9 @@ static int load_all(struct set *s, const struct profile_paths *paths)
 	if (r < 0)
 		return r;
 	r = profile_check_set(s->v, s->n, &s->errors);
-	return r == -EINVAL ? 0 : r;
+	for (size_t i = 0; i < s->n && r != -ENOMEM; i++)
+		r = check_environment(s->v[i], &s->errors);
+	return r == -ENOMEM ? r : 0;
 }
 
 /* Each line once: a file that two profiles include has its mistakes in both. */

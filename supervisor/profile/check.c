@@ -223,8 +223,8 @@ static void check_group(const struct profile_loading *l)
 		if (!fits && was_set(l, k->section, k->name))
 			complain(l, k->section, k->name, "has no effect in a group, which has members and a description only");
 	}
-	if (p->n_env > 0)
-		profile_error(l->errors, p->env[0].where.file, p->env[0].where.line, p->env[0].name,
+	if (p->env.n > 0)
+		profile_error(l->errors, p->env.v[0].where.file, p->env.v[0].where.line, p->env.v[0].name,
 			"has no effect in a group, which has members and a description only");
 	if (strv_has(&p->members, p->service))
 		complain(l, "group", "members", "a group cannot be a member of itself");

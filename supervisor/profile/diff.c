@@ -35,10 +35,10 @@ static int push_key(struct strv *list, const struct lang_key *k)
 
 static bool same_env(const struct profile *a, const struct profile *b)
 {
-	bool r = a->n_env == b->n_env;
+	bool r = a->env.n == b->env.n;
 
-	for (size_t i = 0; i < a->n_env && r; i++)
-		r = strcmp(a->env[i].name, b->env[i].name) == 0 && strcmp(a->env[i].value, b->env[i].value) == 0;
+	for (size_t i = 0; i < a->env.n && r; i++)
+		r = strcmp(a->env.v[i].name, b->env.v[i].name) == 0 && strcmp(a->env.v[i].value, b->env.v[i].value) == 0;
 	return r;
 }
 

@@ -34,16 +34,15 @@ static size_t text_char(const char *s, size_t left)
 	return trp_utf8_length(s, left);
 }
 
-static bool check_text(struct lang_file *f)
+bool lang_check_text(struct profile_errors *errors, const char *path, const char *text, size_t len)
 {
 	unsigned line = 1;
 	size_t n;
 
-	for (const char *s = f->next; s < f->end; s += n) {
-		n = text_char(s, (size_t)(f->end - s));
+	for (const char *s = text, *end = text + len; s < end; s += n) {
+		n = text_char(s, (size_t)(end - s));
 		if (n == 0) {
-			f->lang->lost = true;
-			profile_error(f->lang->errors, f->path, line, NULL,
+			profile_error(errors, path, line, NULL,
 				"the byte 0x%02x does not belong here, expected UTF-8 text without "
 				"control characters",
 				(unsigned char)*s);
@@ -52,6 +51,14 @@ static bool check_text(struct lang_file *f)
 		line += *s == '\n';
 	}
 	return true;
+}
+
+static bool check_text(struct lang_file *f)
+{
+	bool good = lang_check_text(f->lang->errors, f->path, f->next, (size_t)(f->end - f->next));
+
+	f->lang->lost |= !good;
+	return good;
 }
 
 /* "[name]" and then nothing but a comment. Returns false if the line must not reach libinih. */

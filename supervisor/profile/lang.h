@@ -140,6 +140,9 @@ const struct lang_section *lang_find_section(const struct lang *l, const char *n
 const struct lang_key *lang_find_key(const struct lang *l, const char *section, const char *name);
 struct profile_where lang_where(const struct lang *l, const char *section, const char *name);
 
+/* file.c. Is it UTF-8 without control characters but tab and line end? False with a message at the first that is not. */
+bool lang_check_text(struct profile_errors *errors, const char *path, const char *text, size_t len);
+
 /* words.c. Splits a line into words: blanks separate; '...' and "..." group; a backslash takes the
  * next character as it is (in
  * "..." only before " and \). Returns 0, -ENOMEM, or -EINVAL with the reason in *why. */

@@ -2,6 +2,7 @@
 /* load.c: profile_load(): from a service's name to a whole profile, or to all that is wrong with
  * it. */
 #include "load.h"
+#include "envfile.h"
 #include "base/io.h"
 #include "base/parse.h"
 #include "values.h"
@@ -40,17 +41,16 @@ void profile_free(struct profile *p)
 		free(p->secrets[i].service);
 		free(p->secrets[i].name);
 	}
-	for (size_t i = 0; i < p->n_env; i++) {
-		free(p->env[i].name);
-		free(p->env[i].value);
-	}
+	env_set_free(&p->env);
+	for (size_t i = 0; i < p->n_env_files; i++)
+		free(p->env_files[i].path);
+	free(p->env_files);
 	for (size_t i = 0; p->files && p->files[i]; i++)
 		free(p->files[i]);
 	free(p->setup);
 	free(p->setup_where);
 	free(p->binds);
 	free(p->secrets);
-	free(p->env);
 	free(p->files);
 	free(p->host_where);
 	for (size_t i = 0; p->texts && i < profile_n_keys; i++)

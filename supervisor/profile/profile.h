@@ -57,6 +57,18 @@ struct profile_env {
 	char *name, *value;
 	struct profile_where where;
 };
+/* Each name once. */
+struct env_set {
+	struct profile_env *v;
+	size_t n;
+};
+
+/* environment-file = PATH, or -PATH: it may be missing. What it says is read when the service is started (envfile.h). */
+struct profile_env_file {
+	char *path;
+	bool optional;
+	struct profile_where where;
+};
 
 #define PROFILE_TARGETS_MAX 64 /* as many as trp-relay takes */
 
@@ -103,6 +115,8 @@ struct profile {
 	uint64_t start_limit_burst, start_limit_ms; /* default 8 failed starts in 120 s, then failed for good; 0 = never */
 	int stop_signal, reload_signal; /* default TERM, HUP */
 	char *working_directory;
+	struct profile_env_file *env_files; /* in their order: of two values for a name the later one counts */
+	size_t n_env_files;
 	uint64_t log_size; /* bytes of one log file before it is rotated; default 4M */
 	uint64_t log_files; /* rotated files kept; default 3 */
 	uint64_t log_age_ms;  /* ... or when its first line is so old; 0: no matter how old */
@@ -169,8 +183,7 @@ struct profile {
 	struct strv members;
 
 	/* [environment] */
-	struct profile_env *env;
-	size_t n_env;
+	struct env_set env;
 
 	/* Where each scalar was set, for late messages: indexed by the row number in the key table. */
 	struct profile_where *where;

@@ -11,6 +11,7 @@ static const struct {
 } meaningless[] = {
 	{"service", "command"}, {"service", "setup"}, {"service", "user"}, {"service", "group"},
 	{"service", "working-directory"}, {"service", "reload-signal"}, {"service", "pid-file"},
+	{"service", "environment-file"},
 	{"sandbox", "root"},
 	{"sandbox", "packages"}, {"sandbox", "suite"}, {"sandbox", "host-files"},
 	{"sandbox", "bind"}, {"sandbox", "secret"}, {"sandbox", "publish"}, {"sandbox", "use"},
@@ -64,8 +65,8 @@ void check_relay(const struct profile_loading *l)
 		if (profile_where(p, meaningless[i].section, meaningless[i].key).line)
 			complain(l, meaningless[i].section, meaningless[i].key,
 				"has no effect with adapter = relay: it has no program of its own");
-	for (size_t i = 0; i < p->n_env; i++)
-		profile_error(l->errors, p->env[i].where.file, p->env[i].where.line, p->env[i].name,
+	for (size_t i = 0; i < p->env.n; i++)
+		profile_error(l->errors, p->env.v[i].where.file, p->env.v[i].where.line, p->env.v[i].name,
 			"has no effect with adapter = relay: it has no program of its own");
 }
 

@@ -43,5 +43,8 @@ int value_bind(const struct lang_value *v, void *base);
 int value_secret(const struct lang_value *v, void *base);
 int value_state_at(const struct lang_value *v, void *base);
 int value_syscalls(const struct lang_value *v, void *base);
+
+/* values_env.c: the same */
 int value_env(const struct lang_value *v, void *base);
 int value_env_continued(const struct lang_value *v, void *base);
+int value_env_file(const struct lang_value *v, void *base);

@@ -323,6 +323,17 @@ static const struct {
 		"working-directory = srv/../www\n",
 		"bad.ini:3: working-directory: 'srv/../www' is not valid, expected an absolute "
 		"path\n"},
+	{"bad environment files", "web",
+		"[service]\n"
+		"command = /bin/sh\n"
+		"environment-file = /etc/a -/etc/b etc/c --/etc/d /etc/a /\n",
+		"bad.ini:3: environment-file: 'etc/c' is not valid, expected absolute paths, with - in front if the file may be "
+		"missing\n"
+		"bad.ini:3: environment-file: '--/etc/d' is not valid, expected absolute paths, with - in front if the file may be "
+		"missing\n"
+		"bad.ini:3: environment-file: '/etc/a' is given twice\n"
+		"bad.ini:3: environment-file: '/' is not valid, expected absolute paths, with - in front if the file may be "
+		"missing\n"},
 	{"restart delays", "web",
 		"[service]\n"
 		"command = /bin/sh\n"

@@ -131,7 +131,8 @@ static void test_service_keys(void **state)
 		"restart-delay = 0\nrestart-delay-max = 1h\nstart-limit-burst = "
 		"0\nstart-limit-interval = 1d\n"
 		"stop-signal = SIGQUIT\nreload-signal = 12\nworking-directory = /srv\n"
-		"log-size = 1.5M\nlog-files = 0");
+		"log-size = 1.5M\nlog-files = 0\n"
+		"environment-file = /etc/default/x -/etc/${name}.env\nenvironment-file =\nenvironment-file = -/etc/default/${name}\n  /etc/b");
 	p = load_good("svc");
 	assert_string_equal(p->description, "Text with \"quotes\"");
 	list_is(&p->command, "/bin/sh|-c|a  b|c \" \\d|e f||x\\\"y|g|h");
@@ -155,6 +156,11 @@ static void test_service_keys(void **state)
 	assert_int_equal(p->stop_signal, SIGQUIT);
 	assert_int_equal(p->reload_signal, SIGUSR2);
 	assert_string_equal(p->working_directory, "/srv");
+	assert_int_equal(p->n_env_files, 2);
+	assert_string_equal(p->env_files[0].path, "/etc/default/svc");
+	assert_true(p->env_files[0].optional && !p->env_files[1].optional);
+	assert_string_equal(p->env_files[1].path, "/etc/b");
+	assert_int_equal(p->env_files[1].where.line, 34);
 	assert_int_equal(p->log_size, 3 << 19);
 	assert_int_equal(p->log_files, 0);
 	assert_int_equal(profile_where(p, "service", "user").line, 11);
@@ -244,10 +250,10 @@ static void test_other_keys(void **state)
 	assert_int_equal(p->limit_io[CGROUP_IO_WRITE], 65536);
 	assert_int_equal(p->limit_io[CGROUP_IO_WEIGHT], 7);
 	assert_int_equal(p->limit_locked, 0);
-	assert_int_equal(p->n_env, 3);
-	assert_string_equal(p->env[0].value, "");
-	assert_string_equal(p->env[1].value, "\"x\"  y z");
-	assert_string_equal(p->env[2].value, "full$");
+	assert_int_equal(p->env.n, 3);
+	assert_string_equal(p->env.v[0].value, "");
+	assert_string_equal(p->env.v[1].value, "\"x\"  y z");
+	assert_string_equal(p->env.v[2].value, "full$");
 	profile_free(p);
 }
 
@@ -338,8 +344,8 @@ static void test_dropins(void **state)
 	list_is(&p->hosts, "c.org");
 	assert_string_equal(p->host_where[0].file, file_path("a/web.ini.d/10-a.ini"));
 	assert_int_equal(p->host_where[0].line, 6);
-	assert_string_equal(p->env[0].value, "20");
-	assert_string_equal(p->env[1].value, "1");
+	assert_string_equal(p->env.v[0].value, "20");
+	assert_string_equal(p->env.v[1].value, "1");
 	assert_string_equal(p->files[1], file_path("a/web.ini.d/10-a.ini"));
 	assert_string_equal(p->files[2], file_path("b/web.ini.d/20-b.ini"));
 	assert_string_equal(p->files[3], file_path("a/web.ini.d/30.ini"));
@@ -462,7 +468,7 @@ static void test_variables(void **state)
 	list_is(&p->hosts, "one.example.org");
 	assert_string_equal(p->secrets[0].service, "db@v-one");
 	assert_string_equal(p->binds[0].source, "/srv/v-one");
-	assert_string_equal(p->env[0].value, "/trp/profile/x");
+	assert_string_equal(p->env.v[0].value, "/trp/profile/x");
 	assert_string_equal(p->files_dir, file_path("a/v"));
 	profile_free(p);
 }
