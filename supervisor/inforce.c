@@ -50,6 +50,15 @@ static bool in_group(const struct service *s, int dir)
 	return !s->has_cgroup || (read_text(dir, "cgroup", &text) == 0 && strstr(text, s->cgroup.name));
 }
 
+/* Still: what was read is of one process, and not of one that was ending meanwhile. */
+static bool runs(int dir)
+{
+	cleanup_free char *status = NULL;
+	struct score_process p;
+
+	return read_text(dir, "status", &status) == 0 && score_read_status(status, &p) == 0;
+}
+
 /* 0; -ENOENT: it is none of the service's, or gone. */
 static int look(const struct service *s, const struct score_view *v, int proc, const char *name, struct score_process *ret)
 {
@@ -76,9 +85,10 @@ static int look(const struct service *s, const struct score_view *v, int proc, c
 	/* the mount namespace is one for all of the sandbox */
 	if (p.pid == s->run.box.pid && read_text(dir, "mountinfo", &mounts) == 0)
 		score_read_mounts(&v->plan, mounts, &p);
+	if (!runs(dir))
+		return -ENOENT;
 	*ret = p;
-	/* still there: what was read is of one process, and not half of it gone */
-	return faccessat(dir, "status", F_OK, 0) < 0 ? -ENOENT : 0;
+	return 0;
 }
 
 static int keep(struct found *f, const struct score_process *p)

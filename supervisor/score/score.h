@@ -86,7 +86,8 @@ struct score_group {
 	char differs[200]; /* first limit that is not in force; "": all are */
 };
 
-/* Parses the text of /proc/PID/status, limits, mountinfo into ret. 0 or -EBADMSG: something is not there. */
+/* Parses the text of /proc/PID/status, limits, mountinfo into ret. 0; -EBADMSG: something is not there; -ESRCH: the process has ended, and
+ * what else is read of it is not what it had (cgroups(7): a process that has ended is in the root of a hierarchy of version 1). */
 int score_read_status(const char *text, struct score_process *ret);
 int score_read_limits(const char *text, struct score_process *ret);
 int score_read_mounts(const struct plan *plan, const char *text, struct score_process *ret);

@@ -45,8 +45,13 @@ static bool numbers(const char *at, int base, uint64_t *ret, size_t n)
 int score_read_status(const char *text, struct score_process *ret)
 {
 	static const char *const cap_keys[] = {"CapInh:", "CapPrm:", "CapEff:", "CapBnd:", "CapAmb:"};
+	const char *state = line_of(text, "State:");
 	uint64_t ids[8], one;
 
+	if (!state)
+		return -EBADMSG;
+	if (*state && strchr("ZXx", *state))
+		return -ESRCH;
 	if (!numbers(line_of(text, "Uid:"), 10, ids, 4) || !numbers(line_of(text, "Gid:"), 10, ids + 4, 4))
 		return -EBADMSG;
 	for (size_t i = 0; i < TRP_ARRAY_SIZE(ids); i++)

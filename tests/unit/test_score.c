@@ -368,7 +368,7 @@ static void test_paths(void **state)
 
 static void test_proc_files(void **state)
 {
-	static const char status[] = "Name:\tSeccomp: 0\\nCapEff:\t00\nUmask:\t0022\nUid:\t1001000\t1001001\t1001002\t1001003\n"
+	static const char status[] = "Name:\tSeccomp: 0\\nCapEff:\t00\nUmask:\t0022\nState:\tS (sleeping)\nUid:\t1001000\t1001001\t1001002\t1001003\n"
 				     "Gid:\t1\t2\t3\t4\nCapInh:\t0000000000000000\nCapPrm:\t0000000000000001\nCapEff:\t000001ffffffffff\n"
 				     "CapBnd:\t0000000000000002\nCapAmb:\t0000000000000000\nNoNewPrivs:\t1\nSeccomp:\t2\nSeccomp_filters:\t1\n";
 	static const char limits[] = "Limit                     Soft Limit           Hard Limit           Units     \n"
@@ -396,6 +396,9 @@ static void test_proc_files(void **state)
 		cut[i] = '\0';
 		assert_int_equal(score_read_status(cut, &p), -EBADMSG);
 	}
+	memcpy(cut, status, sizeof(status));
+	*strstr(cut, "S (sleeping)") = 'Z';
+	assert_int_equal(score_read_status(cut, &p), -ESRCH);
 }
 
 static void test_mounts(void **state)
