@@ -3,8 +3,9 @@
  * adapter and trp-init. AF_UNIX SOCK_SEQPACKET, native byte order. doc/protocol.md describes them.
  *
  * trp-init finds the control socket at descriptor TRP_INIT_CONTROL_FD and its work in its arguments:
- *   trp-init [PIDFILE] STEPS ARGC ARG... [ARGC ARG...]...
+ *   trp-init [fd:N] [PIDFILE] STEPS ARGC ARG... [ARGC ARG...]...
  * STEPS commands; all but the last are setup steps, run one after the other, each must exit 0; the last is the upstream.
+ * With fd:N the last command has the write end of a pipe as descriptor N, and is ready when it writes a newline there.
  * With PIDFILE (an absolute path) the upstream's main process is the one that writes its id there: the last command itself, or
  * a daemon that it leaves behind when it exits 0; and when that one ends, the one that the file names then.
  * The daemon has sent the channels before it starts init: init takes what lies in the socket first. */
@@ -42,6 +43,7 @@ enum trp_init_type {
 	TRP_INIT_MAIN = 21,        /* with a pid file or a claim. value: pid inside of the main process from now on */
 	TRP_INIT_NO_MAIN = 22,     /* with a pid file. The upstream ended well, and there is no process that the file could
 	                              name. init then exits itself */
+	TRP_INIT_READY = 23,       /* with fd:N. value: 1: its newline came; 0: nobody has that descriptor any more, and none came */
 };
 
 struct trp_init_msg {

@@ -133,11 +133,17 @@ static json_t *needs_restart(const struct service *s)
 	return list;
 }
 
-/* What makes it ready, with auto resolved. */
+/* What makes it ready, with auto resolved; until the next call. */
 static const char *readiness(const struct profile *p)
 {
+	static char text[16];
+
 	if (p->ready == READY_AUTO)
 		return profile_ready_words[profile_is_routed(p) ? READY_LISTEN : READY_STARTED];
+	if (p->ready == READY_FD) {
+		snprintf(text, sizeof(text), "fd:%u", p->ready_fd);
+		return text;
+	}
 	return profile_ready_words[p->ready];
 }
 

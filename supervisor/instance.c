@@ -69,6 +69,7 @@ bool instance_is_ready(const struct service *s)
 	case READY_STARTED:
 		return true;
 	case READY_NOTIFY:
+	case READY_FD:
 		return run->says_ready;
 	case READY_EXIT: /* judge() says so */
 		return false;
@@ -113,7 +114,7 @@ static void on_step(struct service *s, const struct trp_init_msg *msg)
 	record_save(s);
 	if (s->state == STATE_STARTING && !instance_is_ready(s))
 		service_say(s, "note", "%s runs; waiting until it %s", s->profile->command.v[0],
-			s->profile->ready == READY_NOTIFY  ? "says that it is ready" :
+			s->profile->ready == READY_NOTIFY || s->profile->ready == READY_FD ? "says that it is ready" :
 			s->profile->ready == READY_EXIT    ? "has done its work" :
 			s->profile->ready == READY_STARTED ? "has written its pid file" :
 							     "listens");
@@ -156,6 +157,21 @@ void instance_listened(struct service *s, const struct trp_init_msg *msg)
 {
 	route_listened(s, msg);
 	record_save(s);
+	check_ready(s);
+}
+
+/* The newline on its descriptor, or that none can come any more; each is believed once. */
+static void on_ready(struct service *s, const struct trp_init_msg *msg)
+{
+	struct instance *run = &s->run;
+
+	if (s->profile->ready != READY_FD || !run->upstream_runs || run->says_ready || run->never_ready)
+		return;
+	run->says_ready = msg->value == 1;
+	run->never_ready = !run->says_ready;
+	record_save(s);
+	if (run->never_ready)
+		service_event(s, EVENT_NEVER_READY);
 	check_ready(s);
 }
 
@@ -204,6 +220,9 @@ static void take_message(struct service *s, const struct trp_init_msg *msg)
 	case TRP_INIT_NO_MAIN:
 		s->run.no_main = s->profile->pid_file != NULL;
 		record_save(s);
+		return;
+	case TRP_INIT_READY:
+		on_ready(s, msg);
 		return;
 	case TRP_INIT_EXITED:
 		s->run.reported = true;

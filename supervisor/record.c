@@ -71,6 +71,7 @@ static const struct field {
 	FIELD("says", TEXT, run.says),
 	FIELD("says_error", INT, run.says_error),
 	FIELD("says_ready", BOOL, run.says_ready),
+	FIELD("never_ready", BOOL, run.never_ready),
 	FIELD("main_known", BOOL, run.main_known),
 	FIELD("no_main", BOOL, run.no_main),
 	FIELD("main_inside", INT, run.main_inside),

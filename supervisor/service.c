@@ -379,7 +379,10 @@ static void action_term(struct service *s)
 	int r;
 
 	(void)freezer_thaw(s);
-	if (s->state == STATE_ABORTING && s->up_since == 0)
+	if (s->state == STATE_ABORTING && s->run.never_ready && s->up_since == 0)
+		service_say(s, "failed", "closed descriptor %u without a newline, so it cannot say any more that it is ready; ending it",
+			s->profile->ready_fd);
+	else if (s->state == STATE_ABORTING && s->up_since == 0)
 		service_say(s, "failed", "not ready after %llu s%s%s; ending it",
 			(unsigned long long)(s->profile->start_timeout_ms / 1000),
 			s->run.upstream_runs && !s->run.main_known ? ": no process of it is named in " : "",

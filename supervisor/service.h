@@ -45,7 +45,8 @@ struct instance {
 	struct learner learner;   /* if it is learnt from */
 	char lost[120];           /* what it cannot run without is gone; "": nothing is */
 	struct sandbox_failure failure; /* stage NONE: the sandbox was made */
-	bool says_ready;          /* sd_notify READY=1 */
+	bool says_ready;          /* sd_notify READY=1, or its newline */
+	bool never_ready;         /* it has closed the descriptor for that newline */
 	char says[200];           /* its last STATUS=; "": none */
 	int says_error;           /* its last ERRNO=; 0: none */
 	ev_timer watchdog;

@@ -43,6 +43,7 @@ enum service_event {
 	EVENT_RELOADING,
 	EVENT_LEAVING,
 	EVENT_UNHEALTHY,
+	EVENT_NEVER_READY,
 	EVENT_WATCHDOG,
 	EVENT_TIMEOUT,
 	/* the sandbox ended, or could not be made */

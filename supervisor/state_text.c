@@ -45,6 +45,7 @@ static const struct text events[] = {
 	[EVENT_RELOADING] = {"reloading", "It says itself that it reloads."},
 	[EVENT_LEAVING] = {"leaving", "It says itself that it ends."},
 	[EVENT_UNHEALTHY] = {"unhealthy", "Its checks have failed as often as its profile bears."},
+	[EVENT_NEVER_READY] = {"never-ready", "It can no longer say that it is ready (`ready = fd:N`: closed without a newline)."},
 	[EVENT_WATCHDOG] = {"watchdog", "Its sign of life has not come, or it asked for this."},
 	[EVENT_TIMEOUT] = {"timeout", "The timer that an action armed."},
 	[EVENT_GONE_AGAIN] = {"gone-again", "It ended, and by its policy it is tried again."},

@@ -7,8 +7,8 @@
 #include <string.h>
 #include <sys/socket.h>
 
-/* STEP and EXITED or EXEC_FAILED for each step */
-#define QUEUE_MAX       (2 * INIT_STEPS_MAX)
+/* STEP and EXITED or EXEC_FAILED for each step, READY once */
+#define QUEUE_MAX       (2 * INIT_STEPS_MAX + 1)
 #define REPORTS_MAX     16
 #define FINISH_LIMIT_MS 1000
 

@@ -42,7 +42,7 @@ int control_fd(void); /* -1: the daemon is gone */
 bool control_wants_write(void);
 /* One message, if there is one. Returns 1 with an order that may be empty, 0 when there is none. */
 int control_read(struct init_order *ret);
-/* Queues a TRP_INIT_STEP, _EXITED or _EXEC_FAILED. */
+/* Queues a TRP_INIT_STEP, _EXITED, _EXEC_FAILED or _READY. */
 void control_report(enum trp_init_type type, int value, int value2);
 /* A TRP_INIT_MAIN; of several that wait only the last is sent. */
 void control_main(pid_t pid);
@@ -73,6 +73,22 @@ int trap_open(int fd);
 /* In the child that will be the upstream: its listener's calls go to trp-notify from now on. Nothing without a socket. */
 int trap_load(void);
 
+/* ready.c: the newline on a descriptor of the upstream's by which it says that it is ready (s6's notification) */
+
+/* word: "fd:N". False: it is another argument. */
+bool ready_parse(const char *word);
+/* Before the upstream is started. 0 (also without fd:N) or -errno. */
+int ready_open(void);
+/* In the child that will be the upstream: it gets its end. *report, which must stay open, may get another number. 0 or -errno. */
+int ready_give(int *report);
+/* The child has its end, or there is none: ours of it goes. */
+void ready_given(void);
+int ready_fd(void); /* to be polled; -1: nothing is waited for */
+void ready_read(void);
+/* Milliseconds until ready_tick() is to be called, -1: never. */
+int ready_timeout(void);
+void ready_tick(void);
+
 /* learn.c: returns when trp-learn watches us, at once if nobody is to (fd is no socket). -EPIPE: it is gone. */
 int learn_wait(int fd);
 
@@ -91,7 +107,7 @@ int mainproc_look_again_ms(void);
 
 /* steps.c: the commands, one after the other */
 
-/* [PIDFILE] STEPS ARGC ARG... as in initmsg.h; argv is kept by reference and gets NULLs. -EINVAL */
+/* [fd:N] [PIDFILE] STEPS ARGC ARG... as in initmsg.h; argv is kept by reference and gets NULLs. -EINVAL */
 int steps_parse(int argc, char **argv);
 /* Starts the first. */
 void steps_start(void);

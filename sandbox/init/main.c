@@ -70,33 +70,35 @@ static void read_control(void)
 }
 
 /* The sooner of the two; -1 is never. */
-static int next_timeout(void)
+static int sooner(int a, int b)
 {
-	int a = adapter_timeout(), b = steps_timeout();
-
 	return a < 0 || (b >= 0 && b < a) ? b : a;
 }
 
 static void loop(int signals)
 {
-	struct pollfd p[2 + 1 + ADAPTERS_MAX];
+	struct pollfd p[3 + 1 + ADAPTERS_MAX];
 
 	while (steps_result() < 0) {
 		size_t n;
 		p[0] = (struct pollfd){.fd = signals, .events = POLLIN};
 		p[1] = (struct pollfd){.fd = control_fd(),
 			.events = (short)(POLLIN | (control_wants_write() ? POLLOUT : 0))};
-		n = adapter_poll_fill(p + 2);
-		if (poll(p, 2 + n, next_timeout()) < 0)
+		p[2] = (struct pollfd){.fd = ready_fd(), .events = POLLIN};
+		n = adapter_poll_fill(p + 3);
+		if (poll(p, 3 + n, sooner(ready_timeout(), sooner(adapter_timeout(), steps_timeout()))) < 0)
 			continue; /* all signals are blocked: ENOMEM at most, and it passes */
+		if (p[2].revents)
+			ready_read(); /* before the end of who wrote it */
 		if (p[0].revents)
 			read_signals(signals);
 		if (p[1].revents & (POLLIN | POLLHUP | POLLERR))
 			read_control();
 		if (p[1].revents & POLLOUT)
 			control_flush();
-		adapter_poll_done(p + 2, n);
+		adapter_poll_done(p + 3, n);
 		steps_tick();
+		ready_tick();
 	}
 }
 
@@ -110,7 +112,7 @@ int main(int argc, char **argv)
 		log_fatal("prctl(PR_SET_DUMPABLE): %m");
 	r = steps_parse(argc, argv);
 	if (r < 0)
-		log_fatal("usage: trp-init [PIDFILE] STEPS ARGC ARG... [ARGC ARG...]..., absolute paths");
+		log_fatal("usage: trp-init [fd:N] [PIDFILE] STEPS ARGC ARG... [ARGC ARG...]..., absolute paths");
 	/* before a descriptor of ours can have that number */
 	r = trap_open(TRP_INIT_NOTIFY_FD);
 	if (r < 0)

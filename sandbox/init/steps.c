@@ -26,6 +26,10 @@ int steps_parse(int argc, char **argv)
 	uint64_t steps, words;
 	int at = 2;
 
+	if (argc >= 2 && ready_parse(argv[1])) {
+		argv++;
+		argc--;
+	}
 	if (argc >= 2 && argv[1][0] == '/') {
 		mainproc_set_file(argv[1]);
 		argv++;
@@ -78,6 +82,8 @@ static void __attribute__((noreturn)) run_child(char **argv, char **env, bool is
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	error = is_main ? -trap_load() : 0; /* a setup step's listeners are its own */
+	if (!error && is_main)
+		error = -ready_give(&report);
 	if (!error) {
 		execve(argv[0], argv, env);
 		error = errno;
@@ -96,7 +102,7 @@ static void start(int index)
 
 	if (is_main)
 		mainproc_forget();
-	if (!env || pipe2(p, O_CLOEXEC | O_NONBLOCK) < 0) {
+	if (!env || (is_main && ready_open() < 0) || pipe2(p, O_CLOEXEC | O_NONBLOCK) < 0) {
 		control_report(TRP_INIT_EXEC_FAILED, index, errno);
 		result = 126;
 		return;
@@ -105,6 +111,7 @@ static void start(int index)
 	if (pid == 0)
 		run_child(step_argv[index], env, is_main, p[1]);
 	close(p[1]);
+	ready_given();
 	if (pid < 0) {
 		control_report(TRP_INIT_EXEC_FAILED, index, errno);
 		close(p[0]);

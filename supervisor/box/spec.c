@@ -249,6 +249,8 @@ static void add_program(struct box *b)
 	const struct profile *p = b->site.profile;
 
 	b->argv[b->n_argv++] = "trp-init";
+	if (p->ready == READY_FD)
+		b->argv[b->n_argv++] = box_keep(b, trp_asprintf("fd:%u", p->ready_fd));
 	if (p->pid_file)
 		b->argv[b->n_argv++] = p->pid_file;
 	b->argv[b->n_argv++] = box_keep(b, trp_asprintf("%zu", p->n_setup + 1));

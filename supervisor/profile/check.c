@@ -35,6 +35,8 @@ static void check_service(const struct profile_loading *l)
 		complain(l, "service", "command", "was reset and not given again");
 	if (p->ready == READY_LISTEN && !routed)
 		complain(l, "service", "ready", "'listen' needs http, tls or another protocol in [route]");
+	if (p->ready == READY_FD && p->ready_fd >= p->limit_open_files)
+		complain(l, "service", "ready", "a descriptor with that number needs a larger open-files in [limits]");
 	if (p->ready == READY_EXIT && p->restart == RESTART_ALWAYS)
 		complain(l, "service", "restart",
 			"'always' contradicts ready = exit: it would run in a loop");

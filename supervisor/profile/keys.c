@@ -29,7 +29,7 @@ const struct lang_section profile_sections[] = {
 const size_t profile_n_sections = TRP_ARRAY_SIZE(profile_sections);
 
 /* in the order of the enums of profile.h */
-const char *const profile_ready_words[] = {"auto", "started", "listen", "notify", "exit", NULL};
+const char *const profile_ready_words[] = {"auto", "started", "listen", "notify", "exit", "fd", NULL};
 const char *const profile_reload_words[] = {"signal", "notify", NULL};
 const char *const profile_over_rate_words[] = {"wait", "drop", NULL};
 const char *const profile_restart_words[] = {"on-failure", "always", "no", NULL};
@@ -76,11 +76,11 @@ const struct lang_key profile_keys[] = {
 	{"service", "conflicts", LANG_LIST, value_services, FIELD(conflicts),
 		.expects = "names of services", .unset = "none", .example = "maintenance",
 		.help = "Services that do not run at the same time: the start of one stops the other first."},
-	{"service", "ready", LANG_SCALAR, value_choice, FIELD(ready), .words = profile_ready_words,
-		.expects = "one of auto, started, listen, notify, exit", .fallback = "auto",
+	{"service", "ready", LANG_SCALAR, value_ready, FIELD(ready), .words = profile_ready_words,
+		.expects = "one of auto, started, listen, notify, exit, or fd:N with N from 3 to 1023", .fallback = "auto",
 		.example = "notify",
 		.help = "When it counts as ready: executed, listening on all its ports, "
-			"sd_notify(3), or exited with 0."},
+			"sd_notify(3), exited with 0, or a newline on its descriptor N."},
 	{"service", "adapter", LANG_SCALAR, value_choice, FIELD(adapter),
 		.words = profile_adapter_words, .expects = "one of auto, preload, notify, native, relay, none, loopback",
 		.fallback = "auto", .example = "native",

@@ -16,7 +16,7 @@
 	49 /* bytes of a key or of a section's name; libinih cuts longer ones without a word */
 #define LANG_INCLUDE_MAX 8   /* files deep, the first one not counted */
 #define LANG_FILES_MAX   128 /* files of one profile, with all that they include */
-#define LANG_KEYS_MAX    96  /* rows of one table */
+#define LANG_KEYS_MAX    128 /* rows of one table */
 
 struct lang;
 struct lang_key;

@@ -29,6 +29,7 @@ enum profile_ready {
 	READY_LISTEN, /* it listens on every port that the routes name */
 	READY_NOTIFY, /* sd_notify(3) READY=1 */
 	READY_EXIT,   /* a one-shot: it exited 0 */
+	READY_FD,     /* a newline on descriptor ready_fd */
 };
 enum profile_reload { RELOAD_SIGNAL, RELOAD_NOTIFY };
 enum profile_over_rate { PROFILE_LOG_WAIT, PROFILE_LOG_DROP };
@@ -70,6 +71,10 @@ struct profile_env_file {
 	struct profile_where where;
 };
 
+/* Its number of the descriptor on which it says that it is ready: not those of standard input, output and error. */
+#define PROFILE_READY_FD_MIN 3
+#define PROFILE_READY_FD_MAX 1023
+
 #define PROFILE_TARGETS_MAX 64 /* as many as trp-relay takes */
 
 /* The files of a profile as they were read, in that order. */
@@ -101,6 +106,7 @@ struct profile {
 	char *group;         /* default: the user's, or the same number */
 	struct strv requires, wants, after, conflicts;
 	unsigned ready;   /* enum profile_ready */
+	unsigned ready_fd; /* with READY_FD: from PROFILE_READY_FD_MIN to _MAX */
 	unsigned adapter; /* enum profile_adapter */
 	unsigned restart; /* enum profile_restart */
 	unsigned reload;  /* enum profile_reload */

@@ -61,6 +61,8 @@ void check_relay(const struct profile_loading *l)
 	check_targets(l);
 	if (p->ready == READY_NOTIFY)
 		complain(l, "service", "ready", "'notify' contradicts adapter = relay");
+	if (p->ready == READY_FD)
+		complain(l, "service", "ready", "'fd:N' contradicts adapter = relay");
 	for (size_t i = 0; i < TRP_ARRAY_SIZE(meaningless); i++)
 		if (profile_where(p, meaningless[i].section, meaningless[i].key).line)
 			complain(l, meaningless[i].section, meaningless[i].key,

@@ -33,6 +33,7 @@ int value_canonical_host(const struct lang_value *v, char ret[254]);
 
 /* values_profile.c: base is a struct profile */
 int value_user(const struct lang_value *v, void *base);
+int value_ready(const struct lang_value *v, void *base);
 int value_root(const struct lang_value *v, void *base);
 int value_setup(const struct lang_value *v, void *base);
 int value_host(const struct lang_value *v, void *base);

@@ -51,6 +51,24 @@ int value_user(const struct lang_value *v, void *base)
 	return set_string(p, strdup(t));
 }
 
+/* A word, or "fd:N". */
+int value_ready(const struct lang_value *v, void *base)
+{
+	struct profile *p = base;
+	uint64_t n;
+	int r;
+
+	if (strncmp(v->text, "fd", 2) != 0)
+		return value_choice(v, base);
+	r = v->text[2] == ':' ? trp_parse_u64(v->text + 3, &n) : -EINVAL;
+	if (r < 0 || n < PROFILE_READY_FD_MIN || n > PROFILE_READY_FD_MAX)
+		return lang_refuse(v, "'%s' is not valid, expected fd:N with N from %d to %d", v->text, PROFILE_READY_FD_MIN,
+			PROFILE_READY_FD_MAX);
+	p->ready = READY_FD;
+	p->ready_fd = (unsigned)n;
+	return 0;
+}
+
 int value_root(const struct lang_value *v, void *base)
 {
 	static const struct {

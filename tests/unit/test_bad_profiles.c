@@ -283,7 +283,23 @@ static const struct {
 		"bad.ini:3: restart: 'alway' is not valid, expected one of on-failure, always, "
 		"no; did you mean 'always'?\n"
 		"bad.ini:4: ready: 'sometimes' is not valid, expected one of auto, started, "
-		"listen, notify, exit\n"},
+		"listen, notify, exit, or fd:N with N from 3 to 1023\n"},
+	{"ready = fd:N", "web",
+		"[service]\n"
+		"command = /bin/sh\n"
+		"ready = fd:2\n"
+		"ready = fd\n"
+		"[limits]\n"
+		"open-files = 16\n",
+		"bad.ini:3: ready: 'fd:2' is not valid, expected fd:N with N from 3 to 1023\n"
+		"bad.ini:4: ready: given twice, first in line 3\n"},
+	{"ready = fd:N beyond open-files", "web",
+		"[service]\n"
+		"command = /bin/sh\n"
+		"ready = fd:16\n"
+		"[limits]\n"
+		"open-files = 16\n",
+		"bad.ini:3: ready: a descriptor with that number needs a larger open-files in [limits]\n"},
 	{"bad duration", "web",
 		"[service]\n"
 		"command = /bin/sh\n"

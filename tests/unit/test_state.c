@@ -32,7 +32,8 @@ static bool is_gone(enum service_event e)
 /* Events that only something inside a sandbox can cause, or the watch over it. */
 static bool is_from_inside(enum service_event e)
 {
-	return e == EVENT_READY || e == EVENT_RELOADING || e == EVENT_LEAVING || e == EVENT_UNHEALTHY || e == EVENT_WATCHDOG;
+	return e == EVENT_READY || e == EVENT_RELOADING || e == EVENT_LEAVING || e == EVENT_UNHEALTHY || e == EVENT_NEVER_READY ||
+		e == EVENT_WATCHDOG;
 }
 
 /* The timer after an action: armed, off, or as it was before. */
@@ -338,6 +339,9 @@ static void test_chosen_paths(void **state)
 	/* a start that takes too long is ended first, and only then tried again */
 	assert_int_equal(service_transition(STATE_STARTING, EVENT_TIMEOUT).next, STATE_ABORTING);
 	assert_int_equal(service_transition(STATE_ABORTING, EVENT_GONE_AGAIN).next, STATE_BACKOFF);
+	/* so is one that cannot become ready; one that is, has said so before */
+	assert_int_equal(service_transition(STATE_STARTING, EVENT_NEVER_READY).next, STATE_ABORTING);
+	assert_int_equal(service_transition(STATE_READY, EVENT_NEVER_READY).next, STATE_READY);
 	/* a reload that does not end leaves the service as it is */
 	assert_int_equal(service_transition(STATE_READY, EVENT_RELOAD).next, STATE_RELOADING);
 	assert_int_equal(service_transition(STATE_RELOADING, EVENT_TIMEOUT).next, STATE_READY);
