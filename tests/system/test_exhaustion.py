@@ -131,7 +131,7 @@ class Exhaustion(unittest.TestCase):
             self.d.ok("start", "exhaust")
             try:
                 group = Group(self.d, "exhaust")
-                killed = lambda: may_be_killed and group.kills() > 0 and (9, "killed")
+                killed = lambda: may_be_killed and self.killed(group) and (9, "killed")
                 trp.wait_until(lambda: self.watch(group) and (self.said(name) or killed()), 60, "%s has come to its bound" % name)
                 yield (group, *(self.said(name) or killed()))
                 for _ in range(20):
@@ -148,6 +148,12 @@ class Exhaustion(unittest.TestCase):
             self.assertLessEqual(group.pids(), PROCESSES)
             self.assertLessEqual(group.memory(), MEMORY)
         return True
+
+    def killed(self, group):
+        """One of its processes, by the kernel. It may have been the main process, and the group be that of its successor."""
+        with contextlib.suppress(Gone):
+            return group.kills() > 0 or "killed by signal 9 (KILL)" in self.d.service_log("exhaust")
+        return False
 
     def said(self, name):
         # of log floods the file has nothing else
@@ -186,11 +192,11 @@ class Exhaustion(unittest.TestCase):
     # memory
 
     def assert_killed(self, name):
-        """By the kernel, for its own group's want of memory."""
-        with self.attack(name) as (group, signal, _):
+        """By the kernel, for its own group's want of memory: the process that takes it, or after it the one that waits for it, since
+        the memory is not free at once."""
+        with self.attack(name, may_be_killed=True) as (group, signal, _):
             self.assertEqual(signal, 9)
-            with contextlib.suppress(Gone):
-                self.assertGreaterEqual(group.kills(), 1)
+            trp.wait_until(lambda: self.killed(group), 20, "the kernel's count has it")
 
     def test_memory(self):
         self.assert_killed("memory")
@@ -248,9 +254,10 @@ class Exhaustion(unittest.TestCase):
     # what the kernel counts for each user
 
     def test_inotify(self):
+        before = self.free_of("inotify")  # others of root's have some
         with self.attack("inotify") as (_, count, error):
             self.assertEqual((count, error), (INOTIFY, "EMFILE") if INOTIFY < OPEN_FILES else (count, "EMFILE"))
-            self.assertEqual(self.free_of("inotify"), INOTIFY)
+            self.assertGreater(self.free_of("inotify"), before - INOTIFY // 2)
 
     def test_timers(self):
         before = self.free_of("timers")
