@@ -165,9 +165,10 @@ static int run(struct cli *cli, const char *name)
 	}
 	block_signals(&signals);
 	code = cli_change(cli, "trpsup.Learn", params, stderr, true);
-	if (!goes_on(cli, name))
-		return code == CLI_OK ? CLI_FAILED : code;
-	if (code == CLI_OK) {
+	if (code != CLI_OK && !goes_on(cli, name))
+		return code;
+	/* ended meanwhile, by another command: what was learnt is shown */
+	if (code == CLI_OK && goes_on(cli, name)) {
 		if (!cli->json)
 			fprintf(stderr, "%s: %s; use it now, all of it. %s\n", name, check ? "checking" : "learning",
 				cli->seconds ? "It ends by itself; Ctrl-C ends it sooner." : "Ctrl-C ends it.");
