@@ -22,7 +22,8 @@ STATE = os.environ.get("TRP_TEST_STATE", "/var/lib/trpsup-test")
 
 def free_port(first):
     """A port of the hundred from there on at which nobody listens. Where to begin depends on the process: of two runs at a
-    time each finds its own, although it binds it only later."""
+    time each finds its own, although it binds it only later. One with a state of its own has ports of its own, too."""
+    first += 2000 if "TRP_TEST_STATE" in os.environ else 0
     start = os.getpid() * 7 % 100
     for port in [first + (start + i) % 100 for i in range(100)]:
         with socket.socket(socket.AF_INET6) as sock:
