@@ -3,10 +3,11 @@
  * adapter and trp-init. AF_UNIX SOCK_SEQPACKET, native byte order. doc/protocol.md describes them.
  *
  * trp-init finds the control socket at descriptor TRP_INIT_CONTROL_FD and its work in its arguments:
- *   trp-init [fd:N] [PIDFILE] STEPS ARGC ARG... [ARGC ARG...]...
- * STEPS commands; all but the last are setup steps, run one after the other, each must exit 0; the last is the upstream.
- * With fd:N the last command has the write end of a pipe as descriptor N, and is ready when it writes a newline there.
- * With PIDFILE (an absolute path) the upstream's main process is the one that writes its id there: the last command itself, or
+ *   trp-init [fd:N] [PIDFILE] STEPS STOPS ARGC ARG... [ARGC ARG...]...
+ * STEPS commands; all but the last are setup steps, run one after the other, each must exit 0; the last is the upstream. Behind them STOPS
+ * commands, which are run one after the other before the upstream is told to end, and whose failure changes nothing.
+ * With fd:N the upstream has the write end of a pipe as descriptor N, and is ready when it writes a newline there.
+ * With PIDFILE (an absolute path) the upstream's main process is the one that writes its id there: the command itself, or
  * a daemon that it leaves behind when it exits 0; and when that one ends, the one that the file names then.
  * The daemon has sent the channels before it starts init: init takes what lies in the socket first. */
 #pragma once
@@ -29,7 +30,8 @@ enum trp_init_type {
 	TRP_INIT_CHANNEL = 1, /* + one descriptor: the service end of (port, family) */
 	TRP_INIT_SIGNAL = 2,  /* value: signal number, for the main process */
 	TRP_INIT_STOP = 3,    /* value: signal number, for the main process, also while a setup step runs: then for
-	                         the step, and no further one is started */
+	                         the step, and no further one is started. value2 1: the STOPS first; 0: at once, also
+	                         if they run: the one that does is killed */
 	TRP_INIT_CLAIM = 4,   /* value: pid inside that a process of the sandbox said to be the main one's (MAINPID=) */
 	/* init -> daemon */
 	TRP_INIT_STEP = 16,    /* value: index of the step that starts now, value2: its pid inside */
@@ -44,6 +46,10 @@ enum trp_init_type {
 	TRP_INIT_NO_MAIN = 22,     /* with a pid file. The upstream ended well, and there is no process that the file could
 	                              name. init then exits itself */
 	TRP_INIT_READY = 23,       /* with fd:N. value: 1: its newline came; 0: nobody has that descriptor any more, and none came */
+	TRP_INIT_STOP_STEP = 24,   /* value: index of the STOPS that starts now, value2: its pid inside */
+	TRP_INIT_STOP_EXITED = 25, /* value: its index, value2: its wait status */
+	TRP_INIT_STOP_EXEC_FAILED = 26, /* value: its index, value2: errno of execve */
+	TRP_INIT_STOPS_OVER = 27,  /* after a STOP with value2 1: none is left, the main process has got its signal */
 };
 
 struct trp_init_msg {

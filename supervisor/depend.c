@@ -15,9 +15,51 @@ bool depend_keeps_up(const struct service *s)
 {
 	for (const struct service *o = s->d->services; o; o = o->next)
 		if (o != s && service_is_active(o) && (strv_has(&o->profile->requires, s->name) ||
-			(o->stop_asked && strv_has(&o->profile->after, s->name))))
+			(o->stop_asked && depend_comes_after(o, s))))
 			return true;
 	return false;
+}
+
+bool depend_comes_after(const struct service *s, const struct service *o)
+{
+	return s != o && s->profile && o->profile && (strv_has(&s->profile->after, o->name) || strv_has(&o->profile->before, s->name));
+}
+
+/* Is it on its way, or about to be? */
+static bool is_coming(const struct service *s)
+{
+	return (s->start_asked || service_is_active(s)) && !service_is_up(s);
+}
+
+/* Does o, which is on its way, come after s itself or after others that do? What is in a circle is refused when it is read together; what
+ * came together otherwise must not wait for ever. */
+static bool is_in_circle(struct service *o, const struct service *s)
+{
+	o->marked = true;
+	for (struct service *x = s->d->services; x; x = x->next)
+		if (!x->marked && is_coming(x) && depend_comes_after(o, x) && (x == s || is_in_circle(x, s)))
+			return true;
+	return false;
+}
+
+bool depend_must_wait(const struct service *s)
+{
+	for (struct service *o = s->d->services; o; o = o->next) {
+		if (!is_coming(o) || !depend_comes_after(s, o))
+			continue;
+		for (struct service *x = s->d->services; x; x = x->next)
+			x->marked = false;
+		if (!is_in_circle(o, s))
+			return true;
+	}
+	return false;
+}
+
+/* One on demand is not on its way when it is started. */
+void depend_announce(struct service *const *services, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		services[i]->start_asked = !service_is_active(services[i]) && service_start_event(services[i]) == EVENT_START;
 }
 
 bool depend_is_needed(const struct service *s)

@@ -8,6 +8,12 @@
 struct service *depend_active_dependent(const struct service *s);
 /* Must s go on while others go down? Those that require it, and those that are to stop too and come after it. */
 bool depend_keeps_up(const struct service *s);
+/* Is s to start after o, and to stop before it, if both are to? */
+bool depend_comes_after(const struct service *s, const struct service *o);
+/* Is something that s comes after on its way, or about to be? */
+bool depend_must_wait(const struct service *s);
+/* These are started now, one after the other: none of them passes over one whose turn is still to come. */
+void depend_announce(struct service *const *services, size_t n);
 /* Is it needed by something that is up or on its way, which requires or wants it? */
 bool depend_is_needed(const struct service *s);
 /* Do they exclude each other? */

@@ -9,6 +9,7 @@
 #include "supervisor/launch.h"
 #include "supervisor/mainpid.h"
 #include "supervisor/notify.h"
+#include "supervisor/prestop.h"
 #include "supervisor/profile/keys.h"
 #include "supervisor/reap.h"
 #include "supervisor/record.h"
@@ -28,18 +29,28 @@
 #define RELOADING_SECONDS 1.0 /* at most one reload that it begins itself is looked at in this time */
 #define MAINS_IN_A_ROW    10  /* changes of the main process that are told at once; then one in a second */
 
-int instance_send(struct service *s, enum trp_init_type type, int value)
+static int send_init(struct service *s, enum trp_init_type type, int value, int value2)
 {
-	struct trp_init_msg msg = {.magic = TRP_INIT_MAGIC, .type = (uint16_t)type, .value = value};
+	struct trp_init_msg msg = {.magic = TRP_INIT_MAGIC, .type = (uint16_t)type, .value = value, .value2 = value2};
 
 	if (!s->run.running)
 		return -ESRCH;
 	return trp_fd_send(s->run.control, &msg, sizeof(msg), NULL, 0, MSG_DONTWAIT);
 }
 
+int instance_send(struct service *s, enum trp_init_type type, int value)
+{
+	return send_init(s, type, value, 0);
+}
+
+int instance_tell_stop(struct service *s, int signo)
+{
+	return send_init(s, TRP_INIT_STOP, signo, s->run.pre_stop);
+}
+
 int instance_stop(struct service *s, int signo)
 {
-	return loopback_stop_first(s, signo) ? 0 : instance_send(s, TRP_INIT_STOP, signo);
+	return loopback_stop_first(s, signo) ? 0 : instance_tell_stop(s, signo);
 }
 
 int instance_send_channels(struct service *s, int sock)
@@ -221,6 +232,12 @@ static void take_message(struct service *s, const struct trp_init_msg *msg)
 		s->run.no_main = s->profile->pid_file != NULL;
 		record_save(s);
 		return;
+	case TRP_INIT_STOP_STEP:
+	case TRP_INIT_STOP_EXITED:
+	case TRP_INIT_STOP_EXEC_FAILED:
+	case TRP_INIT_STOPS_OVER:
+		prestop_take(s, msg);
+		return;
 	case TRP_INIT_READY:
 		on_ready(s, msg);
 		return;
@@ -365,15 +382,15 @@ static enum service_event judge(struct service *s, int init_status)
 		bool setup = run->reported_step >= 0 && (size_t)run->reported_step < run->n_setup;
 		const char *key = setup ? "setup" : "command";
 		struct profile_where where =
-			setup ? p->setup_where[run->reported_step] : profile_where(p, "service", key);
+			setup ? p->setup.where[run->reported_step] : profile_where(p, "service", key);
 		service_say(s, "failed", "%s:%u: %s: cannot execute %s inside its root: %s", where.file, where.line, key,
-			setup ? p->setup[run->reported_step].v[0] : p->command.v[0], strerror(run->exec_errno));
+			setup ? p->setup.v[run->reported_step].v[0] : p->command.v[0], strerror(run->exec_errno));
 		return instance_error_event(run->exec_errno);
 	}
 	reap_text(status, text, sizeof(text));
 	if (run->reported && run->reported_step >= 0 && (size_t)run->reported_step < run->n_setup)
 		service_say(s, run->stop_asked ? "note" : "failed", "setup step %d (%s) %s", run->reported_step + 1,
-			p->setup[run->reported_step].v[0], text);
+			p->setup.v[run->reported_step].v[0], text);
 	else
 		service_say(s, clean || run->stop_asked ? "note" : "failed", "%s %s%s%s%s", p->command.v[0], text,
 			s->state == STATE_STARTING && !run->stop_asked && p->ready != READY_EXIT ? " before it was ready" : "",
@@ -561,7 +578,7 @@ static void start_learner(struct service *s, int err)
 void instance_none(struct service *s)
 {
 	s->run = (struct instance){
-		.control = -1, .notify = -1, .box = {.pidfd = -1, .status_fd = -1}, .last_step = -1, .notifier = NOTIFIER_NONE,
+		.control = -1, .notify = -1, .box = {.pidfd = -1, .status_fd = -1}, .last_step = -1, .last_stop = -1, .last_stop_end = -1, .notifier = NOTIFIER_NONE,
 		.loopback = LOOPBACK_NONE, .learner = LEARNER_NONE};
 }
 
@@ -570,7 +587,7 @@ int instance_spawn(struct service *s)
 	int out_err[2] = {-1, -1}, pair[2] = {-1, -1}, r;
 
 	instance_none(s);
-	s->run.n_setup = s->profile->n_setup;
+	s->run.n_setup = s->profile->setup.n;
 	s->run.watchdog_us = s->profile->watchdog_ms * 1000u;
 	s->message[0] = '\0';
 	r = prepare_host(s);
@@ -618,7 +635,7 @@ int instance_adopt(struct service *s)
 	bool whole = true;
 	pid_t pid;
 
-	run->n_setup = s->profile->n_setup;
+	run->n_setup = s->profile->setup.n;
 	if (run->box.owner == 0) /* of a daemon that prepared none */
 		run->box.owner = sandbox_owner(s->uid_base, IDS_RANGE);
 	for (size_t i = 0; i < TRP_ARRAY_SIZE(kept); i++) {

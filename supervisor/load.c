@@ -229,23 +229,36 @@ int load_give(struct load_set *set)
 	return r;
 }
 
-int load_service(struct daemon *d, const char *name, bool reload, struct service **ret, struct profile_errors *errors)
+int load_services(struct daemon *d, const char *const *names, size_t n, bool reload, struct service **ret, size_t *ret_bad,
+	struct profile_errors *errors)
 {
 	struct load_set *set = calloc(1, sizeof(*set));
-	int r;
+	size_t i = 0;
+	int r = 0;
 
+	*ret_bad = 0;
 	if (!set)
 		return -ENOMEM;
 	*set = (struct load_set){.d = d, .config = d->config, .paths = &d->paths};
-	r = collect(set, name, reload, errors);
-	if (r == 0)
+	while (r == 0 && i < n)
+		r = collect(set, names[i++], reload, errors);
+	if (r < 0)
+		*ret_bad = i - 1;
+	else
 		r = check(set, errors);
 	if (r == 0)
 		r = commit(set);
 	load_free(set);
-	if (r == 0)
-		*ret = service_find(d, name);
+	for (i = 0; r == 0 && i < n; i++)
+		ret[i] = service_find(d, names[i]);
 	return r;
+}
+
+int load_service(struct daemon *d, const char *name, bool reload, struct service **ret, struct profile_errors *errors)
+{
+	size_t bad;
+
+	return load_services(d, &name, 1, reload, ret, &bad, errors);
 }
 
 void load_log_errors(struct profile_errors *errors)

@@ -9,6 +9,10 @@
  * is active: on an error nothing is changed. 0, -ENOENT, -EINVAL with errors, other -errno. */
 int load_service(struct daemon *d, const char *name, bool reload, struct service **ret, struct profile_errors *errors);
 
+/* The same for several: all of them or none. *ret_bad: which of the names it was, of one that cannot be read. ret has room for n. */
+int load_services(struct daemon *d, const char *const *names, size_t n, bool reload, struct service **ret, size_t *ret_bad,
+	struct profile_errors *errors);
+
 /* All profiles of services that are up, or keep their names, read anew for a configuration that is to come, and not given to anybody yet. */
 struct load_set;
 /* gone: those whose profile is no more, which keep the one that they have. 0; or -errno with errors, and *ret is NULL. */

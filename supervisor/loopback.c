@@ -21,7 +21,7 @@ static void upstream_may_end(struct service *s)
 	int signo = s->run.loopback.stop_signal;
 
 	if (signo)
-		instance_send(s, TRP_INIT_STOP, signo);
+		instance_tell_stop(s, signo);
 	s->run.loopback.stop_signal = 0;
 }
 

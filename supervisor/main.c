@@ -7,6 +7,7 @@
 #include "supervisor/adopt.h"
 #include "supervisor/ahead.h"
 #include "supervisor/daemon.h"
+#include "supervisor/depend.h"
 #include "supervisor/enable.h"
 #include "supervisor/exec.h"
 #include "supervisor/inherit.h"
@@ -383,21 +384,28 @@ static void start_configured(struct daemon *d)
 	struct profile_errors errors = {0};
 	struct strv names = {0};
 	const struct strv *const lists[] = {&d->config->start, &d->enabled};
+	struct service **services;
+	size_t n = 0;
 
 	for (size_t k = 0; k < TRP_ARRAY_SIZE(lists); k++)
 		for (size_t i = 0; i < lists[k]->n; i++) {
 			(void)group_expand(d, lists[k]->v[i], SIZE_MAX, &names, &errors);
 			load_log_errors(&errors);
 		}
-	for (size_t i = 0; i < names.n; i++) {
+	services = calloc(names.n + 1, sizeof(struct service *));
+	for (size_t i = 0; services && i < names.n; i++) {
 		struct service *s;
 		int r = load_service(d, names.v[i], false, &s, &errors);
 		load_log_errors(&errors);
-		if (r < 0 || s->restored)
-			continue;
-		s->wanted = true;
-		service_event(s, service_start_event(s));
+		if (r == 0 && !s->restored)
+			services[n++] = s;
 	}
+	depend_announce(services, n);
+	for (size_t i = 0; i < n; i++) {
+		services[i]->wanted = true;
+		service_event(services[i], service_start_event(services[i]));
+	}
+	free(services);
 	strv_free(&names);
 }
 

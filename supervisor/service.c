@@ -7,6 +7,7 @@
 #include "supervisor/events.h"
 #include "supervisor/freezer.h"
 #include "supervisor/load.h"
+#include "supervisor/prestop.h"
 #include "supervisor/reap.h"
 #include "supervisor/record.h"
 
@@ -94,9 +95,14 @@ void service_say(struct service *s, const char *event, const char *fmt, ...)
 
 static void on_timer(struct ev_loop *loop, ev_timer *t, int events)
 {
+	struct service *s = t->data;
+
 	(void)loop;
 	(void)events;
-	service_event(t->data, EVENT_TIMEOUT);
+	if (prestop_late(s))
+		service_rearm(s);
+	else
+		service_event(s, EVENT_TIMEOUT);
 }
 
 static void set_timer(struct service *s, uint64_t ms)
@@ -177,12 +183,7 @@ static void action_require(struct service *s)
 			service_say(s, "waiting", "waits for %s", r->name);
 		}
 	}
-	for (size_t i = 0; i < s->profile->after.n; i++) {
-		const struct service *a = service_find(s->d, s->profile->after.v[i]);
-		if (a && service_is_active(a) && !service_is_up(a))
-			all = false;
-	}
-	if (all)
+	if (all && !depend_must_wait(s))
 		service_event(s, EVENT_REQUIRED_UP);
 }
 
@@ -390,6 +391,7 @@ static void action_term(struct service *s)
 	else if (s->state != STATE_ABORTING)
 		service_say(s, "note", "stopping");
 	s->run.stop_asked = s->state != STATE_ABORTING;
+	s->run.pre_stop = prestop_wanted(s);
 	r = instance_stop(s, s->profile->stop_signal);
 	set_timeout(s, r < 0 ? 1 : s->profile->stop_timeout_ms);
 }
@@ -482,7 +484,7 @@ static bool waits_in_vain(const struct service *o, const struct service *s)
 /* Is there something new for o, which waits, in the state of s? */
 static bool may_go_on(const struct service *o, const struct service *s)
 {
-	bool comes_after = strv_has(&o->profile->after, s->name);
+	bool comes_after = depend_comes_after(o, s);
 
 	if (service_is_up(s))
 		return comes_after || service_requires(o, s->name);
@@ -560,7 +562,7 @@ void service_event(struct service *s, enum service_event event)
 	if (event == EVENT_STOP || (event == EVENT_RESTART && s->overlap == OVERLAP_GOING))
 		overlap_end(s);
 	if (event == EVENT_START || event == EVENT_RESTART)
-		s->stop_after_dependents = s->stop_asked = false;
+		s->stop_after_dependents = s->stop_asked = s->start_asked = false;
 	if (changed) {
 		int from = s->state;
 		s->state = t.next;

@@ -31,6 +31,9 @@ struct instance {
 	int notify;  /* sd_notify datagrams; -1: the profile does not use them */
 	ev_io on_end, on_status, on_control, on_notify;
 	size_t n_setup;     /* steps before the upstream */
+	bool pre_stop;      /* its stop began with the steps for that, and they are not over (prestop.h) */
+	int last_stop;      /* of these that has begun; -1: none; */
+	int last_stop_end;  /* and that has ended */
 	int last_step;      /* that init has begun; -1: none */
 	struct pace messages; /* from all its sockets */
 	double next_status; /* ev_now() from which the next STATUS= is passed on */
@@ -81,6 +84,7 @@ struct service {
 	enum service_state state;
 	bool wanted;  /* asked for by itself, not only because another requires it */
 	bool stop_asked; /* it is to go down: what comes after it is to be down first, if that goes too */
+	bool start_asked; /* its turn to be started comes in this turn of the loop: what comes after it waits for it already */
 	bool marked;     /* scratch of depend.c */
 	bool stop_after_dependents; /* its stop waits until those that require it are down */
 	bool frozen;  /* its processes stand still (freezer.h) */
@@ -172,8 +176,10 @@ void instance_discard(struct service *s);
 /* Takes over the run that an earlier daemon began; s->run says how far it is. 0, or -ENOENT: a descriptor of it is missing. */
 int instance_adopt(struct service *s);
 int instance_send(struct service *s, enum trp_init_type type, int value);
-/* Ends it: the signal for the upstream, or for the setup step that runs. */
+/* Ends it: the signal for the upstream, or for the setup step that runs. With run.pre_stop the steps for that go first. */
 int instance_stop(struct service *s, int signo);
+/* The same without a word to a relay beside it. */
+int instance_tell_stop(struct service *s, int signo);
 int instance_send_channels(struct service *s, int sock);
 void instance_listened(struct service *s, const struct trp_init_msg *msg); /* an adapter took that channel */
 /* n messages came from inside. Too many: nothing more is read of any of its sockets for a moment. */

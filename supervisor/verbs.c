@@ -89,7 +89,8 @@ static void bring_up(struct control_call *call, const json_t *params, struct dae
 	struct profile_errors errors = {0};
 	const json_t *wait = json_object_get(params, "wait");
 	bool overlap[SERVICES_MAX] = {false}, any = false;
-	size_t n;
+	size_t n, bad;
+	int r;
 
 	if (!answer_services(call, params, d, &names))
 		return;
@@ -98,13 +99,11 @@ static void bring_up(struct control_call *call, const json_t *params, struct dae
 		answer_failed(call, "the daemon is stopping");
 		return;
 	}
-	for (size_t i = 0; i < n; i++) {
-		int r = load_service(d, names.v[i], event == EVENT_RESTART, &services[i], &errors);
-		if (r < 0) {
-			answer_bad_profile(call, names.v[i], r, &errors);
-			profile_errors_free(&errors);
-			return;
-		}
+	r = load_services(d, (const char *const *)names.v, n, event == EVENT_RESTART, services, &bad, &errors);
+	if (r < 0) {
+		answer_bad_profile(call, names.v[bad], r, &errors);
+		profile_errors_free(&errors);
+		return;
 	}
 	if (refuse_contradiction(call, services, n))
 		return;
@@ -118,6 +117,7 @@ static void bring_up(struct control_call *call, const json_t *params, struct dae
 	}
 	if (json_is_false(wait))
 		control_reply(call, json_pack("{s:[]}", "results"), false);
+	depend_announce(services, n);
 	for (size_t i = 0; i < n; i++) {
 		services[i]->wanted = true;
 		services[i]->overlap = OVERLAP_NONE;

@@ -7,8 +7,8 @@
 #include <string.h>
 #include <sys/socket.h>
 
-/* STEP and EXITED or EXEC_FAILED for each step, READY once */
-#define QUEUE_MAX       (2 * INIT_STEPS_MAX + 1)
+/* STEP and EXITED or EXEC_FAILED for each step, those before the end too; READY and STOPS_OVER once */
+#define QUEUE_MAX       (2 * INIT_STEPS_MAX + 2)
 #define REPORTS_MAX     16
 #define FINISH_LIMIT_MS 1000
 
@@ -62,6 +62,7 @@ int control_read(struct init_order *ret)
 			m.value <= 64) {
 			ret->signo = m.value;
 			ret->stop = m.type == TRP_INIT_STOP;
+			ret->stops_first = ret->stop && m.value2 == 1;
 		}
 		if (m.type == TRP_INIT_CLAIM)
 			ret->claim = m.value;

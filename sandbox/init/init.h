@@ -13,7 +13,7 @@
 #include <poll.h>
 #include <sys/types.h>
 
-#define INIT_STEPS_MAX    64
+#define INIT_STEPS_MAX    64 /* with those before the end */
 #define INIT_CHANNELS_MAX 64
 
 /* control.c: the daemon's socket, the channels that came through it, and what is to be told to the daemon */
@@ -32,6 +32,7 @@ struct init_channel {
 /* What the daemon wants of the program that runs. */
 struct init_order {
 	bool stop;
+	bool stops_first; /* with stop: those of stops.c */
 	int signo; /* 0: none */
 	pid_t claim; /* who says that it is the main process; 0: nobody */
 };
@@ -107,7 +108,7 @@ int mainproc_look_again_ms(void);
 
 /* steps.c: the commands, one after the other */
 
-/* [fd:N] [PIDFILE] STEPS ARGC ARG... as in initmsg.h; argv is kept by reference and gets NULLs. -EINVAL */
+/* [fd:N] [PIDFILE] STEPS STOPS ARGC ARG... as in initmsg.h; argv is kept by reference and gets NULLs. -EINVAL */
 int steps_parse(int argc, char **argv);
 /* Starts the first. */
 void steps_start(void);
@@ -121,3 +122,21 @@ int steps_timeout(void);
 void steps_tick(void);
 /* -1: something runs; else the exit status for init itself. */
 int steps_result(void);
+/* Starts a command; is_main: it is the upstream. Its pid, and *ret_pipe for steps_exec_error(); or -errno. env NULL: -ENOMEM. */
+pid_t steps_spawn(char **argv, char **env, bool is_main, int *ret_pipe);
+/* After its end: the errno of a failed execve(2), or 0. Closes the pipe. */
+int steps_exec_error(int *pipe);
+/* Our environment without what is only the upstream's affair, and one entry more (NULL: none). Kept for good; NULL: no memory. */
+char **steps_environment(char *more);
+
+/* stops.c: the commands that are run before the upstream is told to end */
+
+/* argvs is kept by reference. */
+void stops_set(char ***argvs, int n);
+/* Starts the first of them; main_pid is told to it. False: there are none, or they were run already. */
+bool stops_begin(pid_t main_pid);
+bool stops_running(void);
+/* No further one is started, and the one that runs is killed. */
+void stops_skip(void);
+/* A child has ended; true: it was one of them. */
+bool stops_child_ended(pid_t pid, int status);

@@ -112,7 +112,7 @@ int main(int argc, char **argv)
 		log_fatal("prctl(PR_SET_DUMPABLE): %m");
 	r = steps_parse(argc, argv);
 	if (r < 0)
-		log_fatal("usage: trp-init [fd:N] [PIDFILE] STEPS ARGC ARG... [ARGC ARG...]..., absolute paths");
+		log_fatal("usage: trp-init [fd:N] [PIDFILE] STEPS STOPS ARGC ARG... [ARGC ARG...]..., absolute paths");
 	/* before a descriptor of ours can have that number */
 	r = trap_open(TRP_INIT_NOTIFY_FD);
 	if (r < 0)

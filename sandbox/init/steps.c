@@ -23,8 +23,8 @@ static int result = -1;
 /* Each command's arguments are followed by the next ARGC or by the end: that place becomes its NULL. */
 int steps_parse(int argc, char **argv)
 {
-	uint64_t steps, words;
-	int at = 2;
+	uint64_t steps, stops, words;
+	int at = 3;
 
 	if (argc >= 2 && ready_parse(argv[1])) {
 		argv++;
@@ -35,9 +35,10 @@ int steps_parse(int argc, char **argv)
 		argv++;
 		argc--;
 	}
-	if (argc < 2 || trp_parse_u64(argv[1], &steps) < 0 || steps < 1 || steps > INIT_STEPS_MAX)
+	if (argc < 3 || trp_parse_u64(argv[1], &steps) < 0 || trp_parse_u64(argv[2], &stops) < 0 || steps < 1 || steps > INIT_STEPS_MAX ||
+		stops > INIT_STEPS_MAX - steps)
 		return -EINVAL;
-	for (uint64_t i = 0; i < steps; i++) {
+	for (uint64_t i = 0; i < steps + stops; i++) {
 		if (at >= argc || trp_parse_u64(argv[at], &words) < 0 || words < 1 ||
 			words > (uint64_t)(argc - at - 1))
 			return -EINVAL;
@@ -50,22 +51,34 @@ int steps_parse(int argc, char **argv)
 	if (at != argc)
 		return -EINVAL;
 	n_steps = (int)steps;
+	stops_set(step_argv + steps, (int)stops);
 	return 0;
 }
 
-/* A setup step's: a server that it runs for a moment is not what is waited for. NULL: no memory. */
-static char **without_notify(void)
+char **steps_environment(char *more)
 {
-	static char **env;
-	size_t n = 0;
+	char **env;
+	size_t n = 0, at = 0;
 
-	while (!env && environ[n])
+	while (environ[n])
 		n++;
+	env = calloc(n + 2, sizeof(*env));
 	if (!env)
-		env = calloc(n + 1, sizeof(*env));
-	for (size_t i = 0, at = 0; env && environ[i]; i++)
+		return NULL;
+	for (size_t i = 0; environ[i]; i++)
 		if (strncmp(environ[i], "NOTIFY_SOCKET=", strlen("NOTIFY_SOCKET=")) != 0)
 			env[at++] = environ[i];
+	env[at] = more;
+	return env;
+}
+
+/* A setup step's: a server that it runs for a moment is not what is waited for. */
+static char **setup_environment(void)
+{
+	static char **env;
+
+	if (!env)
+		env = steps_environment(NULL);
 	return env;
 }
 
@@ -93,34 +106,54 @@ static void __attribute__((noreturn)) run_child(char **argv, char **env, bool is
 	_exit(127);
 }
 
+pid_t steps_spawn(char **argv, char **env, bool is_main, int *ret_pipe)
+{
+	int p[2], error;
+	pid_t pid;
+
+	if (!env || pipe2(p, O_CLOEXEC | O_NONBLOCK) < 0)
+		return env ? -errno : -ENOMEM;
+	pid = vfork(); /* not fork(): half the time, and no page of ours is copied */
+	if (pid == 0)
+		run_child(argv, env, is_main, p[1]);
+	error = errno;
+	close(p[1]);
+	if (pid < 0) {
+		close(p[0]);
+		return -error;
+	}
+	*ret_pipe = p[0];
+	return pid;
+}
+
+int steps_exec_error(int *pipe)
+{
+	int error;
+	bool failed = read(*pipe, &error, sizeof(error)) == (ssize_t)sizeof(error);
+
+	trp_close(pipe);
+	return failed ? error : 0;
+}
+
 static void start(int index)
 {
 	const bool is_main = index == n_steps - 1;
-	char **env = is_main ? environ : without_notify();
-	int p[2];
 	pid_t pid;
 
 	if (is_main)
 		mainproc_forget();
-	if (!env || (is_main && ready_open() < 0) || pipe2(p, O_CLOEXEC | O_NONBLOCK) < 0) {
-		control_report(TRP_INIT_EXEC_FAILED, index, errno);
-		result = 126;
-		return;
-	}
-	pid = vfork(); /* not fork(): half the time, and no page of ours is copied */
+	pid = is_main ? ready_open() : 0;
 	if (pid == 0)
-		run_child(step_argv[index], env, is_main, p[1]);
-	close(p[1]);
-	ready_given();
+		pid = steps_spawn(step_argv[index], is_main ? environ : setup_environment(), is_main, &exec_pipe);
+	if (is_main)
+		ready_given();
 	if (pid < 0) {
-		control_report(TRP_INIT_EXEC_FAILED, index, errno);
-		close(p[0]);
+		control_report(TRP_INIT_EXEC_FAILED, index, -pid);
 		result = 126;
 		return;
 	}
 	current = index;
 	current_pid = pid;
-	exec_pipe = p[0];
 	main_known = is_main && !mainproc_has_file();
 	control_report(TRP_INIT_STEP, index, pid);
 }
@@ -140,8 +173,19 @@ static void set_main(pid_t pid)
 	current_pid = pid;
 	main_known = true;
 	control_main(pid);
-	if (stopping && is_new) /* the order was for whoever is the main process */
+	if (stopping && is_new && !stops_running()) /* the order was for whoever is the main process */
 		kill(pid, stop_signo);
+}
+
+static void give_signal(const struct init_order *order)
+{
+	bool is_main = current == n_steps - 1;
+
+	/* a plain signal is for the upstream: a setup step would be killed by a reload */
+	if (order->signo && current_pid > 0 && (is_main || order->stop))
+		kill(current_pid, order->signo);
+	else if (order->stop && is_main) /* whoever there is: one of them is to be the main process */
+		kill(-1, order->signo);
 }
 
 void steps_obey(const struct init_order *order)
@@ -155,12 +199,19 @@ void steps_obey(const struct init_order *order)
 	if (order->stop) {
 		stopping = true;
 		stop_signo = order->signo;
+		if (order->stops_first && (stops_running() || (is_main && main_known && current_pid > 0 && stops_begin(current_pid))))
+			return; /* stops_over() goes on */
+		stops_skip();
 	}
-	/* a plain signal is for the upstream: a setup step would be killed by a reload */
-	if (order->signo && current_pid > 0 && (is_main || order->stop))
-		kill(current_pid, order->signo);
-	else if (order->stop && is_main) /* whoever there is: one of them is to be the main process */
-		kill(-1, order->signo);
+	give_signal(order);
+	if (order->stops_first)
+		control_report(TRP_INIT_STOPS_OVER, 0, 0);
+}
+
+static void stops_over(void)
+{
+	give_signal(&(struct init_order){.stop = true, .signo = stop_signo});
+	control_report(TRP_INIT_STOPS_OVER, 0, 0);
 }
 
 /* Is the upstream there or on its way, but no main process of it known? */
@@ -208,13 +259,15 @@ void steps_no_child_left(void)
 void steps_child_ended(pid_t pid, int status)
 {
 	int error, index = current;
-	bool exec_failed, good = WIFEXITED(status) && WEXITSTATUS(status) == 0;
+	bool good = WIFEXITED(status) && WEXITSTATUS(status) == 0;
 
-	if (pid != current_pid)
-		return; /* an orphan */
-	exec_failed = read(exec_pipe, &error, sizeof(error)) == (ssize_t)sizeof(error);
-	trp_close(&exec_pipe);
-	if (index == n_steps - 1 && !exec_failed && lives_on(good))
+	if (pid != current_pid) {
+		if (stops_child_ended(pid, status) && !stops_running())
+			stops_over();
+		return; /* else an orphan */
+	}
+	error = steps_exec_error(&exec_pipe);
+	if (index == n_steps - 1 && !error && lives_on(good))
 		return;
 	current_pid = -1;
 	current = -1;
@@ -222,7 +275,7 @@ void steps_child_ended(pid_t pid, int status)
 		start(index + 1);
 		return;
 	}
-	if (exec_failed)
+	if (error)
 		control_report(TRP_INIT_EXEC_FAILED, index, error);
 	else
 		control_report(TRP_INIT_EXITED, index, status);

@@ -253,10 +253,13 @@ static void add_program(struct box *b)
 		b->argv[b->n_argv++] = box_keep(b, trp_asprintf("fd:%u", p->ready_fd));
 	if (p->pid_file)
 		b->argv[b->n_argv++] = p->pid_file;
-	b->argv[b->n_argv++] = box_keep(b, trp_asprintf("%zu", p->n_setup + 1));
-	for (size_t i = 0; i < p->n_setup; i++)
-		add_command(b, &p->setup[i]);
+	b->argv[b->n_argv++] = box_keep(b, trp_asprintf("%zu", p->setup.n + 1));
+	b->argv[b->n_argv++] = box_keep(b, trp_asprintf("%zu", p->pre_stop.n));
+	for (size_t i = 0; i < p->setup.n; i++)
+		add_command(b, &p->setup.v[i]);
 	add_command(b, &p->command);
+	for (size_t i = 0; i < p->pre_stop.n; i++)
+		add_command(b, &p->pre_stop.v[i]);
 
 	add_environment(b);
 	add_default(b, "PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");

@@ -18,6 +18,16 @@ static bool was_set(const struct profile_loading *l, const char *section, const 
 	return profile_where(l->p, section, key).line != 0;
 }
 
+static void check_steps(const struct profile_loading *l)
+{
+	const struct profile *p = l->p;
+
+	if (p->setup.n + p->pre_stop.n > PROFILE_STEPS_MAX)
+		complain(l, "service", p->setup.n > 0 ? "setup" : "pre-stop", "more than " TRP_STR(PROFILE_STEPS_MAX) " commands, with those of pre-stop");
+	if (p->ready == READY_EXIT && p->pre_stop.n > 0)
+		complain(l, "service", "pre-stop", "has no effect with ready = exit: it runs only for a service that was ready");
+}
+
 static void check_service(const struct profile_loading *l)
 {
 	const struct profile *p = l->p;
@@ -69,6 +79,11 @@ static void check_service(const struct profile_loading *l)
 		complain(l, "service", "requires", "a service cannot require itself");
 	if (strv_has(&p->after, p->service))
 		complain(l, "service", "after", "a service cannot start after itself");
+	if (strv_has(&p->before, p->service))
+		complain(l, "service", "before", "a service cannot start before itself");
+	for (size_t i = 0; i < p->before.n; i++)
+		if (strv_has(&p->requires, p->before.v[i]) || strv_has(&p->after, p->before.v[i]))
+			complain(l, "service", "before", "names a service that it requires or starts after");
 	if (strv_has(&p->wants, p->service))
 		complain(l, "service", "wants", "a service cannot want itself");
 	if (strv_has(&p->conflicts, p->service))
@@ -243,6 +258,7 @@ void check_profile(const struct profile_loading *l)
 		return;
 	}
 	check_service(l);
+	check_steps(l);
 	check_route(l);
 	check_route_limits(l);
 	check_sandbox(l);

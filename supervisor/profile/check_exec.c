@@ -96,6 +96,13 @@ static void check_program(
 		profile_error(l->errors, w.file, w.line, key, "%s: not executable", path);
 }
 
+static void check_commands(const struct profile_loading *l, const struct profile_commands *c, const char *key)
+{
+	for (size_t i = 0; i < c->n; i++)
+		if (c->v[i].n > 0)
+			check_program(l, c->v[i].v[0], c->where[i], key);
+}
+
 void check_programs(const struct profile_loading *l)
 {
 	const struct profile *p = l->p;
@@ -103,7 +110,6 @@ void check_programs(const struct profile_loading *l)
 	if (p->command.n > 0)
 		check_program(
 			l, p->command.v[0], profile_where(p, "service", "command"), "command");
-	for (size_t i = 0; i < p->n_setup; i++)
-		if (p->setup[i].n > 0)
-			check_program(l, p->setup[i].v[0], p->setup_where[i], "setup");
+	check_commands(l, &p->setup, "setup");
+	check_commands(l, &p->pre_stop, "pre-stop");
 }

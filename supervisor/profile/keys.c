@@ -52,11 +52,16 @@ const struct lang_key profile_keys[] = {
 		.example = "/usr/sbin/nginx -g \"daemon off;\"",
 		.help = "The upstream: the program that is run, in the foreground. No shell reads "
 			"it."},
-	{"service", "setup", LANG_LINES, value_setup, FIELD(setup),
+	{"service", "setup", LANG_LINES, value_commands, FIELD(setup),
 		.expects = "a command line with an absolute path first", .unset = "none",
 		.example = "/bin/mkdir -p ${state}/cache",
 		.help = "A command that is run before it in the same sandbox, each time; one that "
 			"fails fails the start."},
+	{"service", "pre-stop", LANG_LINES, value_commands, FIELD(pre_stop),
+		.expects = "a command line with an absolute path first", .unset = "none",
+		.example = "/usr/bin/mysqladmin flush-logs",
+		.help = "A command that is run in the same sandbox before it gets its stop signal, for at most stop-timeout; one that fails changes "
+			"nothing."},
 	{"service", "user", LANG_SCALAR, value_user, FIELD(user),
 		.expects = "a user's name or a number from 0 to 65535", .fallback = "1000",
 		.example = "www-data",
@@ -70,6 +75,9 @@ const struct lang_key profile_keys[] = {
 	{"service", "after", LANG_LIST, value_services, FIELD(after),
 		.expects = "names of services", .unset = "none", .example = "metrics",
 		.help = "Services that start first if they are to start at all."},
+	{"service", "before", LANG_LIST, value_services, FIELD(before),
+		.expects = "names of services", .unset = "none", .example = "web",
+		.help = "Services that start after it, as if they named it in after."},
 	{"service", "wants", LANG_LIST, value_services, FIELD(wants),
 		.expects = "names of services", .unset = "none", .example = "metrics",
 		.help = "Services that are started with it; it does not wait for them and runs without them."},

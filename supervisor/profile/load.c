@@ -16,7 +16,7 @@ static void free_strings(struct profile *p)
 	char *const strings[] = {p->service, p->name, p->instance, p->id, p->file, p->files_dir,
 		p->description, p->user, p->group, p->working_directory, p->root_directory,
 		p->pid_file, p->suite};
-	struct strv *const lists[] = {&p->command, &p->targets, &p->requires, &p->wants, &p->after, &p->conflicts, &p->members, &p->hosts,
+	struct strv *const lists[] = {&p->command, &p->targets, &p->requires, &p->wants, &p->after, &p->before, &p->conflicts, &p->members, &p->hosts,
 		&p->listeners, &p->packages, &p->host_files, &p->use, &p->state_at, &p->syscalls,
 		&p->exec_from, &p->allow_missing};
 
@@ -26,13 +26,21 @@ static void free_strings(struct profile *p)
 		strv_free(lists[i]);
 }
 
+static void free_commands(struct profile_commands *c)
+{
+	for (size_t i = 0; i < c->n; i++)
+		strv_free(&c->v[i]);
+	free(c->v);
+	free(c->where);
+}
+
 void profile_free(struct profile *p)
 {
 	if (!p)
 		return;
 	free_strings(p);
-	for (size_t i = 0; i < p->n_setup; i++)
-		strv_free(&p->setup[i]);
+	free_commands(&p->setup);
+	free_commands(&p->pre_stop);
 	for (size_t i = 0; i < p->n_binds; i++) {
 		free(p->binds[i].source);
 		free(p->binds[i].target);
@@ -47,8 +55,6 @@ void profile_free(struct profile *p)
 	free(p->env_files);
 	for (size_t i = 0; p->files && p->files[i]; i++)
 		free(p->files[i]);
-	free(p->setup);
-	free(p->setup_where);
 	free(p->binds);
 	free(p->secrets);
 	free(p->files);

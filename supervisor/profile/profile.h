@@ -88,6 +88,14 @@ struct profile_sources {
 	size_t n;
 };
 
+/* Each a program with its arguments, like command. */
+struct profile_commands {
+	struct strv *v;
+	struct profile_where *where; /* of each */
+	size_t n;
+};
+#define PROFILE_STEPS_MAX 63 /* of both kinds together: what trp-init takes beside the command */
+
 struct profile {
 	char *service;  /* full name: "wordpress", "wordpress@blog" */
 	char *name;     /* without the instance */
@@ -99,12 +107,11 @@ struct profile {
 	/* [service] */
 	char *description;
 	struct strv command; /* the upstream, absolute path first. Empty is an error */
-	struct strv *setup;  /* each a command, run before it in the same sandbox */
-	size_t n_setup;
-	struct profile_where *setup_where; /* of each in setup */
+	struct profile_commands setup;    /* run before it in the same sandbox */
+	struct profile_commands pre_stop; /* ... and before its stop signal */
 	char *user;          /* inside: a name of the root's /etc/passwd or a number. Default "1000" */
 	char *group;         /* default: the user's, or the same number */
-	struct strv requires, wants, after, conflicts;
+	struct strv requires, wants, after, before, conflicts;
 	unsigned ready;   /* enum profile_ready */
 	unsigned ready_fd; /* with READY_FD: from PROFILE_READY_FD_MIN to _MAX */
 	unsigned adapter; /* enum profile_adapter */

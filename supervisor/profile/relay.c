@@ -9,7 +9,7 @@
 static const struct {
 	const char *section, *key;
 } meaningless[] = {
-	{"service", "command"}, {"service", "setup"}, {"service", "user"}, {"service", "group"},
+	{"service", "command"}, {"service", "setup"}, {"service", "pre-stop"}, {"service", "user"}, {"service", "group"},
 	{"service", "working-directory"}, {"service", "reload-signal"}, {"service", "pid-file"},
 	{"service", "environment-file"},
 	{"sandbox", "root"},

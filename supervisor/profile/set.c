@@ -139,7 +139,7 @@ static int check_names(struct profile *const *set, size_t n, const struct profil
 	return r == 0 ? check_named(set, n, p, "group", "members", &p->members, true, errors) : r;
 }
 
-/* A walk along requires and after, and along the members of groups, for cycles. */
+/* A walk along requires, after and others' before, and along the members of groups, for cycles. */
 struct walk {
 	struct profile *const *set;
 	size_t n;
@@ -149,18 +149,32 @@ struct walk {
 	size_t depth;
 };
 
+/* The key by which p waits for next, and whose it is. */
+static const char *first_link(const struct profile *p, const struct profile *next, const struct profile **ret)
+{
+	*ret = p;
+	if (strv_has(&p->requires, next->service))
+		return "requires";
+	if (strv_has(&p->after, next->service))
+		return "after";
+	*ret = next;
+	return "before";
+}
+
 static void report_cycle(struct walk *k, size_t to)
 {
 	cleanup_free char *text = NULL;
 	struct profile_where w;
 	size_t size, from = 0;
 	FILE *f = open_memstream(&text, &size);
-	const struct profile *p = k->set[to];
+	const struct profile *p = k->set[to], *next;
+	const char *key;
 
 	if (!f)
 		return;
 	while (k->path[from] != to)
 		from++;
+	next = from + 1 < k->depth ? k->set[k->path[from + 1]] : p;
 	for (; from < k->depth; from++)
 		fprintf(f, "%s -> ", k->set[k->path[from]]->service);
 	fprintf(f, "%s", p->service);
@@ -171,9 +185,21 @@ static void report_cycle(struct walk *k, size_t to)
 		profile_error(k->errors, w.file, w.line, "members", "the groups contain each other in a circle: %s", text);
 		return;
 	}
-	w = profile_where(p, "service", p->requires.n ? "requires" : "after");
-	profile_error(k->errors, w.file, w.line, p->requires.n ? "requires" : "after",
-		"the services wait for each other in a circle: %s", text);
+	key = first_link(p, next, &p);
+	w = profile_where(p, "service", key);
+	profile_error(k->errors, w.file, w.line, key, "the services wait for each other in a circle: %s", text);
+}
+
+static void walk(struct walk *k, size_t at);
+
+static void go(struct walk *k, size_t at, size_t to)
+{
+	if (to == k->n || to == at)
+		return;
+	if (k->state[to] == 1)
+		report_cycle(k, to);
+	else if (k->state[to] == 0)
+		walk(k, to);
 }
 
 static void walk(struct walk *k, size_t at)
@@ -184,15 +210,11 @@ static void walk(struct walk *k, size_t at)
 	k->state[at] = 1;
 	k->path[k->depth++] = at;
 	for (size_t l = 0; l < TRP_ARRAY_SIZE(lists); l++)
-		for (size_t i = 0; i < lists[l]->n; i++) {
-			size_t to = find(k->set, k->n, lists[l]->v[i]);
-			if (to == k->n || to == at)
-				continue;
-			if (k->state[to] == 1)
-				report_cycle(k, to);
-			else if (k->state[to] == 0)
-				walk(k, to);
-		}
+		for (size_t i = 0; i < lists[l]->n; i++)
+			go(k, at, find(k->set, k->n, lists[l]->v[i]));
+	for (size_t to = 0; to < k->n; to++)
+		if (strv_has(&k->set[to]->before, p->service))
+			go(k, at, to);
 	k->depth--;
 	k->state[at] = 2;
 }

@@ -35,7 +35,7 @@ int value_canonical_host(const struct lang_value *v, char ret[254]);
 int value_user(const struct lang_value *v, void *base);
 int value_ready(const struct lang_value *v, void *base);
 int value_root(const struct lang_value *v, void *base);
-int value_setup(const struct lang_value *v, void *base);
+int value_commands(const struct lang_value *v, void *base); /* struct profile_commands at key->offset, LANG_LINES */
 int value_host(const struct lang_value *v, void *base);
 int value_target(const struct lang_value *v, void *base);
 int value_packages(const struct lang_value *v, void *base);

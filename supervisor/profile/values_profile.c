@@ -88,16 +88,16 @@ int value_root(const struct lang_value *v, void *base)
 	return set_string(&p->root_directory, strdup(v->text));
 }
 
-int value_setup(const struct lang_value *v, void *base)
+int value_commands(const struct lang_value *v, void *base)
 {
-	struct profile *p = base;
+	struct profile_commands *c = (void *)((char *)base + v->key->offset);
 	struct profile_where *wheres;
-	struct strv *setup;
+	struct strv *grown;
 
 	if (!v->words) {
-		for (size_t i = 0; i < p->n_setup; i++)
-			strv_free(&p->setup[i]);
-		p->n_setup = 0;
+		for (size_t i = 0; i < c->n; i++)
+			strv_free(&c->v[i]);
+		c->n = 0;
 		return 0;
 	}
 	if (!v->continued) {
@@ -105,21 +105,21 @@ int value_setup(const struct lang_value *v, void *base)
 			return lang_refuse(v,
 				"'%s' is not valid, expected the program's absolute path first",
 				v->words->v[0]);
-		setup = grow(p->setup, p->n_setup, sizeof(*setup));
-		if (!setup)
+		grown = grow(c->v, c->n, sizeof(*grown));
+		if (!grown)
 			return -ENOMEM;
-		p->setup = setup;
-		wheres = grow(p->setup_where, p->n_setup, sizeof(*wheres));
+		c->v = grown;
+		wheres = grow(c->where, c->n, sizeof(*wheres));
 		if (!wheres)
 			return -ENOMEM;
-		p->setup_where = wheres;
-		wheres[p->n_setup] = v->where;
-		setup[p->n_setup++] = (struct strv){0};
+		c->where = wheres;
+		wheres[c->n] = v->where;
+		grown[c->n++] = (struct strv){0};
 	}
-	if (p->n_setup == 0) /* the command that this line continues was refused */
+	if (c->n == 0) /* the command that this line continues was refused */
 		return -EBADMSG;
 	for (size_t i = 0; i < v->words->n; i++)
-		if (strv_push(&p->setup[p->n_setup - 1], v->words->v[i]) < 0)
+		if (strv_push(&c->v[c->n - 1], v->words->v[i]) < 0)
 			return -ENOMEM;
 	return 0;
 }

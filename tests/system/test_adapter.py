@@ -29,6 +29,7 @@ PORT = 8080
 
 INIT_MAGIC, ADAPTER_MAGIC, HANDOFF_MAGIC = 0x49505254, 0x41505254, 0x31505254
 CHANNEL, SIGNAL, STOP, STEP, LISTEN, EXITED, EXEC_FAILED = 1, 2, 3, 16, 17, 18, 19
+STOP_STEP, STOP_EXITED, STOP_EXEC_FAILED, STOPS_OVER = 24, 25, 26, 27
 INIT_MSG = struct.Struct("=IHHHHiiI")
 ASK = struct.Struct("=IHHHHi")
 ADDR = struct.Struct("=H2sI16s")
@@ -98,14 +99,14 @@ class Host:
 class Init:
     """trp-init with its upstream, in namespaces of its own."""
 
-    def __init__(self, steps, channels=(), env=None, preload=True, user=True):
+    def __init__(self, steps, channels=(), env=None, preload=True, user=True, stops=()):
         self.control, inner = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.control.settimeout(15)
         for ch in channels:
             socket.send_fds(self.control, [INIT_MSG.pack(INIT_MAGIC, CHANNEL, ch.port, ch.family, 0, 0, 0, 0)],
                             [ch.service.fileno()])
-        words = self.words_before() + [str(len(steps))]
-        for step in steps:
+        words = self.words_before() + [str(len(steps)), str(len(stops))]
+        for step in [*steps, *stops]:
             words += [str(len(step))] + list(step)
         # the preload file is named in the environment here; inside a sandbox it is /etc/ld.so.preload as well
         environment = {"PATH": "/usr/bin:/bin:/usr/sbin:/sbin", "TRP_SERVICE": "test", "PYTHONUNBUFFERED": "1",
@@ -131,8 +132,8 @@ class Init:
         """Of trp-init's arguments."""
         return []
 
-    def send(self, kind, value):
-        self.control.send(INIT_MSG.pack(INIT_MAGIC, kind, 0, 0, 0, value, 0, 0))
+    def send(self, kind, value, value2=0):
+        self.control.send(INIT_MSG.pack(INIT_MAGIC, kind, 0, 0, 0, value, value2, 0))
 
     def message(self):
         """(type, port, family, v6only, value, value2), or None at the end."""
@@ -597,12 +598,14 @@ class InitSteps(Case):
         self.assertEqual(init.join(), 127)
 
     def test_bad_arguments(self):
-        for words in (["1"], ["2", "1", "/bin/true"], ["1", "2", "/bin/true"], ["1", "1", "true"], ["0"], ["1", "0"],
-                      ["1", "1", "/bin/true", "more"], ["x", "1", "/bin/true"]):
+        for words in (["1"], ["1", "0"], ["2", "0", "1", "/bin/true"], ["1", "0", "2", "/bin/true"], ["1", "0", "1", "true"], ["0", "0"],
+                      ["1", "0", "0"], ["1", "0", "1", "/bin/true", "more"], ["x", "0", "1", "/bin/true"], ["1", "x", "1", "/bin/true"],
+                      ["1", "1", "1", "/bin/true"], ["1", "64", "1", "/bin/true"], ["1", "18446744073709551615", "1", "/bin/true"],
+                      ["1", "1", "1", "/bin/true", "1", "true"]):
             done = subprocess.run([f"{BUILD}/trp-init"] + words, capture_output=True, timeout=10)
             self.assertEqual(done.returncode, 1, words)
             self.assertIn(b"usage", done.stderr)
-        done = subprocess.run(["sh", "-c", f"exec {BUILD}/trp-init 1 1 /bin/true 3</dev/null"], capture_output=True, timeout=10)
+        done = subprocess.run(["sh", "-c", f"exec {BUILD}/trp-init 1 0 1 /bin/true 3</dev/null"], capture_output=True, timeout=10)
         self.assertIn(b"not the control socket", done.stderr)
 
     def test_stop_during_setup(self):
@@ -621,6 +624,58 @@ class InitSteps(Case):
         init.send(STOP, signal.SIGTERM)
         self.assertEqual(init.wait_for(EXITED)[4:], (0, 0))
         self.assertEqual(init.join(), 0)
+        self.assertNotIn("never", init.text())
+
+    # what is run before the upstream is told to end
+
+    UPSTREAM = sh("trap 'echo told; exit 4' TERM; echo up $$; while :; do sleep 0.05; done")
+
+    def stopping(self, *stops, upstream=UPSTREAM):
+        init = self.start(upstream, families=(), preload=False, stops=stops, env={"NOTIFY_SOCKET": "/x"})
+        init.wait_text("up")
+        return init
+
+    def test_stops_go_before_the_signal(self):
+        init = self.stopping(sh("echo one $MAINPID $NOTIFY_SOCKET; exit 3"), ["/nonexistent/x"], sh("sleep 0.2; echo three"))
+        init.send(STOP, signal.SIGTERM, 1)
+        self.assertEqual(init.wait_for(STOP_EXITED)[4:], (0, 3 << 8))
+        self.assertEqual(init.wait_for(STOP_EXEC_FAILED)[4:], (1, 2))
+        init.send(STOP, signal.SIGTERM, 1)  # who says it again does not begin again
+        self.assertEqual(init.wait_for(STOP_EXITED)[4:], (2, 0))
+        init.wait_for(STOPS_OVER)
+        self.assertEqual(init.wait_for(EXITED)[4:], (0, 4 << 8))
+        self.assertRegex(init.text(), r"^up (\d+)\none \1\nthree\ntold\n$")
+        self.assertEqual([m[4] for m in init.seen if m[0] == STOP_STEP], [0, 1, 2])
+
+    def test_stops_are_not_run_at_once(self):
+        init = self.stopping(sh("echo never"))
+        init.send(STOP, signal.SIGTERM)
+        self.assertEqual(init.wait_for(EXITED)[4:], (0, 4 << 8))
+        self.assertNotIn("never", init.text())
+
+    def test_stops_that_take_too_long(self):
+        init = self.stopping(sh("trap '' TERM; sleep 1000 & echo hangs; wait"), sh("echo never"))
+        init.send(STOP, signal.SIGTERM, 1)
+        init.wait_text("hangs")
+        self.assertNotIn("told", init.text())
+        init.send(STOP, signal.SIGTERM)
+        self.assertEqual(init.wait_for(EXITED)[4:], (0, 4 << 8))
+        self.assertEqual(init.text().count("told"), 1)
+        self.assertNotIn("never", init.text())
+        self.assertNotIn(STOPS_OVER, [m[0] for m in init.seen])
+
+    def test_upstream_ends_while_stops_run(self):
+        init = self.stopping(sh("echo asks; kill -TERM $MAINPID; sleep 1000"), sh("echo never"))
+        init.send(STOP, signal.SIGQUIT, 1)
+        self.assertEqual(init.wait_for(EXITED)[4:], (0, 4 << 8))
+        self.assertEqual(init.join(), 4)
+        self.assertNotIn("never", init.text())
+
+    def test_stops_have_nothing_to_do_with_setup(self):
+        init = self.start(sh("echo in; sleep 1000"), sh("echo never"), families=(), preload=False, stops=[sh("echo never")])
+        init.wait_text("in")
+        init.send(STOP, signal.SIGTERM, 1)
+        self.assertEqual(init.wait_for(EXITED)[4:], (0, signal.SIGTERM))
         self.assertNotIn("never", init.text())
 
     def test_signals_are_passed_on(self):

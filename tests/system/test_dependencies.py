@@ -67,6 +67,38 @@ class Dependencies(trp.DaemonTest):
         shown = self.d.ok("stop", "early", "late")
         self.assertLess(shown.index("late: stopped"), shown.index("early: stopping"))
 
+    # before
+
+    def test_before_is_after_seen_from_the_other_side(self):
+        self.service("early", "before = late\nsetup = /bin/sleep 0.5")
+        self.service("late", "", "trap 'sleep 1; exit 0' TERM; echo deaf; while :; do sleep 0.1; done")
+        # whichever is named first
+        for names in (("late", "early"), ("early", "late")):
+            shown = self.d.ok("start", *names)
+            self.assertLess(shown.index("early: ready"), shown.index("late: starting"), names)
+            self.d.logged("late", "out deaf")
+            shown = self.d.ok("stop", *names)
+            self.assertLess(shown.index("late: stopped"), shown.index("early: stopping"), names)
+        # alone it waits for nobody
+        self.d.ok("start", "late")
+
+    def test_after_does_not_depend_on_the_order_of_names(self):
+        self.service("early", "setup = /bin/sleep 0.5")
+        self.service("late", "after = early")
+        shown = self.d.ok("start", "late", "early")
+        self.assertLess(shown.index("early: ready"), shown.index("late: starting"))
+
+    def test_circle_with_before(self):
+        self.service("a", "before = b")
+        self.service("b", "before = c")
+        self.service("c", "before = a")
+        done = self.d.trpsup("start", "a", "b", "c")
+        self.assertEqual(done.returncode, 1)
+        self.assertRegex(done.stdout + done.stderr, r"[abc]\.ini:4: before: the services wait for each other in a circle: "
+                         "(a -> c -> b -> a|b -> a -> c -> b|c -> b -> a -> c)")
+        for name in "abc":
+            self.service(name)
+
     # conflicts
 
     def test_conflict_stops_the_other_first(self):

@@ -339,6 +339,26 @@ static const struct {
 		"working-directory = srv/../www\n",
 		"bad.ini:3: working-directory: 'srv/../www' is not valid, expected an absolute "
 		"path\n"},
+	{"pre-stop program does not exist", "web",
+		"[service]\n"
+		"command = /bin/sh\n"
+		"pre-stop = /bin/sh -c true\n"
+		"pre-stop = /nonexistent/x\n",
+		"bad.ini:4: pre-stop: /nonexistent/x: No such file or directory\n"},
+	{"pre-stop of what ends by itself", "web",
+		"[service]\n"
+		"command = /bin/sh\n"
+		"ready = exit\n"
+		"pre-stop = /bin/sh\n",
+		"bad.ini:4: pre-stop: has no effect with ready = exit: it runs only for a service that was ready\n"},
+	{"before what it comes after", "web",
+		"[service]\n"
+		"command = /bin/sh\n"
+		"after = a\n"
+		"requires = b\n"
+		"before = c web a\n",
+		"bad.ini:5: before: a service cannot start before itself\n"
+		"bad.ini:5: before: names a service that it requires or starts after\n"},
 	{"bad environment files", "web",
 		"[service]\n"
 		"command = /bin/sh\n"

@@ -125,7 +125,7 @@ static void test_service_keys(void **state)
 		"\tg 'h'\r\n"
 		"setup = /bin/sh one\n  two\nsetup = /bin/sh three\n"
 		"user = www-data\ngroup = 33\nrequires = db\n  cache@x\nrequires = db mail\nafter "
-		"= log\n"
+		"= log\nbefore = x\n  y\npre-stop = /bin/sh four\n  five\n"
 		"ready = notify\nadapter = preload\nrestart = always\nstart-timeout = 1m "
 		"30s\nstop-timeout = 250ms\n"
 		"restart-delay = 0\nrestart-delay-max = 1h\nstart-limit-burst = "
@@ -136,14 +136,17 @@ static void test_service_keys(void **state)
 	p = load_good("svc");
 	assert_string_equal(p->description, "Text with \"quotes\"");
 	list_is(&p->command, "/bin/sh|-c|a  b|c \" \\d|e f||x\\\"y|g|h");
-	assert_int_equal(p->n_setup, 2);
-	list_is(&p->setup[0], "/bin/sh|one|two");
-	list_is(&p->setup[1], "/bin/sh|three");
-	assert_int_equal(p->setup_where[1].line, 10);
+	assert_int_equal(p->setup.n, 2);
+	list_is(&p->setup.v[0], "/bin/sh|one|two");
+	list_is(&p->setup.v[1], "/bin/sh|three");
+	assert_int_equal(p->setup.where[1].line, 10);
 	assert_string_equal(p->user, "www-data");
 	assert_string_equal(p->group, "33");
 	list_is(&p->requires, "db|cache@x|mail");
 	list_is(&p->after, "log");
+	list_is(&p->before, "x|y");
+	assert_int_equal(p->pre_stop.n, 1);
+	list_is(&p->pre_stop.v[0], "/bin/sh|four|five");
 	assert_int_equal(p->ready, READY_NOTIFY);
 	assert_int_equal(p->adapter, ADAPTER_PRELOAD);
 	assert_int_equal(p->restart, RESTART_ALWAYS);
@@ -160,7 +163,7 @@ static void test_service_keys(void **state)
 	assert_string_equal(p->env_files[0].path, "/etc/default/svc");
 	assert_true(p->env_files[0].optional && !p->env_files[1].optional);
 	assert_string_equal(p->env_files[1].path, "/etc/b");
-	assert_int_equal(p->env_files[1].where.line, 34);
+	assert_int_equal(p->env_files[1].where.line, 38);
 	assert_int_equal(p->log_size, 3 << 19);
 	assert_int_equal(p->log_files, 0);
 	assert_int_equal(profile_where(p, "service", "user").line, 11);
