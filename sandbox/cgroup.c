@@ -256,18 +256,54 @@ int cgroup_create(struct cgroup_host *h, const char *name, const struct cgroup_l
 	return 0;
 }
 
-int cgroup_attach(const struct cgroup *cg, pid_t pid, bool v2_too)
+int cgroup_attach_v2(const struct cgroup *cg, pid_t pid)
 {
 	char text[16];
-	int r = 0;
 
 	snprintf(text, sizeof(text), "%d", pid);
-	if (v2_too && cg->v2_fd >= 0)
-		r = trp_write_file(cg->v2_fd, "cgroup.procs", text);
+	return cg->v2_fd >= 0 ? trp_write_file(cg->v2_fd, "cgroup.procs", text) : 0;
+}
+
+int cgroup_attach(const struct cgroup *cg, pid_t pid)
+{
+	char text[16];
+	int r = cgroup_attach_v2(cg, pid);
+
+	snprintf(text, sizeof(text), "%d", pid);
 	for (int c = 0; c < CGROUP_V1_MAX && r == 0; c++)
 		if (cg->v1_fd[c] >= 0)
 			r = trp_write_file(cg->v1_fd[c], "cgroup.procs", text);
 	return r;
+}
+
+int cgroup_open_doors(const struct cgroup *cg, int ret[CGROUP_V1_MAX])
+{
+	int doors[CGROUP_V1_MAX], r = 0;
+
+	for (int c = 0; c < CGROUP_V1_MAX; c++) {
+		doors[c] = r == 0 && cg->v1_fd[c] >= 0 ? openat(cg->v1_fd[c], "tasks", O_WRONLY | O_CLOEXEC) : -1;
+		if (r == 0 && cg->v1_fd[c] >= 0 && doors[c] < 0)
+			r = -errno;
+	}
+	for (int c = 0; c < CGROUP_V1_MAX; c++) {
+		if (r < 0)
+			trp_close(&doors[c]);
+		else
+			ret[c] = doors[c];
+	}
+	return r;
+}
+
+int cgroup_enter(const int doors[CGROUP_V1_MAX])
+{
+	for (int c = 0; c < CGROUP_V1_MAX; c++) {
+		if (doors[c] < 0)
+			continue;
+		if (write(doors[c], "0", 1) < 0)
+			return -errno;
+		close(doors[c]);
+	}
+	return 0;
 }
 
 /* Signals all that dir lists. The number of processes or -errno. */

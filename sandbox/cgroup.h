@@ -73,8 +73,16 @@ bool cgroup_io_wanted(const struct cgroup_io *io);
 bool cgroup_io_in_force(const struct cgroup_host *host, const struct cgroup *cg, const struct cgroup_io *io, char *differs, size_t size);
 /* Sets every limit but those of io of a group that is in use. Else as cgroup_create(): those before the one that cannot be set are new. */
 int cgroup_set_limits(const struct cgroup_host *host, const struct cgroup *cg, const struct cgroup_limits *limits, char *err, size_t err_size);
-/* Puts a process into the v1 groups (and v2 too if it was not cloned into it). */
-int cgroup_attach(const struct cgroup *cg, pid_t pid, bool v2_too);
+/* Puts a process into the groups. The kernel lets nobody fork meanwhile: the first one in a while waits for a grace period of RCU, some ms. So a
+ * sandbox's first process is born in its v2 group, and goes into those of v1 itself. */
+int cgroup_attach(const struct cgroup *cg, pid_t pid);
+/* The same for v2 alone; nothing where there is no v2 tree. */
+int cgroup_attach_v2(const struct cgroup *cg, pid_t pid);
+/* Opens what cgroup_enter() needs, -1 where there is no v1 group: the rights are those of who opens it. 0 or -errno, and then none is open. */
+int cgroup_open_doors(const struct cgroup *cg, int ret[CGROUP_V1_MAX]);
+/* IN A CHILD with one thread: goes into the v1 groups, and closes doors. A thread that moves itself alone stops nobody else, and so waits for
+ * nothing (cgroup_procs_write_start() in kernel/cgroup/cgroup.c, Linux 5.5). */
+int cgroup_enter(const int doors[CGROUP_V1_MAX]);
 /* Has all processes in it stand still, or go on (cgroup.freeze). The former takes a moment: cgroup_is_frozen(). Those that are killed end all the
  * same. 0; -EOPNOTSUPP: there is no v2 tree, or an old kernel; or other -errno. */
 int cgroup_freeze(const struct cgroup *cg, bool freeze);

@@ -69,6 +69,7 @@ static int step_order(struct child *c, const struct plan_step *s)
 	c->spec = &o->spec;
 	c->plan = &o->plan;
 	c->trees = o->trees;
+	c->groups = o->groups;
 	c->exec_fd = o->spec.exec_fd;
 	return 0;
 }
@@ -89,6 +90,12 @@ static int step_wait(struct child *c, const struct plan_step *s)
 		_exit(1);
 	trp_close(&c->sync_fd);
 	return 0;
+}
+
+static int step_groups(struct child *c, const struct plan_step *s)
+{
+	(void)s;
+	return cgroup_enter(c->groups);
 }
 
 static int step_cgroupns(struct child *c, const struct plan_step *s)
@@ -245,6 +252,7 @@ static int step_exec(struct child *c, const struct plan_step *s)
 static int (*const run[])(struct child *c, const struct plan_step *s) = {
 	[PLAN_ORDER] = step_order,
 	[PLAN_WAIT] = step_wait,
+	[PLAN_GROUPS] = step_groups,
 	[PLAN_CGROUPNS] = step_cgroupns,
 	[PLAN_NS_ROOT] = child_ns_root,
 	[PLAN_LOOPBACK] = step_loopback,

@@ -17,6 +17,7 @@ struct child {
 	const struct sandbox_spec *spec; /* NULL before PLAN_ORDER */
 	const struct plan *plan;
 	const int *trees; /* detached mounts, by index of plan->sources; -1: optional and not there. NULL: an entry */
+	const int *groups; /* what the daemon opened of the v1 control groups (cgroup_open_doors()) */
 	dev_t *own;       /* st_dev of each tmpfs that we made; room for plan->n_tmpfs */
 	size_t n_own;
 	int sync_fd;

@@ -115,7 +115,7 @@ int sandbox_admit(const struct sandbox_spec *spec, struct sandbox_entry *entry, 
 		return n < 0 ? fail(ret_failure, SANDBOX_STAGE_SYNC, (int)n) : -EPIPE;
 	if (n_fds == 0)
 		master = -1;
-	r = spec->cgroup ? cgroup_attach(spec->cgroup, entry->child.pid, true) : 0;
+	r = spec->cgroup ? cgroup_attach(spec->cgroup, entry->child.pid) : 0;
 	if (r < 0)
 		return fail(ret_failure, SANDBOX_STAGE_CGROUP, r);
 	r = equip_limits(spec, entry->child.owner, entry->child.pid, ret_failure);

@@ -63,15 +63,31 @@ int network_enter_new(uint16_t first_port, char *detail, size_t size)
 	return r < 0 ? r : home;
 }
 
-int network_enter(const struct sandbox *box)
+int network_make(uint16_t first_port, char *detail, size_t size)
+{
+	int home = network_enter_new(first_port, detail, size), made;
+
+	if (home < 0)
+		return home;
+	made = home_open();
+	network_leave(home);
+	return made;
+}
+
+int network_enter_fd(int fd)
 {
 	cleanup_close int home = home_open();
 
 	if (home < 0)
 		return home;
-	if (setns(box->pidfd, CLONE_NEWNET) < 0)
+	if (setns(fd, CLONE_NEWNET) < 0)
 		return -errno;
 	return trp_steal_fd(&home);
+}
+
+int network_enter(const struct sandbox *box)
+{
+	return network_enter_fd(box->pidfd);
 }
 
 void network_leave(int home)

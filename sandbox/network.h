@@ -9,6 +9,10 @@
 int network_enter(const struct sandbox *box);
 /* The same into a fresh one, with lo up; ports below first_port belong to CAP_NET_BIND_SERVICE. detail: what exactly failed. */
 int network_enter_new(uint16_t first_port, char *detail, size_t size);
+/* Makes such a one for later: returns a descriptor of it, or -errno. */
+int network_make(uint16_t first_port, char *detail, size_t size);
+/* As network_enter(), into that one. */
+int network_enter_fd(int fd);
 /* -1: nothing to be done. errno stays. */
 void network_leave(int home);
 

@@ -124,7 +124,8 @@ static void copy_spec(struct pool *p, const struct sandbox_spec *spec, struct sa
 		filter->insns = copy(p, filter->insns, filter->len, sizeof(*filter->insns));
 }
 
-struct order *order_write(void *memory, size_t size, const struct sandbox_spec *spec, const struct plan *plan, const int *trees)
+struct order *order_write(void *memory, size_t size, const struct sandbox_spec *spec, const struct plan *plan, const int *trees,
+	const int groups[CGROUP_V1_MAX])
 {
 	struct pool p = {.at = memory, .end = (char *)memory + size};
 	struct order *o = take(&p, 1, sizeof(*o));
@@ -139,7 +140,10 @@ struct order *order_write(void *memory, size_t size, const struct sandbox_spec *
 	o->own = take(&p, plan->n_tmpfs, sizeof(*o->own));
 	if (p.full)
 		return NULL;
+	memcpy(o->groups, groups, sizeof(o->groups));
 	o->n_descriptors = 1 + (int)spec->n_fds;
+	for (size_t i = 0; i < CGROUP_V1_MAX; i++)
+		o->n_descriptors += groups[i] >= 0;
 	for (size_t i = 0; i < plan->n_sources; i++) {
 		if (i < plan->n_base)
 			o->trees[i] = -1;
@@ -149,17 +153,30 @@ struct order *order_write(void *memory, size_t size, const struct sandbox_spec *
 	return o;
 }
 
-/* The descriptor that comes next, and where the child keeps its number: the program, the program's own, the trees. NULL: no more. */
+/* Where the child keeps the number of descriptor i: the program, the control groups, the program's own, the trees. NULL: there are no more. */
+static int *place_of(struct order *o, size_t i)
+{
+	if (i == 0)
+		return &o->spec.exec_fd;
+	i--;
+	if (i < CGROUP_V1_MAX)
+		return &o->groups[i];
+	i -= CGROUP_V1_MAX;
+	if (i < o->spec.n_fds)
+		return &o->fds[i].from;
+	i -= o->spec.n_fds;
+	return i < o->plan.n_sources ? &o->trees[i] : NULL;
+}
+
+/* The next one that is there. */
 static int *place(struct order *o, size_t *at)
 {
-	for (; *at < 1 + o->spec.n_fds + o->plan.n_sources; ++*at) {
-		int *fd = *at == 0 ? &o->spec.exec_fd : *at <= o->spec.n_fds ? &o->fds[*at - 1].from : &o->trees[*at - 1 - o->spec.n_fds];
-		if (*fd < 0)
-			continue;
-		++*at;
-		return fd;
-	}
-	return NULL;
+	int *fd;
+
+	do
+		fd = place_of(o, (*at)++);
+	while (fd && *fd < 0);
+	return fd;
 }
 
 int order_send(int sync_fd, struct order *o)

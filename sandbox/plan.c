@@ -320,8 +320,10 @@ static void add_mount(struct maker *m, const struct sandbox_mount *mnt)
 static void add_rest(struct maker *m, const struct sandbox_spec *spec,
 	const struct plan_root_entry *entries, size_t n_entries)
 {
-	if (spec->cgroup)
+	if (spec->cgroup) {
+		add(m, PLAN_GROUPS, SANDBOX_STAGE_CGROUP, NULL);
 		add(m, PLAN_CGROUPNS, SANDBOX_STAGE_CGROUP, NULL);
+	}
 	add(m, PLAN_NS_ROOT, SANDBOX_STAGE_USERNS, NULL);
 	add(m, PLAN_HOSTNAME, SANDBOX_STAGE_HOSTNAME, NULL)->text = spec->hostname;
 	add_root_entries(m, spec, entries, n_entries);
@@ -495,6 +497,7 @@ int plan_make(const struct sandbox_spec *spec, const struct plan_root_entry *ent
 /* Every step of a start is one or the other: a new one that is not in here fails the unit test. */
 static const enum { AROUND = 1, PROCESS } bound[PLAN_OP_COUNT] = {
 	[PLAN_ORDER] = AROUND,
+	[PLAN_GROUPS] = AROUND,
 	[PLAN_CGROUPNS] = AROUND,
 	[PLAN_NS_ROOT] = AROUND,
 	[PLAN_LOOPBACK] = AROUND,

@@ -16,7 +16,8 @@
 
 enum plan_op {
 	PLAN_ORDER,        /* waits for whose sandbox it is: all before is made ahead, what comes after is told by the daemon (order.h) */
-	PLAN_CGROUPNS,     /* after the daemon attached us: our group is the root that we see */
+	PLAN_GROUPS,       /* into the v1 control groups; in v2's it was born */
+	PLAN_CGROUPNS,     /* our group is the root that we see */
 	PLAN_NS_ROOT,      /* become id 0 of the user namespace: owner of what is made next */
 	PLAN_LOOPBACK,     /* lo up */
 	PLAN_PORT_START,   /* number: net.ipv4.ip_unprivileged_port_start */

@@ -9,6 +9,7 @@
 static const char *const op_names[] = {
 	[PLAN_ORDER] = "whose-it-is",
 	[PLAN_WAIT] = "wait",
+	[PLAN_GROUPS] = "control-groups",
 	[PLAN_CGROUPNS] = "cgroup-namespace",
 	[PLAN_NS_ROOT] = "become-root-inside",
 	[PLAN_LOOPBACK] = "loopback-up",

@@ -31,54 +31,78 @@
 
 static struct spare kept = SPARE_NONE;
 static struct plan_base last; /* what was wanted at the last start will be wanted again */
-static bool has_last;
+static bool has_last, last_in_group;
 
-/* While one is made. */
+/* While one is born. */
 struct birth {
 	const struct spare_wish *wish;
 	struct spare *spare;
 	struct sandbox_failure *failure;
-	struct plan plan;
-	int status_end, sync_end; /* the child's */
 	bool network_is_ready;
 };
 
-static int fail(struct birth *b, enum sandbox_stage stage, int error, const char *detail)
+static int failed(struct sandbox_failure *f, enum sandbox_stage stage, int error, const char *detail)
 {
-	sandbox_failure_set(b->failure, stage, -error, detail);
+	sandbox_failure_set(f, stage, -error, detail);
 	return error;
 }
 
-static int prepare(struct birth *b)
+static int fail(struct birth *b, enum sandbox_stage stage, int error, const char *detail)
 {
-	struct spare *s = b->spare;
-	int r = plan_make_base(&s->base, &b->plan), pipe_fds[2], pair[2];
+	return failed(b->failure, stage, error, detail);
+}
 
-	if (r < 0)
-		return fail(b, SANDBOX_STAGE_NONE, r, NULL);
-	s->trees = calloc(b->plan.n_sources + 1, sizeof(*s->trees));
-	if (!s->trees)
-		return fail(b, SANDBOX_STAGE_NONE, -ENOMEM, NULL);
-	r = sources_open(&b->plan, 0, b->plan.n_sources, -1, s->trees, b->failure);
-	if (r < 0)
-		return r;
-	s->n_trees = b->plan.n_sources;
-	s->memory_size = b->wish->memory_size > MEMORY_SIZE ? b->wish->memory_size : MEMORY_SIZE;
+/* The memory and the descriptors by which it is told whose it is, and says what went wrong. */
+static int open_ways(struct spare *s, size_t memory_size)
+{
+	int pipe_fds[2], pair[2];
+
+	s->memory_size = memory_size > MEMORY_SIZE ? memory_size : MEMORY_SIZE;
 	s->memory = mmap(NULL, s->memory_size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (s->memory == MAP_FAILED) {
 		s->memory = NULL;
-		return fail(b, SANDBOX_STAGE_SYNC, -errno, NULL);
+		return -errno;
 	}
 	if (pipe2(pipe_fds, O_CLOEXEC) < 0)
-		return fail(b, SANDBOX_STAGE_SYNC, -errno, NULL);
+		return -errno;
 	s->status = pipe_fds[0];
-	b->status_end = pipe_fds[1];
+	s->status_end = pipe_fds[1];
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
-		return fail(b, SANDBOX_STAGE_SYNC, -errno, NULL);
+		return -errno;
 	s->sync = pair[0];
-	b->sync_end = pair[1];
-	r = trp_set_nonblock(s->status, true);
-	return r < 0 ? fail(b, SANDBOX_STAGE_SYNC, r, NULL) : 0;
+	s->sync_end = pair[1];
+	return trp_set_nonblock(s->status, true);
+}
+
+static int prepare(struct spare *s, size_t memory_size, struct sandbox_failure *f)
+{
+	int r = plan_make_base(&s->base, &s->plan);
+
+	if (r < 0)
+		return failed(f, SANDBOX_STAGE_NONE, r, NULL);
+	s->trees = calloc(s->plan.n_sources + 1, sizeof(*s->trees));
+	if (!s->trees)
+		return failed(f, SANDBOX_STAGE_NONE, -ENOMEM, NULL);
+	r = sources_open(&s->plan, 0, s->plan.n_sources, -1, s->trees, f);
+	if (r < 0)
+		return r;
+	s->n_trees = s->plan.n_sources;
+	r = open_ways(s, memory_size);
+	return r < 0 ? failed(f, SANDBOX_STAGE_SYNC, r, NULL) : 0;
+}
+
+int spare_begin(const struct plan_base *base, size_t memory_size, struct spare *ret, struct sandbox_failure *ret_failure)
+{
+	struct spare s = SPARE_NONE;
+	int r;
+
+	s.base = *base;
+	r = prepare(&s, memory_size, ret_failure);
+	if (r < 0)
+		spare_discard(&s);
+	else
+		*ret = s;
+	return r;
 }
 
 static void run_in_child(struct birth *b) __attribute__((noreturn));
@@ -86,11 +110,11 @@ static void run_in_child(struct birth *b)
 {
 	static dev_t own[16];
 	struct child c = {
-		.plan = &b->plan,
+		.plan = &b->spare->plan,
 		.trees = b->spare->trees,
 		.own = own,
-		.sync_fd = b->sync_end,
-		.status_fd = b->status_end,
+		.sync_fd = b->spare->sync_end,
+		.status_fd = b->spare->status_end,
 		.exec_fd = -1,
 		.root_fd = -1,
 		.network_is_ready = b->network_is_ready,
@@ -99,7 +123,7 @@ static void run_in_child(struct birth *b)
 	};
 
 	close(b->spare->sync); /* or the end of the daemon would never be seen */
-	if (b->plan.n_tmpfs > TRP_ARRAY_SIZE(own))
+	if (b->spare->plan.n_tmpfs > TRP_ARRAY_SIZE(own))
 		_exit(1);
 	child_run(&c);
 }
@@ -121,7 +145,12 @@ static int enter_network(struct birth *b, int *ret_home)
 	*ret_home = -1;
 	if (!of && (!base->own_network || makes_own_network(base) || weakened(CONTROL_NETNS)))
 		return 0;
-	r = of ? network_enter(of) : network_enter_new(base->first_unprivileged_port, detail, sizeof(detail));
+	if (of)
+		r = network_enter(of);
+	else if (b->spare->network >= 0)
+		r = network_enter_fd(b->spare->network);
+	else
+		r = network_enter_new(base->first_unprivileged_port, detail, sizeof(detail));
 	if (r < 0)
 		return fail(b, SANDBOX_STAGE_NETNS, r, detail);
 	b->network_is_ready = !of;
@@ -181,55 +210,49 @@ static int clone_child(struct birth *b)
 	return 0;
 }
 
-/* Only the tmpfs are needed once more: their owners are not known yet. */
-static void close_others(const struct birth *b)
+/* What is the child's from now on. Of the trees only the tmpfs are needed once more: their owners are not known yet. */
+static void leave_to_child(struct spare *s)
 {
-	for (size_t i = 0; i < b->spare->n_trees; i++)
-		if (!b->plan.sources[i].tmpfs)
-			trp_close(&b->spare->trees[i]);
+	for (size_t i = 0; i < s->n_trees; i++)
+		if (!s->plan.sources[i].tmpfs)
+			trp_close(&s->trees[i]);
+	plan_free(&s->plan);
+	trp_close(&s->status_end);
+	trp_close(&s->sync_end);
+	trp_close(&s->network);
 }
 
-int spare_make(const struct plan_base *base, const struct spare_wish *wish, struct spare *ret, struct sandbox_failure *ret_failure)
+int spare_bear(struct spare *s, const struct spare_wish *wish, struct sandbox_failure *ret_failure)
 {
-	struct spare s = SPARE_NONE;
-	struct birth b = {.wish = wish, .spare = &s, .failure = ret_failure, .status_end = -1, .sync_end = -1};
+	struct birth b = {.wish = wish, .spare = s, .failure = ret_failure};
 	int r;
 
-	s.base = *base;
-	s.owner = wish->owner;
-	r = prepare(&b);
+	s->owner = wish->owner;
+	r = clone_child(&b);
 	if (r == 0)
-		r = clone_child(&b);
-	if (r == 0)
-		close_others(&b);
-	plan_free(&b.plan);
-	trp_close(&b.status_end);
-	trp_close(&b.sync_end);
-	if (r < 0)
-		spare_discard(&s);
-	else
-		*ret = s;
+		leave_to_child(s);
 	return r;
 }
 
-static bool is_alive(const struct spare *s)
+static bool is_born(const struct spare *s)
+{
+	return s->pidfd >= 0;
+}
+
+/* Is there one, and is it as the last start would have had it? */
+static bool is_wanted(const struct spare *s)
 {
 	struct pollfd p = {.fd = s->pidfd, .events = POLLIN};
 
-	return s->pidfd >= 0 && poll(&p, 1, 0) == 0;
+	return s->memory && is_born(s) != last_in_group && (!is_born(s) || poll(&p, 1, 0) == 0) && plan_base_equal(&s->base, &last);
 }
 
-bool spare_take(const struct plan_base *base, size_t memory_size, struct spare *ret)
+bool spare_take(const struct plan_base *base, const struct spare_wish *wish, struct spare *ret)
 {
 	last = *base;
 	has_last = true;
-	if (kept.pidfd < 0 || weaken_any())
-		return false;
-	if (!is_alive(&kept)) {
-		spare_discard(&kept);
-		return false;
-	}
-	if (!plan_base_equal(&kept.base, base) || memory_size > kept.memory_size)
+	last_in_group = wish->cgroup && wish->cgroup->v2_fd >= 0;
+	if (weaken_any() || !is_wanted(&kept) || wish->memory_size > kept.memory_size)
 		return false;
 	*ret = kept;
 	kept = (struct spare)SPARE_NONE;
@@ -253,19 +276,37 @@ void spare_discard(struct spare *s)
 	trp_close(&s->pidfd);
 	trp_close(&s->status);
 	trp_close(&s->sync);
+	trp_close(&s->status_end);
+	trp_close(&s->sync_end);
+	trp_close(&s->network);
+	plan_free(&s->plan);
 	*s = (struct spare)SPARE_NONE;
+}
+
+static int make_network(struct spare *s)
+{
+	char detail[64];
+	int fd = network_make(s->base.first_unprivileged_port, detail, sizeof(detail));
+
+	s->network = fd < 0 ? -1 : fd;
+	return fd < 0 ? fd : 0;
 }
 
 int sandbox_prepare(uid_t owner)
 {
 	struct spare_wish wish = {.owner = owner};
 	struct sandbox_failure failure;
+	int r;
 
-	if (!has_last || last.own_all_addresses || !last.own_network)
+	if (!has_last || last.own_all_addresses || !last.own_network || is_wanted(&kept))
 		return 0;
-	if (kept.pidfd >= 0 && (!is_alive(&kept) || !plan_base_equal(&kept.base, &last)))
+	spare_discard(&kept);
+	r = spare_begin(&last, 0, &kept, &failure);
+	if (r == 0)
+		r = last_in_group ? make_network(&kept) : spare_bear(&kept, &wish, &failure);
+	if (r < 0)
 		spare_discard(&kept);
-	return kept.pidfd >= 0 ? 0 : spare_make(&last, &wish, &kept, &failure);
+	return r;
 }
 
 void sandbox_unprepare(void)

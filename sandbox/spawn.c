@@ -21,6 +21,7 @@ struct spawn {
 	struct plan plan;
 	int *trees; /* the first plan.n_base are the spare's */
 	int root_fd;
+	int groups[CGROUP_V1_MAX];
 	struct spare spare;
 };
 
@@ -70,8 +71,10 @@ static int get_spare(struct spawn *sp)
 	int r = 0;
 
 	plan_base_of(spec, &base);
-	if (!spec->may_be_prepared || !spare_take(&base, wish.memory_size, &sp->spare))
-		r = spare_make(&base, &wish, &sp->spare, sp->failure);
+	if (!spec->may_be_prepared || !spare_take(&base, &wish, &sp->spare))
+		r = spare_begin(&base, wish.memory_size, &sp->spare, sp->failure);
+	if (r == 0 && sp->spare.pidfd < 0)
+		r = spare_bear(&sp->spare, &wish, sp->failure);
 	if (r < 0)
 		return r;
 	memcpy(sp->trees, sp->spare.trees, sp->plan.n_base * sizeof(*sp->trees));
@@ -104,8 +107,10 @@ static int map_ids(struct spawn *sp)
 static int attach_cgroup(struct spawn *sp)
 {
 	const struct cgroup *cg = sp->spec->cgroup;
-	int r = cg ? cgroup_attach(cg, sp->spare.pid, !sp->spare.in_cgroup) : 0;
+	int r = cg && !sp->spare.in_cgroup ? cgroup_attach_v2(cg, sp->spare.pid) : 0;
 
+	if (r == 0 && cg)
+		r = cgroup_open_doors(cg, sp->groups);
 	return r < 0 ? fail(sp, SANDBOX_STAGE_CGROUP, r, cg->name) : 0;
 }
 
@@ -123,7 +128,7 @@ static int idmap_trees(struct spawn *sp)
 
 static int give_order(struct spawn *sp)
 {
-	struct order *o = order_write(sp->spare.memory, sp->spare.memory_size, sp->spec, &sp->plan, sp->trees);
+	struct order *o = order_write(sp->spare.memory, sp->spare.memory_size, sp->spec, &sp->plan, sp->trees, sp->groups);
 	int r = o ? order_send(sp->spare.sync, o) : -E2BIG;
 
 	return r < 0 ? fail(sp, SANDBOX_STAGE_SYNC, r, NULL) : 0;
@@ -164,13 +169,15 @@ static void release(struct spawn *sp)
 	plan_free(&sp->plan);
 	free(sp->trees);
 	trp_close(&sp->root_fd);
+	for (size_t i = 0; i < CGROUP_V1_MAX; i++)
+		trp_close(&sp->groups[i]);
 	spare_discard(&sp->spare);
 }
 
 int sandbox_spawn(
 	const struct sandbox_spec *spec, struct sandbox *ret, struct sandbox_failure *ret_failure)
 {
-	struct spawn sp = {.spec = spec, .failure = ret_failure, .root_fd = -1, .spare = SPARE_NONE};
+	struct spawn sp = {.spec = spec, .failure = ret_failure, .root_fd = -1, .groups = {-1, -1, -1, -1}, .spare = SPARE_NONE};
 	int r;
 
 	weaken_by(spec->envp);

@@ -127,7 +127,7 @@ static int let_go_first(pid_t pid)
 
 int helper_join(const struct cgroup *cg, pid_t pid)
 {
-	int r = cg ? cgroup_attach(cg, pid, true) : 0;
+	int r = cg ? cgroup_attach(cg, pid) : 0;
 
 	return r < 0 ? r : let_go_first(pid);
 }

@@ -170,7 +170,7 @@ static int start(struct keep *k)
 	snprintf(id, sizeof(id), "%u", base + 1);
 	r = helper_start("trp-keeper", id, (const int[]){STDERR_FILENO, sock}, 2, &k->pid, &k->pidfd);
 	if (r == 0 && k->has_cgroup)
-		r = cgroup_attach(&k->cgroup, k->pid, true);
+		r = cgroup_attach(&k->cgroup, k->pid);
 	if (r == 0)
 		r = connect_keeper(k);
 	if (r < 0)

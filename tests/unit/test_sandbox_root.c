@@ -19,6 +19,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <netinet/in.h>
+#include <sys/inotify.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/socket.h>
@@ -984,6 +985,108 @@ static struct cgroup_host *open_host(void)
 	return host;
 }
 
+/* Of the network namespace at /proc/PID/...; 0: of none */
+static ino_t network_at(const char *path)
+{
+	char text[64] = "";
+
+	if (readlink(path, text, sizeof(text) - 1) < 0 || strncmp(text, "net:[", 5) != 0)
+		return 0;
+	return (ino_t)strtoul(text + 5, NULL, 10);
+}
+
+/* The one that we hold a descriptor of, or 0. */
+static ino_t network_kept(void)
+{
+	char path[64];
+	ino_t found = 0;
+
+	for (int fd = 0; fd < 256 && found == 0; fd++) {
+		snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+		found = network_at(path);
+	}
+	return found;
+}
+
+/* Tells of each write to a file of a group by which others are moved. */
+static int watch_moves(const struct cgroup *cg)
+{
+	int watch = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+
+	for (int i = -1; i < CGROUP_V1_MAX; i++) {
+		char path[64];
+		int fd = i < 0 ? cg->v2_fd : cg->v1_fd[i];
+		snprintf(path, sizeof(path), "/proc/self/fd/%d/cgroup.procs", fd);
+		if (fd >= 0)
+			assert_true(inotify_add_watch(watch, path, IN_MODIFY) >= 0);
+	}
+	return watch;
+}
+
+/* Where there are v2 groups, its first process is born in its group and nobody waits for the kernel to move it: what is made ahead is all but that
+ * process. */
+static void test_prepared_for_a_group(void **state)
+{
+	struct cgroup_limits none = CGROUP_NO_LIMITS;
+	struct cgroup_host *host;
+	char err[256] = "", path[64], *groups, byte;
+	int before = count_fds(), watch;
+	struct cgroup cg;
+	struct box b;
+	ino_t kept;
+
+	(void)state;
+	NEED_ROOT();
+	sandbox_unprepare();
+	host = open_host();
+	assert_int_equal(cgroup_create(host, "ahead", &none, &cg, err, sizeof(err)), 0);
+	if (cg.v2_fd < 0) {
+		print_message("no v2 tree here: a child is made ahead, as without groups\n");
+	} else {
+		prepared_box(&b, "true");
+		b.spec.cgroup = &cg;
+		box_run(&b);
+		assert_int_equal(sandbox_prepare(AHEAD_OWNER), 0);
+		assert_int_equal(sandbox_prepare(AHEAD_OWNER), 0); /* one is enough */
+		assert_int_equal(spare_pid(), 0);
+		kept = network_kept();
+		assert_int_not_equal(kept, 0);
+		watch = watch_moves(&cg);
+		prepared_box(&b, "echo; read x");
+		b.spec.cgroup = &cg;
+		assert_int_equal(box_start(&b), 0);
+		wait_for(b.out[0]);
+		assert_int_equal(read(b.out[0], &byte, 1), 1);
+		assert_int_equal(read(watch, err, sizeof(err)), -1); /* nobody has moved anybody */
+		close(watch);
+		snprintf(path, sizeof(path), "/proc/%d/ns/net", b.sandbox.pid);
+		assert_int_equal(network_at(path), kept);
+		assert_int_equal(network_kept(), 0); /* it is used once */
+		snprintf(path, sizeof(path), "/proc/%d/cgroup", b.sandbox.pid);
+		assert_int_equal(trp_read_file(AT_FDCWD, path, 65536, &groups, NULL), 0);
+		int lines = 1; /* v2's */
+		for (int i = 0; i < CGROUP_V1_MAX; i++)
+			lines += cg.v1_fd[i] >= 0;
+		for (char *at = groups; (at = strstr(at, BASE "/ahead\n")); at++)
+			lines--;
+		assert_int_equal(lines, 0);
+		free(groups);
+		assert_int_equal(write(b.in[1], "\n", 1), 1);
+		box_reap(&b);
+		box_close(&b);
+		/* one that is not to be in such a group has a child that waits again */
+		prepared_start(&b);
+		prepared_end(&b);
+		assert_int_equal(sandbox_prepare(AHEAD_OWNER), 0);
+		await_spare();
+		assert_int_equal(network_kept(), 0);
+		sandbox_unprepare();
+	}
+	assert_int_equal(cgroup_destroy(host, &cg), 0);
+	cgroup_host_free(host);
+	assert_int_equal(count_fds(), before);
+}
+
 static void test_cgroup_limits_hold(void **state)
 {
 	struct cgroup_limits limits = {.pids = 12, .memory = 24 * 1024 * 1024, .cpu_permille = 500};
@@ -1180,6 +1283,7 @@ int main(void)
 		cmocka_unit_test(test_prepared_in_vain),
 		cmocka_unit_test(test_prepared_holds_nothing),
 		cmocka_unit_test(test_large_order),
+		cmocka_unit_test(test_prepared_for_a_group),
 		cmocka_unit_test(test_cgroup_limits_hold),
 		cmocka_unit_test(test_cgroup_kill_and_leftovers),
 	};
