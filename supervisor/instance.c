@@ -112,10 +112,11 @@ static void check_ready(struct service *s)
 
 static void on_step(struct service *s, const struct trp_init_msg *msg)
 {
-	if (msg->value <= s->run.last_step) /* steps only go up: who repeats one wants to fill our log */
+	/* steps only go up, and the upstream is the last: who says more of them wants to fill our log */
+	if (msg->value <= s->run.last_step || (size_t)msg->value > s->run.n_setup)
 		return;
 	s->run.last_step = msg->value;
-	if (msg->value >= 0 && (size_t)msg->value < s->run.n_setup) {
+	if ((size_t)msg->value < s->run.n_setup) {
 		service_say(s, "setup", "setup step %d of %zu", msg->value + 1, s->run.n_setup);
 		return;
 	}
@@ -229,7 +230,9 @@ static void take_message(struct service *s, const struct trp_init_msg *msg)
 		on_main(s, msg);
 		return;
 	case TRP_INIT_NO_MAIN:
-		s->run.no_main = s->profile->pid_file != NULL;
+		if (s->run.no_main || !s->profile->pid_file)
+			return;
+		s->run.no_main = true;
 		record_save(s);
 		return;
 	case TRP_INIT_STOP_STEP:
@@ -241,13 +244,17 @@ static void take_message(struct service *s, const struct trp_init_msg *msg)
 	case TRP_INIT_READY:
 		on_ready(s, msg);
 		return;
-	case TRP_INIT_EXITED:
+	case TRP_INIT_EXITED: /* once, as the next: each is a file that is written */
+		if (s->run.reported)
+			return;
 		s->run.reported = true;
 		s->run.reported_step = msg->value;
 		s->run.reported_status = msg->value2;
 		record_save(s);
 		return;
 	case TRP_INIT_EXEC_FAILED:
+		if (s->run.exec_failed)
+			return;
 		s->run.exec_failed = true;
 		s->run.reported_step = msg->value;
 		s->run.exec_errno = msg->value2;
