@@ -166,6 +166,13 @@ void steps_start(void)
 		start(0);
 }
 
+/* With SIGCONT: a process that is stopped, or that somebody has stopped, ends by no other signal but SIGKILL until it goes on. */
+static void stop(pid_t pid)
+{
+	kill(pid, stop_signo);
+	kill(pid, SIGCONT);
+}
+
 static void set_main(pid_t pid)
 {
 	bool is_new = pid != current_pid;
@@ -174,18 +181,19 @@ static void set_main(pid_t pid)
 	main_known = true;
 	control_main(pid);
 	if (stopping && is_new && !stops_running()) /* the order was for whoever is the main process */
-		kill(pid, stop_signo);
+		stop(pid);
 }
 
 static void give_signal(const struct init_order *order)
 {
 	bool is_main = current == n_steps - 1;
 
-	/* a plain signal is for the upstream: a setup step would be killed by a reload */
-	if (order->signo && current_pid > 0 && (is_main || order->stop))
-		kill(current_pid, order->signo);
+	if (order->stop && current_pid > 0)
+		stop(current_pid);
 	else if (order->stop && is_main) /* whoever there is: one of them is to be the main process */
-		kill(-1, order->signo);
+		stop(-1);
+	else if (order->signo && current_pid > 0 && is_main) /* for the upstream: a setup step would be killed by a reload */
+		kill(current_pid, order->signo);
 }
 
 void steps_obey(const struct init_order *order)

@@ -213,6 +213,18 @@ time.sleep(1000)
         self.d.ok("start", "silent")
         self.waits("silent", "failed")
 
+    def test_one_that_stands_still(self):
+        """A process that is stopped takes no signal but SIGKILL and SIGCONT; stop-timeout is twenty seconds."""
+        self.notify("still", "say('READY=1')\nos.kill(os.getpid(), 19)\n", "watchdog = 300ms\nrestart = no")
+        self.d.ok("start", "still")
+        self.waits("still", "failed")
+        self.assertRegex(self.d.service_log("still"), "killed by signal 6|SIGABRT|Aborted")
+        self.notify("asked", "say('READY=1')\nos.kill(os.getpid(), 19)\n", "restart = no")
+        self.d.ok("start", "asked")
+        trp.wait_until(lambda: trp.process_status(self.d.main_pid("asked"))["State"].startswith("T"), 10, "it stands still")
+        self.d.ok("stop", "asked")
+        self.assertRegex(self.d.service_log("asked"), "killed by signal 15|SIGTERM|Terminated")
+
     def test_watchdog_trigger(self):
         self.notify("trigger", "say('READY=1')\nsay('WATCHDOG=trigger')\ntime.sleep(1000)\n", "watchdog = 1h\nrestart = no")
         self.d.trpsup("start", "trigger")
