@@ -45,6 +45,9 @@ struct cgroup_host;
  * the daemon's own, where a hierarchy has it: one that was made for us, all whose processes may be moved; borrowed; NULL: none. -ENOTSUP with a text in err: no pids, memory or cpu
  * controller is to be had. The host is the caller's; free with cgroup_host_free(), which removes base if empty. */
 int cgroup_host_open(const char *base, const char *within, struct cgroup_host **ret, char *err, size_t err_size);
+/* The processors' share of all that is in base against the groups and processes beside it; weight as in struct cgroup_limits. Where the daemon
+ * has a group of its own beside base, that gets the same: services cannot push it aside. 0, or -errno: the kernel did not take it. */
+int cgroup_host_set_weight(const struct cgroup_host *host, unsigned weight);
 void cgroup_host_free(struct cgroup_host *host);
 /* Open directory of the group base in v2, or -1 where there is no v2 tree. Owned by host. */
 int cgroup_host_v2_fd(const struct cgroup_host *host);

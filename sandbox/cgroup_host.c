@@ -364,6 +364,33 @@ void cgroup_host_free(struct cgroup_host *h)
 	free(h);
 }
 
+/* Has the daemon stepped aside into a group of its own? */
+static int open_leaf(const struct cgroup_host *h)
+{
+	char leaf[80];
+
+	snprintf(leaf, sizeof(leaf), "%s.daemon", h->base);
+	return openat(h->v2_parent_fd, leaf, DIR_FLAGS);
+}
+
+int cgroup_host_set_weight(const struct cgroup_host *h, unsigned weight)
+{
+	cleanup_close int leaf = -1;
+	char text[32];
+	int r;
+
+	if (!h->v2_has[CGROUP_CPU] && h->v1_fd[CGROUP_CPU] < 0)
+		return 0;
+	if (!h->v2_has[CGROUP_CPU]) {
+		snprintf(text, sizeof(text), "%lu", (unsigned long)weight * 1024 / CGROUP_WEIGHT);
+		return trp_write_file(h->v1_fd[CGROUP_CPU], "cpu.shares", text);
+	}
+	snprintf(text, sizeof(text), "%u", weight);
+	leaf = open_leaf(h);
+	r = leaf < 0 ? 0 : trp_write_file(leaf, "cpu.weight", text);
+	return r < 0 ? r : trp_write_file(h->v2_fd, "cpu.weight", text);
+}
+
 int cgroup_host_v2_fd(const struct cgroup_host *h)
 {
 	return h->v2_fd;

@@ -76,6 +76,8 @@ struct daemon {
 
 /* trp-init and friends are looked for beside trpsupd or in LIBEXECDIR. Opens for execveat, close-on-exec. */
 int daemon_open_program(const char *name);
+/* The processors' share of all services together, as trpsup.conf says; a kernel that does not take it is said in the log. */
+void daemon_set_weight(const struct daemon *d);
 /* Listeners that carry this kind of route and that the profile names (or all). Calls each(id). */
 bool daemon_listener_carries(const struct daemon *d, size_t index, const struct profile *p, enum trp_protocol protocol);
 /* The i-th name whose clients p gets on d->listeners[l] by this protocol ("": those that no name matches), NULL behind the last. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* limits.c: limits of a profile that this host may be unable to hold: refused by file, line and key. Runs in the daemon. */
+/* limits.c: limits of a profile that this host may be unable to hold: refused by file, line and key; and the weight of all together. Runs in the daemon. */
 #include "base/io.h"
 #include "base/log.h"
 #include "supervisor/blockdev.h"
@@ -124,4 +124,14 @@ int limits_io(struct service *s, const struct cgroup_io *wanted)
 	}
 	snprintf(text, sizeof(text), "%s (to run without it: allow-missing = io in [sandbox])", err);
 	return refuse(s, key, r, text);
+}
+
+/* ---- all together ---- */
+
+void daemon_set_weight(const struct daemon *d)
+{
+	int r = d->cgroups ? cgroup_host_set_weight(d->cgroups, (unsigned)d->config->cpu_weight) : 0;
+
+	if (r < 0)
+		log_warn("cpu-weight: %s", strerror(-r));
 }

@@ -282,6 +282,8 @@ static int open_host(struct daemon *d)
 	r = cgroup_host_open(c->cgroup, d->cgroup_parent, &d->cgroups, err, sizeof(err));
 	if (r < 0)
 		log_warn("no control groups: %s; services that do not allow that will not start", err);
+	else
+		daemon_set_weight(d);
 	d->cgroup_dir = d->cgroups ? cgroup_host_v2_fd(d->cgroups) : -1;
 	warn_of_obstacles();
 	r = keep_open(d, &d->keep);

@@ -72,6 +72,8 @@ static void compare_daemon(struct reload *r)
 	if (old->client_interval_ns != next->client_interval_ns || old->client_burst != next->client_burst ||
 		old->client_waiting_permille != next->client_waiting_permille)
 		say(r, "[clients]: limits changed");
+	if (old->cpu_weight != next->cpu_weight)
+		say(r, "cpu-weight: changed");
 	if (old->log_total != next->log_total)
 		say(r, "log-total: changed");
 }
@@ -278,6 +280,7 @@ static void commit(struct reload *r)
 	}
 	routerproc_limits_set(d->router);
 	tell_log_limits(d);
+	daemon_set_weight(d);
 	listeners_keep(d->keep, d->config, d->listeners, d->n_listeners);
 	for (size_t j = 0; j < n_old; j++) {
 		int e;

@@ -44,6 +44,7 @@ struct config {
 	char *state_dir; /* default /var/lib/trpsup */
 	char *log_dir;   /* default /var/log/trpsup */
 	char *cgroup;    /* default trpsup */
+	uint64_t cpu_weight; /* of that group; default 1000 */
 	struct strv profile_dirs; /* default /etc/trpsup/services, then the shipped one */
 	uint64_t uid_base; /* first id of the pool; default 1879048192 (0x70000000), outside of what login, subuid and systemd use */
 	uint64_t uid_ranges; /* number of ranges of 65536; default 2048 */

@@ -40,6 +40,10 @@ const struct lang_key config_keys[] = {
 		.example = "trpsup-test",
 		.help = "The control group that holds those of the services, below the daemon's "
 			"own."},
+	{"daemon", "cpu-weight", LANG_SCALAR, value_number, FIELD(cpu_weight), .min = 1, .max = CGROUP_WEIGHT_MAX,
+		.expects = "a number from 1 to 10000", .fallback = "1000", .example = "100",
+		.help = "The processors' share of that group, so of all services and routers together, against everything else in the group above it, where "
+			"they are short; 100 is what others have."},
 	{"daemon", "profile-dirs", LANG_LIST, value_paths, FIELD(profile_dirs),
 		.expects = "absolute paths",
 		.unset = "/etc/trpsup/services, then the shipped profiles",

@@ -3,6 +3,7 @@
 """Clients that come together, several routers on the same listeners, and a router that is replaced while they come."""
 import collections
 import contextlib
+import ctypes
 import os
 import re
 import shutil
@@ -20,6 +21,7 @@ from test_router import (ALL, HTTP, LISTENER_ADD, MAGIC, MSG, ROUTE_SET, STATS_N
                          tls, wait_for)
 
 GROUP_SET, RETIRE = 9, 24
+SYS_SCHED_GETATTR = 315
 HELLO = open(os.path.join(trp.TOP, "profiles/hello.ini")).read()
 
 
@@ -430,9 +432,37 @@ class Upgrade(unittest.TestCase):
     def policies(self):
         return [os.sched_getscheduler(pid) for pid in self.d.routers()["pids"]]
 
+    def slices(self):
+        """Nanoseconds that the scheduler lets each go on (sched_getattr(2): sched_runtime, from Linux 6.12)."""
+        found = []
+        for pid in self.d.routers()["pids"]:
+            attr = ctypes.create_string_buffer(56)
+            self.assertEqual(ctypes.CDLL(None).syscall(SYS_SCHED_GETATTR, pid, attr, len(attr), 0), 0)
+            found.append(struct.unpack_from("=Q", attr, 24)[0])
+        return found
+
+    def test_weight_of_all(self):
+        """Of all services together, in whichever hierarchy has the processors; changed by a reload."""
+        def weight():
+            for group in trp.control_groups(self.d.name):
+                if os.path.basename(group) == self.d.name:
+                    for file, unit in (("cpu.weight", 1), ("cpu.shares", 10.24)):
+                        if os.path.exists(os.path.join(group, file)):
+                            return round(int(trp.read(os.path.join(group, file))) / unit)
+            return None
+        self.assertEqual(weight(), 1000)
+        with open(self.d.conf) as f:
+            text = f.read()
+        with open(self.d.conf, "w") as f:
+            f.write(text.replace("workers =", "cpu-weight = 200\nworkers ="))
+        self.assertIn("cpu-weight: changed", self.d.ok("reload"))
+        self.assertEqual(weight(), 200)
+
     def test_scheduling(self):
         """From the next routers on, also those that come for one that died."""
         self.assertEqual(self.policies(), [os.SCHED_OTHER] * 2)
+        if tuple(map(int, os.uname().release.split(".")[:2])) >= (6, 12):
+            self.assertEqual(self.slices(), [100000] * 2)
         with open(self.d.conf) as f:
             text = f.read()
         with open(self.d.conf, "w") as f:
