@@ -50,7 +50,8 @@ class PreStop(trp.DaemonTest):
         self.start(self.STEPS[0], self.STEPS[2])
         shown = self.d.ok("stop", "web")
         self.assertIn("pre-stop step 1 (/bin/sh) exited with code 3; stopping all the same", shown)
-        self.order("pre-stop step 1 of 2", "first as 1000 of", "pre-stop step 2 of 2", "last", "told", "stopped")
+        self.order("out first as 1000 of", "out last", "out told")
+        self.order("pre-stop step 1 of 2", "pre-stop step 2 of 2", "stopped")
 
     def test_at_restart(self):
         self.start(self.STEPS[2])
@@ -67,14 +68,14 @@ class PreStop(trp.DaemonTest):
     def test_not_when_it_was_never_ready(self):
         self.d.profile("web", PROFILE.replace("ready = started", "ready = notify") % "\n".join([self.STEPS[2], "start-timeout = 300ms", "restart = no"]))
         self.d.trpsup("start", "web")
-        self.order("not ready after", "told")
+        self.order("out told")
         self.assertEqual(self.d.log_lines("web", "out last|pre-stop"), [])
 
     def test_bounded_by_stop_timeout(self):
         self.start('pre-stop = /bin/sh -c "trap \'\' TERM; echo hangs; sleep 1000"', self.STEPS[2], "stop-timeout = 300ms")
         shown = self.d.ok("stop", "web", timeout=30)
         self.assertIn("pre-stop takes longer than 0.3 s", shown)
-        self.order("hangs", "pre-stop takes longer", "told", "stopped")
+        self.order("out hangs", "out told")
         self.assertEqual(self.d.log_lines("web", "out last|killing"), [])
 
     def test_daemon_killed_meanwhile(self):
