@@ -285,6 +285,15 @@ static void add_bind(struct maker *m, const struct sandbox_mount *mnt)
 		add_rule(m, mnt->target, PLAN_ACCESS_EXECUTE, s->source);
 }
 
+static void add_made(struct maker *m, const struct sandbox_mount *mnt)
+{
+	struct plan_source *src = add_source(m, add(m, PLAN_TREE, SANDBOX_STAGE_MOUNT, mnt->target), mnt->target);
+
+	src->attr = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC | MOUNT_ATTR_RDONLY;
+	src->made = true;
+	src->tree = mnt->tree;
+}
+
 static void add_mount(struct maker *m, const struct sandbox_mount *mnt)
 {
 	static const enum plan_op ops[] = {[SANDBOX_DATA] = PLAN_DATA,
@@ -295,6 +304,9 @@ static void add_mount(struct maker *m, const struct sandbox_mount *mnt)
 	switch (mnt->kind) {
 	case SANDBOX_BIND:
 		add_bind(m, mnt);
+		return;
+	case SANDBOX_MOUNTED:
+		add_made(m, mnt);
 		return;
 	case SANDBOX_TMPFS:
 		s = add_tmpfs(m, SANDBOX_STAGE_MOUNT, mnt->target, mnt->size, mnt->mode);
@@ -381,6 +393,7 @@ static bool valid_mount(const struct sandbox_mount *m)
 	case SANDBOX_DATA:
 		return m->data || m->data_len == 0;
 	case SANDBOX_DIR:
+	case SANDBOX_MOUNTED:
 		return true;
 	}
 	return false;

@@ -82,8 +82,10 @@ struct plan_entry {
 
 /* A mount that the daemon makes: cloned from the host's tree before the child exists, or a new tmpfs as step says. */
 struct plan_source {
-	const char *path;  /* on the host; from_root: name in spec->root; tmpfs: in the sandbox */
+	const char *path;  /* on the host; from_root: name in spec->root; tmpfs, made: in the sandbox */
 	bool tmpfs;
+	bool made;         /* it is there already: */
+	int tree;          /* borrowed */
 	size_t step;       /* tmpfs */
 	const struct plan_entry *entries;
 	size_t n_entries;

@@ -35,6 +35,7 @@ enum sandbox_mount_kind {
 	SANDBOX_DATA,    /* a read-only file with these bytes, mode, uid, gid (lives in the root's tmpfs) */
 	SANDBOX_DIR,     /* an empty directory with mode, uid, gid */
 	SANDBOX_SYMLINK, /* target -> source */
+	SANDBOX_MOUNTED, /* a mount that is attached nowhere (fsmount(2)), with its own attributes, at target; noexec; not optional */
 };
 
 /* One thing to be seen inside. Parents of target are made where they do not exist and lie on a tmpfs of
@@ -51,6 +52,7 @@ struct sandbox_mount {
 	mode_t mode;        /* TMPFS, DATA, DIR */
 	uid_t uid, gid;     /* TMPFS, DATA, DIR: ids inside */
 	uint64_t size;      /* TMPFS: bytes */
+	int tree;           /* MOUNTED: borrowed; -1: none is made, the plan is only looked at */
 	const void *data;   /* DATA */
 	size_t data_len;
 };

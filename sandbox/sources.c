@@ -140,6 +140,17 @@ static int open_source_path(const struct plan_source *s, int root_fd)
 	return fd;
 }
 
+/* The flags are set here, whatever its maker did. */
+static int take_made(const struct plan_source *s)
+{
+	struct mount_attr attr = {.attr_set = s->attr & ~weaken_mount()};
+	cleanup_close int tree = fcntl(s->tree, F_DUPFD_CLOEXEC, 0);
+
+	if (tree < 0 || mount_setattr(tree, "", AT_EMPTY_PATH, &attr, sizeof(attr)) < 0)
+		return -errno;
+	return trp_steal_fd(&tree);
+}
+
 static int open_tree_of(const struct plan_source *s, int root_fd)
 {
 	cleanup_close int path = open_source_path(s, root_fd), tree = -1;
@@ -186,7 +197,7 @@ int sources_open(const struct plan *plan, size_t first, size_t end, int root_fd,
 {
 	for (size_t i = first; i < end; i++) {
 		const struct plan_source *s = &plan->sources[i];
-		int r = s->tmpfs ? make_tmpfs(plan, s) : open_tree_of(s, root_fd);
+		int r = s->tmpfs ? make_tmpfs(plan, s) : s->made ? take_made(s) : open_tree_of(s, root_fd);
 
 		trees[i] = r < 0 ? -1 : r;
 		if (r >= 0 || (r == -ENOENT && s->optional))

@@ -122,6 +122,16 @@ static void describe_adapter(const struct service *s, json_t *out)
 	json_object_set_new(out, "adapter_why", controlmsg_string(s->adapter_why, strlen(s->adapter_why)));
 }
 
+/* Their names: never more of them. */
+static json_t *credentials(const struct profile *p)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < p->n_credentials; i++)
+		json_array_append_new(list, json_string(p->credentials[i].name));
+	return list;
+}
+
 static json_t *needs_restart(const struct service *s)
 {
 	struct strv keys = {0};
@@ -172,6 +182,7 @@ json_t *describe_service(struct service *s)
 	json_object_set_new(o, "enabled", json_string(enable_word(s->d, s->name)));
 	json_object_set_new(o, "needs_restart", needs_restart(s));
 	json_object_set_new(o, "frozen", json_boolean(s->frozen));
+	json_object_set_new(o, "credentials", credentials(p));
 	json_object_set_new(o, "readiness", json_string(readiness(p)));
 	json_object_set_new(o, "watchdog_ms", p->watchdog_ms ? json_integer((json_int_t)p->watchdog_ms) : json_null());
 	json_object_set_new(o, "wanted", json_boolean(s->wanted));

@@ -2,6 +2,7 @@
 #include "supervisor/launch.h"
 #include "base/io.h"
 #include "supervisor/box/box.h"
+#include "supervisor/credentials.h"
 #include "supervisor/profile/envfile.h"
 #include "supervisor/secrets.h"
 #include "supervisor/service.h"
@@ -37,6 +38,7 @@ int launch_site(struct service *s, struct box_site *ret)
 		.seccomp = s->seccomp,
 		.cgroup = s->has_cgroup ? &s->cgroup : NULL,
 		.secret = read_secret,
+		.credentials = -1,
 		.data = s};
 	int r = s->adapter == ADAPTER_RELAY ? 0 : prepare_user(s, &site.uid, &site.gid);
 
@@ -91,6 +93,7 @@ int launch_service(struct service *s, const int out_err[2], int control, int not
 	const bool relay = s->adapter == ADAPTER_RELAY;
 	cleanup_close int program = relay ? daemon_open_program("trp-relay") : -1;
 	struct sandbox_fd fds[6] = {{-1, 0}, {out_err[0], 1}, {out_err[1], 2}, {control, TRP_INIT_CONTROL_FD}};
+	cleanup_close int credentials = -1;
 	struct env_set env = {0};
 	struct box_site site;
 	struct box *box = NULL;
@@ -110,6 +113,9 @@ int launch_service(struct service *s, const int out_err[2], int control, int not
 		r = give_pipes(&site, out_err);
 	if (r == 0)
 		r = launch_environment(s, &env, s->message, sizeof(s->message));
+	if (r == 0 && s->profile->n_credentials > 0)
+		r = credentials_mount(s, site.uid_base + site.uid, site.uid_base + site.gid, &credentials);
+	site.credentials = credentials;
 	site.env = &env;
 	if (r == 0)
 		r = box_make(&site, &box);

@@ -131,6 +131,7 @@ static struct service *new_service(struct daemon *d, const struct profile *p)
 	s->name = strdup(name);
 	s->number = ledgers_number(d->ledgers);
 	s->cgroup = (struct cgroup){CGROUP_NONE};
+	s->fetch.pidfd = s->fetch.out = -1;
 	s->since = ev_time();
 	s->run.control = s->run.notify = s->run.box.pidfd = s->run.box.status_fd = -1;
 	if (!s->name || logs_open(d->loop, logger_sink(d->logger), name, &limits, &s->logs) < 0) {

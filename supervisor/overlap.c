@@ -71,6 +71,7 @@ static struct service *new_beside(struct service *s)
 	n->publish_mounted = s->publish_mounted;
 	instance_none(n);
 	n->cgroup = (struct cgroup){CGROUP_NONE};
+	n->fetch.pidfd = n->fetch.out = -1;
 	overlap_other_key(s->name, s->key, n->key, sizeof(n->key));
 	n->beside = s;
 	s->beside = n;
@@ -100,6 +101,7 @@ static void free_beside(struct service *n)
 	if (n->profile && n->beside && strcmp(n->profile->text_hash, n->beside->profile->text_hash) != 0)
 		record_drop_sources(n->d, n->profile);
 	statedisk_cancel(&n->disk);
+	credentials_cancel(n);
 	seccomp_unshare(&n->seccomp);
 	profile_free(n->profile);
 	profile_free(n->pending);

@@ -237,13 +237,34 @@ static void take_turn(struct service *s)
 	}
 }
 
+/* Its root and its disk are there. What its credentials come from is asked now, without that anybody waits; what is wrong with that is said by
+ * the start itself, and may pass. turn: others may be started just now. */
+static void have_disk(struct service *s, bool turn)
+{
+	if (credentials_fetch(s))
+		service_say(s, "note", "waits for its credentials");
+	else if (turn)
+		take_turn(s);
+	else
+		service_event(s, EVENT_IMAGE_READY);
+}
+
+void credentials_fetched(struct service *s)
+{
+	if (s->state == STATE_IMAGE)
+		take_turn(s);
+}
+
 static void disk_done(struct statedisk *d, int error, const char *text)
 {
 	struct service *s = (struct service *)(void *)((char *)d - offsetof(struct service, disk));
 
 	if (error < 0)
 		service_say(s, "failed", "%s", text);
-	service_event(s, error < 0 ? EVENT_IMAGE_FAILED : EVENT_IMAGE_READY);
+	if (error < 0 || s->state != STATE_IMAGE)
+		service_event(s, error < 0 ? EVENT_IMAGE_FAILED : EVENT_IMAGE_READY);
+	else
+		have_disk(s, false);
 }
 
 /* Its root is there; its disk? */
@@ -252,7 +273,7 @@ static void make_disk(struct service *s)
 	int r;
 
 	if (s->shadow) { /* it is in use */
-		service_event(s, EVENT_IMAGE_READY);
+		have_disk(s, false);
 		return;
 	}
 	s->disk.done = disk_done;
@@ -261,7 +282,7 @@ static void make_disk(struct service *s)
 		service_say(s, "failed", "%s", s->message);
 		service_event(s, EVENT_IMAGE_FAILED);
 	} else if (r > 0) {
-		take_turn(s);
+		have_disk(s, true);
 	}
 }
 
@@ -433,6 +454,7 @@ static void action_down(struct service *s)
 	if (s->image_wanted)
 		image_forget(s->d->images, &s->image);
 	s->image_wanted = false;
+	credentials_cancel(s);
 	s->restarts = s->failures_in_a_row = 0;
 	route_close(s);
 	if (s->shadow) {
@@ -681,6 +703,7 @@ void service_free(struct service *s)
 	keep_drop_all(d->keep, s->name);
 	learning_free(s);
 	statedisk_cancel(&s->disk);
+	credentials_cancel(s);
 	service_sweep(s);
 	prepare_disk_undo(s);
 	prepare_undo(s); /* one that has failed still has its directories, and what is mounted there */

@@ -6,6 +6,7 @@
 #include "sandbox/initmsg.h"
 #include "sandbox/sandbox.h"
 #include "supervisor/channel.h"
+#include "supervisor/credentials.h"
 #include "supervisor/hold.h"
 #include "supervisor/keep.h"
 #include "supervisor/daemon.h"
@@ -109,6 +110,7 @@ struct service {
 	bool image_wanted;
 	struct image_request image;
 	struct statedisk disk;
+	struct credential_fetch fetch;
 	unsigned adapter;     /* enum profile_adapter, never auto: how this run receives connections */
 	char adapter_why[200];
 	const struct seccomp_filter *seccomp; /* shared by those of the same policy */

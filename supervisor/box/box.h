@@ -27,6 +27,7 @@ struct box_site {
 	 * files are empty, as nobody is to read them. */
 	int (*secret)(void *data, const struct profile_secret *secret, char *value);
 	void *data;
+	int credentials; /* a mount with their files (credentials.h), borrowed; -1: nobody is to read them */
 	const struct env_set *env; /* of environment files (envfile.h); NULL: none. Only until box_make() returns */
 };
 

@@ -203,6 +203,8 @@ static int add_trp(struct box *b)
 	}
 	/* ${runtime}, for pid files and sockets */
 	add_dir(b, box_keep(b, trp_asprintf("/run/%s", p->id)), 0755, true);
+	if (p->n_credentials > 0)
+		box_add(b, (struct sandbox_mount){.kind = SANDBOX_MOUNTED, .target = "/trp/credentials", .tree = b->site.credentials});
 	return add_secrets(b);
 }
 
@@ -270,6 +272,8 @@ static void add_program(struct box *b)
 	add_default(b, "RUNTIME_DIRECTORY", box_keep(b, trp_asprintf("/run/%s", p->id)));
 	if (p->state)
 		add_default(b, "STATE_DIRECTORY", "/trp/state");
+	if (p->n_credentials > 0)
+		add_default(b, "CREDENTIALS_DIRECTORY", "/trp/credentials");
 	if (p->ready == READY_NOTIFY)
 		add_default(b, "NOTIFY_SOCKET", "/trp/notify");
 	if (p->watchdog_ms > 0)

@@ -275,6 +275,7 @@ static void print_service(const json_t *s)
 	listen_row(s);
 	clients_row(s);
 	words_row(s, "Requires", "requires");
+	words_row(s, "Credentials", "credentials");
 	if (number_of(s, "uid_base", &base) && base > 0) {
 		label("User ids");
 		printf("%.0f to %.0f\n", base, base + 65535);

@@ -219,6 +219,7 @@ static void check_variables(const struct profile_loading *l)
 		{"state", "state = yes", l->p->state},
 		{"publish", "publish = yes", l->p->publish},
 		{"secrets", "secret = NAME", l->p->n_secrets > 0},
+		{"credentials", "credential = NAME:PATH", l->p->n_credentials > 0},
 	};
 
 	for (size_t i = 0; i < TRP_ARRAY_SIZE(vars); i++) {

@@ -323,6 +323,14 @@ const struct lang_key profile_keys[] = {
 		.example = "admin-password mariadb/root",
 		.help = "A generated secret, as the file /trp/secrets/NAME; of another service "
 			"only if that is in requires."},
+	{"sandbox", "credential", LANG_LIST, value_credential, FIELD(credentials),
+		.expects = "NAME:/absolute/path", .unset = "none", .example = "tls-key:/etc/ssl/private/web.key",
+		.help = "A file of the host that root alone can write, as the file $CREDENTIALS_DIRECTORY/NAME, which only the service can read; "
+			"read at each start."},
+	{"sandbox", "credential-command", LANG_LINES, value_credential_command, FIELD(credentials),
+		.expects = "NAME:, a program of the host with its absolute path, and its arguments", .unset = "none",
+		.example = "db-password:/usr/local/sbin/vault-read db/web",
+		.help = "The same, with what the program prints. It is run as root, outside of the sandbox, at each start."},
 	{"sandbox", "publish", LANG_SCALAR, value_bool, FIELD(publish), .expects = "yes or no",
 		.fallback = "no", .example = "yes",
 		.help = "It has /trp/publish, a directory for its unix sockets, which others may "

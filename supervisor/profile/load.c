@@ -49,6 +49,9 @@ void profile_free(struct profile *p)
 		free(p->secrets[i].service);
 		free(p->secrets[i].name);
 	}
+	for (size_t i = 0; i < p->n_credentials; i++)
+		credential_free(&p->credentials[i]);
+	free(p->credentials);
 	env_set_free(&p->env);
 	for (size_t i = 0; i < p->n_env_files; i++)
 		free(p->env_files[i].path);

@@ -54,6 +54,15 @@ struct profile_secret {
 	struct profile_where where;
 };
 
+/* credential = NAME:PATH or credential-command = NAME:PROGRAM [ARG]...: a file NAME that only the service can read. */
+struct profile_credential {
+	char *name;
+	char *path;          /* NULL: */
+	struct strv command; /* what prints it */
+	struct profile_where where;
+};
+#define PROFILE_CREDENTIALS_MAX 32
+
 struct profile_env {
 	char *name, *value;
 	struct profile_where where;
@@ -172,6 +181,8 @@ struct profile {
 	size_t n_binds;
 	struct profile_secret *secrets;
 	size_t n_secrets;
+	struct profile_credential *credentials; /* of both keys */
+	size_t n_credentials;
 	bool publish; /* a directory /trp/publish (tmpfs, 1 MiB) that services with use = SERVICE see at /trp/use/SERVICE */
 	struct strv use; /* services in requires whose published directory is shown */
 	bool state; /* ${state} = /trp/state exists, kept over restarts; default yes */

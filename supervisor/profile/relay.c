@@ -14,7 +14,7 @@ static const struct {
 	{"service", "environment-file"},
 	{"sandbox", "root"},
 	{"sandbox", "packages"}, {"sandbox", "suite"}, {"sandbox", "host-files"},
-	{"sandbox", "bind"}, {"sandbox", "secret"}, {"sandbox", "publish"}, {"sandbox", "use"},
+	{"sandbox", "bind"}, {"sandbox", "secret"}, {"sandbox", "credential"}, {"sandbox", "credential-command"}, {"sandbox", "publish"}, {"sandbox", "use"},
 	{"sandbox", "state"}, {"sandbox", "state-at"}, {"sandbox", "syscalls"},
 	{"sandbox", "exec-from"}, {"sandbox", "memory-deny-write-execute"}, {"sandbox", "user-namespaces"},
 	{"sandbox", "tmp-size"}, {"limits", "file-size"},

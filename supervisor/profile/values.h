@@ -45,6 +45,13 @@ int value_secret(const struct lang_value *v, void *base);
 int value_state_at(const struct lang_value *v, void *base);
 int value_syscalls(const struct lang_value *v, void *base);
 
+/* values_credential.c: the same */
+int value_credential(const struct lang_value *v, void *base);
+int value_credential_command(const struct lang_value *v, void *base);
+void credential_free(struct profile_credential *c);
+/* A name of a file of a secret or a credential? */
+bool value_is_file_name(const char *text);
+
 /* values_env.c: the same */
 int value_env(const struct lang_value *v, void *base);
 int value_env_continued(const struct lang_value *v, void *base);

@@ -311,7 +311,7 @@ int value_secret(const struct lang_value *v, void *base)
 		p->n_secrets = 0;
 		return 0;
 	}
-	if (!isalnum((unsigned char)name[0]) || !all_of(name, "._-") || strlen(name) > 63)
+	if (!value_is_file_name(name))
 		return -EINVAL;
 	if (service && !trp_valid_service_name(service))
 		return -EINVAL;

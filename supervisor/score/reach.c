@@ -66,6 +66,8 @@ static json_t *secrets(const struct profile *p)
 	for (size_t i = 0; i < p->n_secrets; i++)
 		json_array_append_new(list, p->secrets[i].service ? json_sprintf("%s/%s", p->secrets[i].service, p->secrets[i].name)
 								  : json_string(p->secrets[i].name));
+	for (size_t i = 0; i < p->n_credentials; i++)
+		json_array_append_new(list, json_sprintf("credential %s", p->credentials[i].name));
 	return list;
 }
 

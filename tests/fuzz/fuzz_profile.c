@@ -28,6 +28,8 @@ static void check(const struct profile *p)
 		require(p->binds[i].source[0] == '/' && !strstr(p->binds[i].target, "/../"));
 	for (size_t i = 0; i < p->n_secrets; i++)
 		require(!strchr(p->secrets[i].name, '/'));
+	for (size_t i = 0; i < p->n_credentials; i++)
+		require(!strchr(p->credentials[i].name, '/') && !p->credentials[i].path == (p->credentials[i].command.n > 0));
 	for (size_t i = 0; i < p->env.n; i++)
 		require(!strchr(p->env.v[i].name, '=') && p->env.v[i].value && strcmp(p->env.v[i].name, "LD_PRELOAD") != 0);
 }

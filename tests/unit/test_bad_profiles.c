@@ -359,6 +359,30 @@ static const struct {
 		"before = c web a\n",
 		"bad.ini:5: before: a service cannot start before itself\n"
 		"bad.ini:5: before: names a service that it requires or starts after\n"},
+	{"bad credentials", "web",
+		"[service]\n"
+		"command = /bin/sh\n"
+		"[sandbox]\n"
+		"credential = a:/etc/a b /etc/b .c:/etc/c d/e:/etc/d f:etc/f g:/ a:/etc/g\n"
+		"credential-command = h /bin/h\n"
+		"credential-command = h:bin/h\n"
+		"credential-command = a:/bin/a\n",
+		"bad.ini:4: credential: 'b' is not valid, expected NAME:/absolute/path\n"
+		"bad.ini:4: credential: '/etc/b' is not valid, expected NAME:/absolute/path\n"
+		"bad.ini:4: credential: '.c:/etc/c' is not valid, expected NAME:/absolute/path\n"
+		"bad.ini:4: credential: 'd/e:/etc/d' is not valid, expected NAME:/absolute/path\n"
+		"bad.ini:4: credential: 'f:etc/f' is not valid, expected NAME:/absolute/path\n"
+		"bad.ini:4: credential: 'g:/' is not valid, expected NAME:/absolute/path\n"
+		"bad.ini:4: credential: 'a' is taken already at bad.ini:4\n"
+		"bad.ini:5: credential-command: 'h' is not valid, expected NAME:, the program's absolute path, and its arguments\n"
+		"bad.ini:6: credential-command: 'h:bin/h' is not valid, expected NAME:, the program's absolute path, and its arguments\n"
+		"bad.ini:7: credential-command: 'a' is taken already at bad.ini:4\n"},
+	{"${credentials} without a credential", "web",
+		"[service]\n"
+		"command = /bin/sh\n"
+		"[environment]\n"
+		"F = ${credentials}/x\n",
+		"bad.ini:4: ${credentials} needs credential = NAME:PATH in [sandbox]\n"},
 	{"bad environment files", "web",
 		"[service]\n"
 		"command = /bin/sh\n"

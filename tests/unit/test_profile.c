@@ -209,6 +209,8 @@ static void test_other_keys(void **state)
 		"secret = key db/root\npublish = yes\nuse = db\nstate-at = lib:/var/lib/x "
 		"www:/var/www\n"
 		"syscalls = -ptrace\n  @debug\nexec-from = state memfd\nallow-missing = landlock cgroup cgroup-bpf\ntmp-size = 4K\n"
+		"credential = x:/etc/x\ncredential-command = y:/bin/y\ncredential =\ncredential-command =\n"
+		"credential = tls:/etc/${name}.key\ncredential-command = pw:/bin/vault 'a b' ${name}\ncredential = z:/etc/z\n"
 		"[limits]\nprocesses = unlimited\nmemory = unlimited\ncpu = unlimited\n"
 		"[environment]\nA =\nB = \"x\"  y\n  z\n_c1 = ${name}$$\n");
 	p = load_good("full");
@@ -234,6 +236,12 @@ static void test_other_keys(void **state)
 	list_is(&p->exec_from, "state|memfd");
 	assert_int_equal(p->binds[1].where.line, 20);
 	assert_int_equal(p->n_secrets, 2);
+	assert_int_equal(p->n_credentials, 3);
+	assert_string_equal(p->credentials[0].name, "tls");
+	assert_string_equal(p->credentials[0].path, "/etc/full.key");
+	assert_null(p->credentials[1].path);
+	list_is(&p->credentials[1].command, "/bin/vault|a b|full");
+	assert_int_equal(p->credentials[2].where.line, 37);
 	assert_null(p->secrets[0].service);
 	assert_string_equal(p->secrets[0].name, "key");
 	assert_string_equal(p->secrets[1].service, "db");
