@@ -33,6 +33,9 @@ enum trp_init_type {
 	                         the step, and no further one is started. value2 1: the STOPS first; 0: at once, also
 	                         if they run: the one that does is killed */
 	TRP_INIT_CLAIM = 4,   /* value: pid inside that a process of the sandbox said to be the main one's (MAINPID=) */
+	TRP_INIT_CHECK = 5,   /* + one descriptor: the client's end of a connection on which a check was sent; init reads its answer.
+	                         port: enum trp_check, value: milliseconds that it has, value2: number of the check. It takes
+	                         the place of one before */
 	/* init -> daemon */
 	TRP_INIT_STEP = 16,    /* value: index of the step that starts now, value2: its pid inside */
 	TRP_INIT_LISTEN = 17,  /* port, family, v6only; value: backlog: an adapter took that channel */
@@ -50,7 +53,22 @@ enum trp_init_type {
 	TRP_INIT_STOP_EXITED = 25, /* value: its index, value2: its wait status */
 	TRP_INIT_STOP_EXEC_FAILED = 26, /* value: its index, value2: errno of execve */
 	TRP_INIT_STOPS_OVER = 27,  /* after a STOP with value2 1: none is left, the main process has got its signal */
+	TRP_INIT_CHECKED = 28,     /* value: number of the check; value2: what came: HTTP's status; 0: as it should; a negative enum
+	                              trp_check_failure; TRP_CHECK_ALERT - the number of a TLS alert. Once for each check */
 };
+
+/* What a check looks for. */
+enum trp_check {
+	TRP_CHECK_HTTP = 1, /* a status line */
+	TRP_CHECK_TCP = 2,  /* the client has ended its half: any byte, or the end of the connection, shows that somebody had it */
+	TRP_CHECK_TLS = 3   /* a ServerHello */
+};
+enum trp_check_failure {
+	TRP_CHECK_LATE = -1,   /* nothing of it in time */
+	TRP_CHECK_CLOSED = -2, /* closed before */
+	TRP_CHECK_OTHER = -3,  /* something else */
+};
+#define TRP_CHECK_ALERT (-100)
 
 struct trp_init_msg {
 	uint32_t magic;

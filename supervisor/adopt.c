@@ -225,6 +225,7 @@ void adopt_all(struct daemon *d)
 	for (struct service *s = d->services, *next; s; s = next) {
 		next = s->next;
 		hold_update(s);
+		health_update(s);
 		if (s->state == STATE_BACKOFF)
 			service_event(s, EVENT_START);
 		else

@@ -184,6 +184,7 @@ json_t *describe_service(struct service *s)
 	json_object_set_new(o, "frozen", json_boolean(s->frozen));
 	json_object_set_new(o, "credentials", credentials(p));
 	json_object_set_new(o, "readiness", json_string(readiness(p)));
+	json_object_set_new(o, "health", health_describe(s));
 	json_object_set_new(o, "watchdog_ms", p->watchdog_ms ? json_integer((json_int_t)p->watchdog_ms) : json_null());
 	json_object_set_new(o, "wanted", json_boolean(s->wanted));
 	json_object_set_new(o, "main_pid", number_or_null(main_pid > 0 ? (uint64_t)main_pid : UINT64_MAX));

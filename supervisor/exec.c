@@ -2,11 +2,7 @@
 #include "supervisor/exec.h"
 #include "base/io.h"
 #include "base/log.h"
-#include "sandbox/enter.h"
-#include "supervisor/box/box.h"
-#include "supervisor/box/users.h"
-#include "supervisor/launch.h"
-#include "supervisor/profile/envfile.h"
+#include "supervisor/inside.h"
 #include "supervisor/reap.h"
 
 #include <fcntl.h>
@@ -16,7 +12,6 @@
 #include <sys/wait.h>
 
 #define EXECS_MAX 64 /* of all services, at a time */
-#define ENV_MAX   1024
 #define KEPT_AS   "exec"
 
 /* What a shell says when it cannot execute a command. */
@@ -28,26 +23,13 @@ struct exec {
 	char *service;
 	uint32_t number;           /* under which the keeper has it */
 	struct control_call *call; /* NULL: its client has left */
-	struct box *box;           /* until it is admitted */
-	struct sandbox_spec spec;
-	const char *envp[ENV_MAX];
-	char *term;
-	const struct seccomp_filter *filter; /* of its own, or NULL: the service's */
-	struct sandbox_entry entry;
+	struct inside in;
 	ev_io on_sync, on_status, on_end;
 	bool terminal, input, said;
 	int ends[3]; /* for the client: the terminal; or standard input, output, error */
-	struct sandbox_failure failure;
 };
 
 static uint32_t last_number;
-
-static void let_go_box(struct exec *e)
-{
-	box_free(e->box);
-	e->box = NULL;
-	seccomp_unshare(&e->filter);
-}
 
 static void exec_free(struct exec *e)
 {
@@ -64,14 +46,10 @@ static void exec_free(struct exec *e)
 	if (e->call)
 		control_on_gone(e->call, NULL, NULL);
 	keep_drop(e->d->keep, e->service, KEPT_AS, e->number);
-	trp_close(&e->entry.child.pidfd);
-	trp_close(&e->entry.child.status_fd);
-	trp_close(&e->entry.sync_fd);
 	for (size_t i = 0; i < TRP_ARRAY_SIZE(e->ends); i++)
 		trp_close(&e->ends[i]);
-	let_go_box(e);
+	inside_release(&e->in);
 	free(e->service);
-	free(e->term);
 	free(e);
 }
 
@@ -81,13 +59,13 @@ static void on_gone(void *data)
 	struct exec *e = data;
 
 	e->call = NULL;
-	reap_kill(e->entry.child.pidfd, SIGHUP);
+	reap_kill(e->in.entry.child.pidfd, SIGHUP);
 }
 
 /* It runs: the client gets what leads to it. */
 static void say_running(struct exec *e)
 {
-	int fds[CONTROL_FDS_MAX] = {e->entry.child.pidfd};
+	int fds[CONTROL_FDS_MAX] = {e->in.entry.child.pidfd};
 	json_t *names = json_pack("[s]", "process");
 	size_t n = 1;
 
@@ -100,7 +78,7 @@ static void say_running(struct exec *e)
 	}
 	e->said = true;
 	if (e->call)
-		control_reply_fds(e->call, json_pack("{s:i,s:o}", "pid", (int)e->entry.child.pid, "descriptors", names), true, fds, n);
+		control_reply_fds(e->call, json_pack("{s:i,s:o}", "pid", (int)e->in.entry.child.pid, "descriptors", names), true, fds, n);
 	else
 		json_decref(names);
 	for (size_t i = 0; i < TRP_ARRAY_SIZE(e->ends); i++)
@@ -112,16 +90,16 @@ static void read_status(struct exec *e)
 	struct sandbox_failure failure;
 	ssize_t n;
 
-	if (e->entry.child.status_fd < 0)
+	if (e->in.entry.child.status_fd < 0)
 		return;
-	n = read(e->entry.child.status_fd, &failure, sizeof(failure));
+	n = read(e->in.entry.child.status_fd, &failure, sizeof(failure));
 	if (n < 0)
 		return;
 	ev_io_stop(e->d->loop, &e->on_status);
-	trp_close(&e->entry.child.status_fd);
+	trp_close(&e->in.entry.child.status_fd);
 	if (n == sizeof(failure))
-		e->failure = failure;
-	else if (e->failure.stage == SANDBOX_STAGE_NONE && !e->box)
+		e->in.failure = failure;
+	else if (e->in.failure.stage == SANDBOX_STAGE_NONE && !e->in.box)
 		say_running(e);
 }
 
@@ -134,32 +112,28 @@ static void on_status(struct ev_loop *loop, ev_io *w, int events)
 static void on_sync(struct ev_loop *loop, ev_io *w, int events)
 {
 	struct exec *e = w->data;
-	int master = -1, r;
+	int master;
 
 	(void)events;
 	ev_io_stop(loop, w);
-	r = sandbox_admit(&e->spec, &e->entry, &master, &e->failure);
-	if (r == 0)
-		let_go_box(e);
-	else if (r != -EPIPE) /* else it says itself what was wrong */
-		reap_kill(e->entry.child.pidfd, SIGKILL);
+	inside_admit(&e->in, &master);
 	if (e->terminal)
 		e->ends[0] = master;
 }
 
 static void say_failed(struct exec *e)
 {
-	bool missing = e->failure.stage == SANDBOX_STAGE_EXEC && e->failure.error == ENOENT;
+	bool missing = e->in.failure.stage == SANDBOX_STAGE_EXEC && e->in.failure.error == ENOENT;
 	char text[400];
 
-	sandbox_failure_text(&e->failure, text, sizeof(text));
+	sandbox_failure_text(&e->in.failure, text, sizeof(text));
 	control_error(e->call, "trpsup.Failed",
 		json_pack("{s:s,s:i}", "text", text, "exit_code", missing ? CODE_NOT_FOUND : CODE_NOT_EXECUTABLE));
 }
 
 static void say_end(struct exec *e, int status)
 {
-	if (e->failure.stage != SANDBOX_STAGE_NONE)
+	if (e->in.failure.stage != SANDBOX_STAGE_NONE)
 		say_failed(e);
 	else if (status == REAP_UNKNOWN || !e->said)
 		control_error(e->call, "trpsup.Failed", json_pack("{s:s}", "text", "it was killed before it was executed"));
@@ -175,7 +149,7 @@ static void on_end(struct ev_loop *loop, ev_io *w, int events)
 	int status;
 
 	(void)loop, (void)events;
-	if (reap_status(e->entry.child.pidfd, &status) <= 0)
+	if (reap_status(e->in.entry.child.pidfd, &status) <= 0)
 		return;
 	read_status(e);
 	if (e->call)
@@ -187,86 +161,16 @@ static void watch(struct exec *e)
 {
 	struct ev_loop *loop = e->d->loop;
 
-	ev_io_init(&e->on_end, on_end, e->entry.child.pidfd, EV_READ);
+	ev_io_init(&e->on_end, on_end, e->in.entry.child.pidfd, EV_READ);
 	e->on_end.data = e->on_status.data = e->on_sync.data = e;
 	ev_io_start(loop, &e->on_end);
-	if (e->entry.child.status_fd < 0)
+	if (e->in.entry.child.status_fd < 0)
 		return;
-	ev_io_init(&e->on_status, on_status, e->entry.child.status_fd, EV_READ);
-	ev_io_init(&e->on_sync, on_sync, e->entry.sync_fd, EV_READ);
+	ev_io_init(&e->on_status, on_status, e->in.entry.child.status_fd, EV_READ);
+	ev_io_init(&e->on_sync, on_sync, e->in.entry.sync_fd, EV_READ);
 	e->on_status.data = e->on_sync.data = e;
 	ev_io_start(loop, &e->on_status);
 	ev_io_start(loop, &e->on_sync);
-}
-
-/* The service's, but for what is only its main process's affair. */
-static void make_environment(struct exec *e, const struct exec_wish *wish)
-{
-	static const char *const left_out[] = {"NOTIFY_SOCKET=", "WATCHDOG_USEC=", "TERM="};
-	const char *const *from = box_spec(e->box)->envp;
-	size_t n = 0;
-
-	if (wish->terminal && wish->term)
-		e->term = trp_asprintf("TERM=%s", wish->term);
-	if (e->term)
-		e->envp[n++] = e->term;
-	for (; *from && n + 1 < ENV_MAX; from++) {
-		bool keep = true;
-		for (size_t i = 0; i < TRP_ARRAY_SIZE(left_out); i++)
-			keep &= strncmp(*from, left_out[i], strlen(left_out[i])) != 0;
-		if (keep)
-			e->envp[n++] = *from;
-	}
-}
-
-/* With the notify adapter that of the service lets it ask once for a listener, which its second filter takes away: a command has no such
- * second filter. */
-static int choose_filter(struct exec *e, const struct service *s)
-{
-	struct strv words = {0};
-	int r;
-
-	if (s->adapter != ADAPTER_NOTIFY)
-		return 0;
-	r = box_filter_words(s->profile, &s->profile->syscalls, &words);
-	if (r == 0)
-		r = seccomp_share((const char *const *)words.v, words.n, false, &e->filter);
-	strv_free(&words);
-	if (r == 0)
-		e->spec.seccomp = e->filter;
-	return r;
-}
-
-static int describe(struct exec *e, struct service *s, const struct exec_wish *wish, char *err, size_t err_size)
-{
-	const char *root = s->profile->root == ROOT_HOST ? "/" : s->root;
-	struct env_set env = {0};
-	struct box_site site;
-	int r = launch_site(s, &site);
-
-	if (r == 0 && wish->user) {
-		r = users_resolve(root, wish->user, NULL, &site.uid, &site.gid);
-		if (r < 0) {
-			snprintf(err, err_size, "user %s: %s", wish->user,
-				r == -ENOENT ? "not in its root's /etc/passwd" : r == -ERANGE ? "beyond the service's range" : strerror(-r));
-			return r;
-		}
-	}
-	site.secret = NULL; /* their files are there */
-	if (r == 0)
-		r = launch_environment(s, &env, err, err_size);
-	site.env = &env;
-	if (r == 0)
-		r = box_make(&site, &e->box);
-	env_set_free(&env);
-	if (r < 0)
-		return r;
-	make_environment(e, wish);
-	e->spec = *box_spec(e->box);
-	e->spec.argv = (const char *const *)wish->command->v;
-	e->spec.envp = e->envp;
-	e->spec.exec_fd = -1;
-	return choose_filter(e, s);
 }
 
 /* ends: the command's, and e->ends the client's. Owned by who runs the command, so that it may open /dev/stdout by name. */
@@ -284,7 +188,7 @@ static int make_pipes(struct exec *e, int ends[3])
 			return -errno;
 		ends[i] = p[in ? 0 : 1];
 		e->ends[i] = p[in ? 1 : 0];
-		if (fchown(ends[i], e->spec.uid_base + e->spec.uid, e->spec.uid_base + e->spec.gid) < 0)
+		if (fchown(ends[i], e->in.spec.uid_base + e->in.spec.uid, e->in.spec.uid_base + e->in.spec.gid) < 0)
 			return -errno;
 	}
 	return 0;
@@ -294,17 +198,10 @@ static int enter(struct exec *e, const struct service *s, const struct exec_wish
 {
 	const struct sandbox_terminal terminal = {.rows = wish->rows, .columns = wish->columns};
 	int ends[3] = {-1, -1, -1};
-	struct sandbox_fd fds[3];
 	int r = wish->terminal ? 0 : make_pipes(e, ends);
 
-	for (int i = 0; i < 3; i++)
-		fds[i] = (struct sandbox_fd){wish->terminal ? SANDBOX_FD_TERMINAL : ends[i], i};
-	e->spec.fds = fds;
-	e->spec.n_fds = TRP_ARRAY_SIZE(fds);
 	if (r == 0)
-		r = sandbox_enter(&e->spec, &s->run.box, wish->terminal ? &terminal : NULL, &e->entry, &e->failure);
-	e->spec.fds = NULL;
-	e->spec.argv = NULL;
+		r = inside_enter(&e->in, s, wish->command, wish->terminal ? &terminal : NULL, ends);
 	for (int i = 0; i < 3; i++)
 		trp_close(&ends[i]);
 	return r;
@@ -318,7 +215,7 @@ static struct exec *exec_new(struct service *s)
 		return NULL;
 	e->d = s->d;
 	e->number = ++last_number;
-	e->entry.child.pidfd = e->entry.child.status_fd = e->entry.sync_fd = -1;
+	inside_init(&e->in);
 	for (size_t i = 0; i < TRP_ARRAY_SIZE(e->ends); i++)
 		e->ends[i] = -1;
 	e->service = strdup(s->name);
@@ -331,24 +228,13 @@ static struct exec *exec_new(struct service *s)
 	return e;
 }
 
-/* Why there is nothing to be entered, or NULL. */
 static const char *obstacle(const struct service *s)
 {
 	size_t n = 0;
 
 	for (const struct exec *e = s->d->execs; e; e = e->next)
 		n++;
-	if (!s->run.running || s->state == STATE_STOPPING)
-		return "it does not run";
-	if (s->frozen)
-		return "it is frozen, and so would be the command: thaw it first";
-	if (s->adapter == ADAPTER_RELAY)
-		return "adapter = relay: there is no program of its own, and nothing in its sandbox that could be looked at";
-	if (s->run.last_step < 0) /* its init has not been executed: its root may be the host's still */
-		return "its sandbox is just being made";
-	if (s->learning.on)
-		return "it is being learnt from, with another filter than its own";
-	return n >= EXECS_MAX ? TRP_STR(EXECS_MAX) " commands run already" : NULL;
+	return n >= EXECS_MAX ? TRP_STR(EXECS_MAX) " commands run already" : inside_obstacle(s);
 }
 
 int exec_start(struct service *s, const struct exec_wish *wish, struct control_call *call, char *err, size_t err_size)
@@ -367,21 +253,21 @@ int exec_start(struct service *s, const struct exec_wish *wish, struct control_c
 		return -ENOMEM;
 	e->terminal = wish->terminal;
 	e->input = wish->input;
-	r = describe(e, s, wish, err, err_size);
+	r = inside_describe(&e->in, s, wish->user, wish->terminal ? wish->term : NULL, err, err_size);
 	if (r == 0)
 		r = enter(e, s, wish);
 	if (r < 0) {
-		if (e->failure.stage != SANDBOX_STAGE_NONE)
-			sandbox_failure_text(&e->failure, err, err_size);
+		if (e->in.failure.stage != SANDBOX_STAGE_NONE)
+			sandbox_failure_text(&e->in.failure, err, err_size);
 		else if (!err[0])
 			snprintf(err, err_size, "%s", strerror(-r));
 		exec_free(e);
 		return r;
 	}
-	log_info("%s: exec %s as %u (pid %d)", s->name, wish->command->v[0], e->spec.uid, e->entry.child.pid);
+	log_info("%s: exec %s as %u (pid %d)", s->name, wish->command->v[0], e->in.spec.uid, e->in.entry.child.pid);
 	e->call = call;
 	control_on_gone(call, on_gone, e);
-	keep_put(e->d->keep, e->service, KEPT_AS, e->number, e->entry.child.pidfd);
+	keep_put(e->d->keep, e->service, KEPT_AS, e->number, e->in.entry.child.pidfd);
 	watch(e);
 	return 0;
 }
@@ -399,8 +285,8 @@ void exec_adopt(struct service *s)
 		}
 		e->number = number;
 		last_number = number > last_number ? number : last_number;
-		e->entry.child.pidfd = fd;
-		e->entry.child.pid = reap_pid(fd);
+		e->in.entry.child.pidfd = fd;
+		e->in.entry.child.pid = reap_pid(fd);
 		watch(e);
 	}
 }
@@ -408,7 +294,7 @@ void exec_adopt(struct service *s)
 bool exec_is_child(const struct daemon *d, pid_t pid)
 {
 	for (const struct exec *e = d->execs; e; e = e->next)
-		if (e->entry.child.pid == pid)
+		if (e->in.entry.child.pid == pid)
 			return true;
 	return false;
 }
@@ -416,8 +302,8 @@ bool exec_is_child(const struct daemon *d, pid_t pid)
 void exec_close(struct daemon *d)
 {
 	while (d->execs) {
-		reap_kill(d->execs->entry.child.pidfd, SIGKILL);
-		reap_await(d->execs->entry.child.pidfd);
+		reap_kill(d->execs->in.entry.child.pidfd, SIGKILL);
+		reap_await(d->execs->in.entry.child.pidfd);
 		exec_free(d->execs);
 	}
 }

@@ -27,6 +27,7 @@ int freezer_freeze(struct service *s, char *err, size_t err_size)
 		return r;
 	s->frozen = true;
 	watchdog_stop(s); /* it cannot give a sign of life */
+	health_update(s);
 	service_say(s, "note", "frozen");
 	record_save(s);
 	return 0;
@@ -45,6 +46,7 @@ int freezer_thaw(struct service *s)
 	}
 	s->frozen = false;
 	watchdog_start(s);
+	health_update(s);
 	service_say(s, "note", "thawed");
 	record_save(s);
 	return 0;

@@ -82,6 +82,8 @@ bool instance_is_ready(const struct service *s)
 	case READY_NOTIFY:
 	case READY_FD:
 		return run->says_ready;
+	case READY_CHECK:
+		return route_all_listened(s) && health_is_ready(s);
 	case READY_EXIT: /* judge() says so */
 		return false;
 	}
@@ -108,6 +110,8 @@ static void check_ready(struct service *s)
 {
 	if (s->state == STATE_STARTING && instance_is_ready(s))
 		service_event(s, EVENT_READY);
+	else if (s->state == STATE_STARTING && s->profile->ready == READY_CHECK)
+		health_update(s);
 }
 
 static void on_step(struct service *s, const struct trp_init_msg *msg)
@@ -128,6 +132,7 @@ static void on_step(struct service *s, const struct trp_init_msg *msg)
 		service_say(s, "note", "%s runs; waiting until it %s", s->profile->command.v[0],
 			s->profile->ready == READY_NOTIFY || s->profile->ready == READY_FD ? "says that it is ready" :
 			s->profile->ready == READY_EXIT    ? "has done its work" :
+			s->profile->ready == READY_CHECK   ? "passes its check" :
 			s->profile->ready == READY_STARTED ? "has written its pid file" :
 							     "listens");
 	check_ready(s);
@@ -243,6 +248,9 @@ static void take_message(struct service *s, const struct trp_init_msg *msg)
 		return;
 	case TRP_INIT_READY:
 		on_ready(s, msg);
+		return;
+	case TRP_INIT_CHECKED:
+		health_checked(s, msg->value, msg->value2);
 		return;
 	case TRP_INIT_EXITED: /* once, as the next: each is a file that is written */
 		if (s->run.reported)
@@ -473,6 +481,7 @@ void instance_release(struct service *s)
 	struct instance *run = &s->run;
 	struct ev_loop *loop = s->d->loop;
 
+	health_stop(s);
 	keep_none(s);
 
 	ev_io_stop(loop, &run->on_end);
@@ -661,6 +670,7 @@ int instance_adopt(struct service *s)
 	/* one that has ended meanwhile is found by its pidfd, and what its init said of it lies in the socket */
 	run->running = true;
 	run->watchdog_us = s->profile->watchdog_ms * 1000u;
+	health_command_adopt(s);
 	watch(s);
 	watchdog_start(s);
 	if (s->adapter == ADAPTER_NOTIFY && run->notifier.pid > 0)

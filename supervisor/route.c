@@ -307,16 +307,18 @@ bool route_any_listened(const struct service *s)
 	return false;
 }
 
+const struct channel *route_taken(const struct service *s, uint16_t port)
+{
+	const struct channel *v4 = find_channel(s, port, AF_INET), *v6 = find_channel(s, port, AF_INET6);
+
+	return v4 && v4->taken ? v4 : v6 && v6->taken ? v6 : NULL;
+}
+
 bool route_all_listened(const struct service *s)
 {
 	for (int k = 0; k < TRP_PROTO_COUNT; k++) {
 		uint16_t port = s->profile->port[k];
-		const struct channel *v4, *v6;
-		if (!port)
-			continue;
-		v4 = find_channel(s, port, AF_INET);
-		v6 = find_channel(s, port, AF_INET6);
-		if (!(v4 && v4->taken) && !(v6 && v6->taken))
+		if (port && !route_taken(s, port))
 			return false;
 	}
 	return true;

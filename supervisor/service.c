@@ -328,6 +328,7 @@ static void action_spawn(struct service *s)
 	service_say(s, "starting", "starting");
 	s->up_since = 0;
 	s->reload = RELOAD_NONE;
+	health_reset(s);
 	r = instance_spawn(s);
 	if (r < 0) {
 		service_gone(s, instance_error_event(-r));
@@ -602,8 +603,10 @@ void service_event(struct service *s, enum service_event event)
 		overlap_changed(s);
 	if (changed && s->state == t.next && !s->shadow)
 		tell_others(s);
-	if (changed)
+	if (changed) {
+		health_update(s);
 		job_check(s->d);
+	}
 }
 
 enum service_event service_start_event(const struct service *s)

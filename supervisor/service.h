@@ -11,6 +11,7 @@
 #include "supervisor/keep.h"
 #include "supervisor/daemon.h"
 #include "supervisor/demand.h"
+#include "supervisor/health.h"
 #include "supervisor/learn/learner.h"
 #include "supervisor/learn/learning.h"
 #include "supervisor/logs.h"
@@ -136,6 +137,7 @@ struct service {
 	uint32_t quota;   /* number of its limits in the router, 0: not told yet */
 	bool routes_told; /* the router knows our names */
 	bool restored;    /* from an earlier daemon: it is as it was, whatever trpsup.conf says of its start */
+	struct health health; /* of this run */
 	struct instance run;
 };
 
@@ -234,6 +236,8 @@ void renew_follow(struct service *s, uint32_t id, int service_end);
 void renew_hand_over(struct service *from, struct service *to);
 void renew_adopt(struct service *s); /* the old ends that an earlier daemon had */
 void renew_stop(struct service *s); /* who is still on the way is refused */
+/* That of this port which is listened on by this run, the IPv4 one rather than the other; NULL: none is. */
+const struct channel *route_taken(const struct service *s, uint16_t port);
 bool route_all_listened(const struct service *s);
 bool route_any_listened(const struct service *s); /* ... or did since it was last down */
 /* Does somebody wait in its channels? */

@@ -44,13 +44,20 @@ struct members {
 	uint32_t n;
 };
 
-/* only_ready: without those whose clients would have to wait for a restart. */
-static void collect(const struct service *s, enum trp_protocol protocol, bool only_ready, struct members *m)
+/* The best there are: without those whose checks fail; else without those whose clients would have to wait for a restart. */
+enum fitness { HEALTHY, READY, ANY };
+
+static bool is_fit(const struct service *s, enum fitness least)
+{
+	return least == ANY || (service_is_up(s) && (least == READY || !health_is_unhealthy(s)));
+}
+
+static void collect(const struct service *s, enum trp_protocol protocol, enum fitness least, struct members *m)
 {
 	m->n = 0;
 	for (const struct service *o = s->d->services; o && m->n < ROUTER_GROUP_MAX; o = o->next) {
 		uint32_t c4, c6;
-		if (!is_sibling(s, o) || (only_ready && !service_is_up(o)))
+		if (!is_sibling(s, o) || !is_fit(o, least))
 			continue;
 		route_pick(o, o->profile->port[protocol], &c4, &c6);
 		if (!c4 || !c6)
@@ -65,10 +72,8 @@ void share_channels(struct service *s, enum trp_protocol protocol, uint32_t *ret
 	struct share_group *g = group_of(s->d, s->profile->name);
 	struct members m = {.n = 0};
 
-	if (g)
-		collect(s, protocol, true, &m);
-	if (g && m.n == 0)
-		collect(s, protocol, false, &m);
+	for (enum fitness least = HEALTHY; g && m.n == 0 && least <= ANY; least++)
+		collect(s, protocol, least, &m);
 	*ret_c4 = *ret_c6 = 0;
 	if (!g)
 		return;

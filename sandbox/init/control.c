@@ -18,6 +18,10 @@ static size_t n_channels;
 static struct trp_init_msg queue[QUEUE_MAX];
 static size_t queue_start, queue_end;
 static pid_t new_main = -1; /* to be told */
+static struct {
+	bool waits;
+	int number, result;
+} checked; /* the same */
 
 static void take_channel(const struct trp_init_msg *m, int fd)
 {
@@ -58,6 +62,8 @@ int control_read(struct init_order *ret)
 	if (n == (ssize_t)sizeof(m) && m.magic == TRP_INIT_MAGIC) {
 		if (m.type == TRP_INIT_CHANNEL && n_fds == 1)
 			take_channel(&m, trp_steal_fd(&fd));
+		if (m.type == TRP_INIT_CHECK && n_fds == 1)
+			check_begin(trp_steal_fd(&fd), m.port, m.value, m.value2);
 		if ((m.type == TRP_INIT_SIGNAL || m.type == TRP_INIT_STOP) && m.value >= 1 &&
 			m.value <= 64) {
 			ret->signo = m.value;
@@ -127,6 +133,14 @@ void control_main(pid_t pid)
 	control_flush();
 }
 
+void control_checked(int number, int result)
+{
+	checked.waits = true;
+	checked.number = number;
+	checked.result = result;
+	control_flush();
+}
+
 /* Returns false when the socket takes no more now. */
 static bool send_one(const struct trp_init_msg *m)
 {
@@ -152,6 +166,13 @@ void control_flush(void)
 			return;
 		new_main = -1;
 	}
+	if (control >= 0 && checked.waits) {
+		struct trp_init_msg m = {
+			.magic = TRP_INIT_MAGIC, .type = TRP_INIT_CHECKED, .value = checked.number, .value2 = checked.result};
+		if (!send_one(&m))
+			return;
+		checked.waits = false;
+	}
 	for (size_t i = 0; control >= 0 && i < n_channels; i++) {
 		struct init_channel *ch = &channels[i];
 		struct trp_init_msg m = {.magic = TRP_INIT_MAGIC,
@@ -171,7 +192,7 @@ void control_flush(void)
 
 bool control_wants_write(void)
 {
-	if (queue_start < queue_end || new_main >= 0)
+	if (queue_start < queue_end || new_main >= 0 || checked.waits)
 		return true;
 	for (size_t i = 0; i < n_channels; i++)
 		if (channels[i].report)

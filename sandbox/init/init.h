@@ -3,7 +3,7 @@
  * the service's seccomp filter; what protects it from the upstream is that it is not dumpable (no ptrace,
  * no /proc/1/fd) and that signals of a child namespace cannot kill PID 1.
  *
- * It parses nothing but the fixed-size messages of sandbox/initmsg.h. One thread, one poll(2) loop,
+ * It parses nothing but the fixed-size messages of sandbox/initmsg.h, and the first bytes of an answer to a health check. One thread, one poll(2) loop,
  * nothing blocks, no memory is allocated after start. Functions return 0 or -errno. */
 #pragma once
 
@@ -45,6 +45,8 @@ bool control_wants_write(void);
 int control_read(struct init_order *ret);
 /* Queues a TRP_INIT_STEP, _EXITED, _EXEC_FAILED or _READY. */
 void control_report(enum trp_init_type type, int value, int value2);
+/* A TRP_INIT_CHECKED; of several that wait only the last is sent. */
+void control_checked(int number, int result);
 /* A TRP_INIT_MAIN; of several that wait only the last is sent. */
 void control_main(pid_t pid);
 /* Sends what is queued as far as the socket takes it. */
@@ -89,6 +91,16 @@ void ready_read(void);
 /* Milliseconds until ready_tick() is to be called, -1: never. */
 int ready_timeout(void);
 void ready_tick(void);
+
+/* check.c: reads the answer to a check; one at a time */
+
+/* Takes fd over, which does not block. */
+void check_begin(int fd, int kind, int ms, int number);
+int check_fd(void); /* to be polled; -1: there is none */
+void check_read(void);
+/* Milliseconds until check_tick() is to be called, -1: never. */
+int check_timeout(void);
+void check_tick(void);
 
 /* learn.c: returns when trp-learn watches us, at once if nobody is to (fd is no socket). -EPIPE: it is gone. */
 int learn_wait(int fd);

@@ -75,9 +75,14 @@ static int sooner(int a, int b)
 	return a < 0 || (b >= 0 && b < a) ? b : a;
 }
 
+static int next_timeout(void)
+{
+	return sooner(sooner(ready_timeout(), check_timeout()), sooner(adapter_timeout(), steps_timeout()));
+}
+
 static void loop(int signals)
 {
-	struct pollfd p[3 + 1 + ADAPTERS_MAX];
+	struct pollfd p[4 + 1 + ADAPTERS_MAX];
 
 	while (steps_result() < 0) {
 		size_t n;
@@ -85,20 +90,24 @@ static void loop(int signals)
 		p[1] = (struct pollfd){.fd = control_fd(),
 			.events = (short)(POLLIN | (control_wants_write() ? POLLOUT : 0))};
 		p[2] = (struct pollfd){.fd = ready_fd(), .events = POLLIN};
-		n = adapter_poll_fill(p + 3);
-		if (poll(p, 3 + n, sooner(ready_timeout(), sooner(adapter_timeout(), steps_timeout()))) < 0)
+		p[3] = (struct pollfd){.fd = check_fd(), .events = POLLIN};
+		n = adapter_poll_fill(p + 4);
+		if (poll(p, 4 + n, next_timeout()) < 0)
 			continue; /* all signals are blocked: ENOMEM at most, and it passes */
 		if (p[2].revents)
 			ready_read(); /* before the end of who wrote it */
+		if (p[3].revents)
+			check_read();
 		if (p[0].revents)
 			read_signals(signals);
 		if (p[1].revents & (POLLIN | POLLHUP | POLLERR))
 			read_control();
 		if (p[1].revents & POLLOUT)
 			control_flush();
-		adapter_poll_done(p + 3, n);
+		adapter_poll_done(p + 4, n);
 		steps_tick();
 		ready_tick();
+		check_tick();
 	}
 }
 

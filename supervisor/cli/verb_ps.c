@@ -29,10 +29,20 @@ static char *span_since(double since)
 	return show_span((double)time(NULL) - since);
 }
 
+/* What a person wants to know first: one that is ready, but not well, is not just ready. */
+static const char *state_of(const json_t *s)
+{
+	const char *state = text_of(s, "state"), *health = text_of(json_object_get(s, "health"), "state");
+
+	if (json_is_true(json_object_get(s, "frozen")))
+		return "frozen";
+	return state && health && strcmp(state, "ready") == 0 && strcmp(health, "unhealthy") == 0 ? health : state;
+}
+
 static void service_row(struct show_table *t, const json_t *s)
 {
 	show_cell(t, text_of(s, "service"));
-	show_cell(t, json_is_true(json_object_get(s, "frozen")) ? "frozen" : text_of(s, "state"));
+	show_cell(t, state_of(s));
 	number_cell(t, s, "since", span_since);
 	number_cell(t, s, "pid", NULL);
 	number_cell(t, s, "processes", NULL);

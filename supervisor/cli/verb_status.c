@@ -203,7 +203,7 @@ static void readiness_row(const json_t *s)
 	static const struct {
 		const char *word, *text;
 	} texts[] = {{"started", "when it is executed"}, {"listen", "when it listens on all its ports"},
-		{"notify", "when it says so (sd_notify)"}, {"exit", "when it has ended well"}};
+		{"notify", "when it says so (sd_notify)"}, {"check", "when its check passes"}, {"exit", "when it has ended well"}};
 	const char *word = text_of(s, "readiness");
 	double ms;
 
@@ -216,6 +216,39 @@ static void readiness_row(const json_t *s)
 			printf("; then a sign of life each %.3g s", ms / 1000);
 		putchar('\n');
 	}
+	if (word && strncmp(word, "fd:", 3) == 0) {
+		label("Ready");
+		printf("when it writes a newline to its descriptor %.8s\n", word + 3);
+	}
+}
+
+/* "unhealthy (3 of 3: HTTP 500), since 2 min" */
+static void health_row(const json_t *s)
+{
+	const json_t *h = json_object_get(s, "health");
+	const char *state = text_of(h, "state"), *last = text_of(h, "last");
+	double failures = 0, most = 0, since;
+	cleanup_free char *span = NULL;
+
+	if (!state)
+		return;
+	label("Health");
+	printf("%s%s%s", show_state_colour(strcmp(state, "unhealthy") == 0 ? "failed" : "ready"), strcmp(state, "unknown") == 0 ? "not known yet" :
+		state, show_plain());
+	if (number_of(h, "failures", &failures) && number_of(h, "of", &most) && failures > 0) {
+		printf(" (%.0f of %.0f failed: ", failures < most ? failures : most, most);
+		show_text(stdout, last ? last : "");
+		putchar(')');
+	}
+	if (number_of(h, "since", &since) && since > 0) {
+		span = show_span((double)time(NULL) - since);
+		printf(", since %s", span);
+	}
+	if (text_of(h, "check")) {
+		printf("; ");
+		show_text(stdout, text_of(h, "check"));
+	}
+	putchar('\n');
 }
 
 static void enabled_row(const json_t *s)
@@ -263,6 +296,7 @@ static void print_service(const json_t *s)
 	text_row(s, "Profile", "profile");
 	enabled_row(s);
 	readiness_row(s);
+	health_row(s);
 	words_row(s, "Outdated", "needs_restart");
 	pid_row(s);
 	number_row(s, "Processes", "processes", NULL);

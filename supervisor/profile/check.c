@@ -262,6 +262,7 @@ void check_profile(const struct profile_loading *l)
 	check_steps(l);
 	check_route(l);
 	check_route_limits(l);
+	check_health(l);
 	check_sandbox(l);
 	check_io_uring(l);
 	check_targets(l);

@@ -110,6 +110,8 @@ void check_programs(const struct profile_loading *l)
 	if (p->command.n > 0)
 		check_program(
 			l, p->command.v[0], profile_where(p, "service", "command"), "command");
+	if (p->check_command.n > 0)
+		check_program(l, p->check_command.v[0], profile_where(p, "health", "check"), "check");
 	check_commands(l, &p->setup, "setup");
 	check_commands(l, &p->pre_stop, "pre-stop");
 }

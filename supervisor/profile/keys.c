@@ -20,6 +20,7 @@
 const struct lang_section profile_sections[] = {
 	{.name = "service"},
 	{.name = "route"},
+	{.name = "health"},
 	{.name = "relay"},
 	{.name = "sandbox"},
 	{.name = "limits"},
@@ -29,11 +30,12 @@ const struct lang_section profile_sections[] = {
 const size_t profile_n_sections = TRP_ARRAY_SIZE(profile_sections);
 
 /* in the order of the enums of profile.h */
-const char *const profile_ready_words[] = {"auto", "started", "listen", "notify", "exit", "fd", NULL};
+const char *const profile_ready_words[] = {"auto", "started", "listen", "notify", "exit", "fd", "check", NULL};
 const char *const profile_reload_words[] = {"signal", "notify", NULL};
 const char *const profile_over_rate_words[] = {"wait", "drop", NULL};
 const char *const profile_restart_words[] = {"on-failure", "always", "no", NULL};
 static const char *const start_words[] = {"now", "on-demand", NULL};
+static const char *const unhealthy_words[] = {"restart", "keep", NULL};
 static const char *const overlap_words[] = {"yes", "always", "no", NULL};
 const char *const profile_adapter_words[] = {"auto", "preload", "notify", "native", "relay", "none", "loopback", NULL};
 /* as router/relay/options.c takes them */
@@ -85,10 +87,10 @@ const struct lang_key profile_keys[] = {
 		.expects = "names of services", .unset = "none", .example = "maintenance",
 		.help = "Services that do not run at the same time: the start of one stops the other first."},
 	{"service", "ready", LANG_SCALAR, value_ready, FIELD(ready), .words = profile_ready_words,
-		.expects = "one of auto, started, listen, notify, exit, or fd:N with N from 3 to 1023", .fallback = "auto",
+		.expects = "one of auto, started, listen, notify, check, exit, or fd:N with N from 3 to 1023", .fallback = "auto",
 		.example = "notify",
 		.help = "When it counts as ready: executed, listening on all its ports, "
-			"sd_notify(3), exited with 0, or a newline on its descriptor N."},
+			"sd_notify(3), its check passed, exited with 0, or a newline on its descriptor N."},
 	{"service", "adapter", LANG_SCALAR, value_choice, FIELD(adapter),
 		.words = profile_adapter_words, .expects = "one of auto, preload, notify, native, relay, none, loopback",
 		.fallback = "auto", .example = "native",
@@ -262,6 +264,37 @@ const struct lang_key profile_keys[] = {
 		.expects = "a time such as 30s, up to 1d, or 0", .fallback = "30s", .example = "2m",
 		.help = "How long a client may wait while it starts, restarts, or lacks what it requires; who has waited longer is told to "
 			"come later (503)."},
+
+	{"health", "check", LANG_LINE, value_check, FIELD(check_kind),
+		.expects = "http:/PATH, tcp, tcp:PORT, tls, or command and a command line", .unset = "none",
+		.example = "http:/health",
+		.help = "What is tried again and again: a client through its own channel (a request by HTTP, a connection, the beginning of TLS), or a "
+			"command inside its sandbox."},
+	{"health", "interval", LANG_SCALAR, value_duration, LIVE(check_interval_ms), RANGE(100, DAY),
+		.expects = "a time such as 10s, from 100ms to 1d", .fallback = "10s", .example = "2s",
+		.help = "The pause between the end of a check and the next one."},
+	{"health", "timeout", LANG_SCALAR, value_duration, LIVE(check_timeout_ms), RANGE(10, 600 * SECOND),
+		.expects = "a time such as 5s, from 10ms to 10m", .fallback = "5s", .example = "500ms",
+		.help = "A check without an answer by then has failed; a command is killed."},
+	{"health", "failures", LANG_SCALAR, value_number, LIVE(check_failures), RANGE(1, 100),
+		.expects = "a number from 1 to 100", .fallback = "3", .example = "5",
+		.help = "Checks that fail in a row until it is unhealthy."},
+	{"health", "successes", LANG_SCALAR, value_number, LIVE(check_successes), RANGE(1, 100),
+		.expects = "a number from 1 to 100", .fallback = "1", .example = "2",
+		.help = "Checks that pass in a row until it is healthy; with ready = check until it is ready."},
+	{"health", "start-period", LANG_SCALAR, value_duration, LIVE(check_start_ms), RANGE(0, DAY),
+		.expects = "a time such as 30s, up to 1d, or 0", .fallback = "0", .example = "1m",
+		.help = "For so long after it became ready, failures before its first success do not count."},
+	{"health", "status", LANG_SCALAR, value_status, LIVE(check_status),
+		.expects = "a status from 100 to 599, or two such as 200-399", .fallback = "200-399", .example = "200-204",
+		.help = "The answers to http:/PATH that pass."},
+	{"health", "send-host", LANG_SCALAR, value_plain_host, LIVE(check_host),
+		.expects = "a host name such as www.example.org", .unset = "the first host of [route] that is no wildcard, else localhost",
+		.example = "www.example.org", .help = "The name that a check by HTTP or TLS asks for."},
+	{"health", "unhealthy", LANG_SCALAR, value_choice, LIVE(check_unhealthy), .words = unhealthy_words,
+		.expects = "restart or keep", .fallback = "restart", .example = "keep",
+		.help = "What becomes of one that is unhealthy: it has failed, and restart says what follows; or it runs on. Either way other instances "
+			"with share get its clients."},
 
 	{"relay", "target", LANG_LIST, value_target, FIELD(targets),
 		.expects = "ADDRESS:PORT, ADDRESS for the port of the route, or unix:/path",

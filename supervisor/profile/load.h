@@ -31,6 +31,8 @@ struct profile_where expand_used(const struct profile_loading *l, const char *na
 
 /* check.c: what can be seen only when all of it was read. Messages go to l->errors. */
 void check_profile(const struct profile_loading *l);
+/* health.c: the keys of [health] */
+void check_health(const struct profile_loading *l);
 /* relay.c: the keys of [relay] and those that contradict them */
 void check_relay(const struct profile_loading *l);
 /* ... and with adapter = loopback, to which some of [relay] applies */

@@ -30,7 +30,10 @@ enum profile_ready {
 	READY_NOTIFY, /* sd_notify(3) READY=1 */
 	READY_EXIT,   /* a one-shot: it exited 0 */
 	READY_FD,     /* a newline on descriptor ready_fd */
+	READY_CHECK,  /* its check passed */
 };
+enum profile_check { CHECK_NONE, CHECK_HTTP, CHECK_TCP, CHECK_TLS, CHECK_COMMAND };
+enum profile_unhealthy { UNHEALTHY_RESTART, UNHEALTHY_KEEP };
 enum profile_reload { RELOAD_SIGNAL, RELOAD_NOTIFY };
 enum profile_over_rate { PROFILE_LOG_WAIT, PROFILE_LOG_DROP };
 enum profile_restart { RESTART_ON_FAILURE, RESTART_ALWAYS, RESTART_NO };
@@ -83,6 +86,8 @@ struct profile_env_file {
 /* Its number of the descriptor on which it says that it is ready: not those of standard input, output and error. */
 #define PROFILE_READY_FD_MIN 3
 #define PROFILE_READY_FD_MAX 1023
+
+#define PROFILE_CHECK_PATH_MAX 512 /* bytes of the path of a check by HTTP */
 
 #define PROFILE_TARGETS_MAX 64 /* as many as trp-relay takes */
 
@@ -163,6 +168,18 @@ struct profile {
 	uint64_t hold_ms;           /* how long one may wait while it is not up; 0: not at all */
 	struct profile_where hosts_where; /* the first of them */
 	struct profile_where *host_where; /* of each in hosts */
+
+	/* [health] */
+	unsigned check_kind;       /* enum profile_check */
+	char *check_path;          /* CHECK_HTTP */
+	uint16_t check_port;       /* CHECK_HTTP, _TCP, _TLS: of the route */
+	struct strv check_command; /* CHECK_COMMAND */
+	char *check_host;          /* NULL: profile_check_host() */
+	struct profile_range { uint16_t from, to; } check_status; /* of HTTP that passes; default 200 to 399 */
+	uint64_t check_interval_ms, check_timeout_ms; /* default 10 s, 5 s */
+	uint64_t check_failures, check_successes;     /* default 3, 1 */
+	uint64_t check_start_ms;   /* failures before its first success do not count so long; default 0 */
+	unsigned check_unhealthy;  /* enum profile_unhealthy */
 
 	/* [relay]: adapter = relay; some for adapter = loopback too */
 	struct strv targets; /* "ADDRESS:PORT" or "ADDRESS" (the route's port), as trp_parse_endpoint() reads them */
@@ -270,6 +287,8 @@ bool profile_key_is_live(const char *section, const char *key);
 /* Names of all profiles in the directories (templates too), sorted. */
 int profile_list(const struct profile_paths *paths, struct strv *ret);
 
+/* The name that a check asks for: send-host, else the first of its names that is no wildcard, else "localhost". */
+const char *profile_check_host(const struct profile *p);
 /* Has it a port for any protocol? */
 bool profile_is_routed(const struct profile *p);
 /* The i-th name whose clients it gets by this protocol ("": those that no name matches), NULL behind the last. A

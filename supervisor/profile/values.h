@@ -33,6 +33,9 @@ int value_canonical_host(const struct lang_value *v, char ret[254]);
 
 /* values_profile.c: base is a struct profile */
 int value_user(const struct lang_value *v, void *base);
+int value_check(const struct lang_value *v, void *base);
+int value_status(const struct lang_value *v, void *base); /* struct profile_range */
+int value_plain_host(const struct lang_value *v, void *base); /* char *: canonical, no wildcard */
 int value_ready(const struct lang_value *v, void *base);
 int value_root(const struct lang_value *v, void *base);
 int value_commands(const struct lang_value *v, void *base); /* struct profile_commands at key->offset, LANG_LINES */

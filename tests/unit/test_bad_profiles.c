@@ -283,7 +283,7 @@ static const struct {
 		"bad.ini:3: restart: 'alway' is not valid, expected one of on-failure, always, "
 		"no; did you mean 'always'?\n"
 		"bad.ini:4: ready: 'sometimes' is not valid, expected one of auto, started, "
-		"listen, notify, exit, or fd:N with N from 3 to 1023\n"},
+		"listen, notify, check, exit, or fd:N with N from 3 to 1023\n"},
 	{"ready = fd:N", "web",
 		"[service]\n"
 		"command = /bin/sh\n"
@@ -293,6 +293,144 @@ static const struct {
 		"open-files = 16\n",
 		"bad.ini:3: ready: 'fd:2' is not valid, expected fd:N with N from 3 to 1023\n"
 		"bad.ini:4: ready: given twice, first in line 3\n"},
+	{"health without a check", "web",
+		"[service]\n"
+		"command = /bin/sh\n"
+		"ready = check\n"
+		"[health]\n"
+		"interval = 1s\n"
+		"unhealthy = keep\n",
+		"bad.ini:3: ready: 'check' needs check in [health]\n"
+		"bad.ini:5: interval: has no effect without check\n"
+		"bad.ini:6: unhealthy: has no effect without check\n"},
+	{"check = http:", "web",
+		"[service]\n"
+		"command = /bin/sh\n"
+		"[route]\n"
+		"host = a.example\n"
+		"http = 80\n"
+		"[health]\n"
+		"check = http:\n",
+		"bad.ini:7: check: expected http:/PATH, tcp, tcp:PORT, tls, or command and a command line\n"},
+	{"check = http:health", "web",
+		"[service]\n"
+		"command = /bin/sh\n"
+		"[route]\n"
+		"host = a.example\n"
+		"http = 80\n"
+		"[health]\n"
+		"check = http:health\n",
+		"bad.ini:7: check: expected http:/PATH, tcp, tcp:PORT, tls, or command and a command line\n"},
+	{"check = tcp:0", "web",
+		"[service]\n"
+		"command = /bin/sh\n"
+		"[route]\n"
+		"host = a.example\n"
+		"http = 80\n"
+		"[health]\n"
+		"check = tcp:0\n",
+		"bad.ini:7: check: expected http:/PATH, tcp, tcp:PORT, tls, or command and a command line\n"},
+	{"check = udp", "web",
+		"[service]\n"
+		"command = /bin/sh\n"
+		"[route]\n"
+		"host = a.example\n"
+		"http = 80\n"
+		"[health]\n"
+		"check = udp\n",
+		"bad.ini:7: check: expected http:/PATH, tcp, tcp:PORT, tls, or command and a command line\n"},
+	{"check = httpx:/", "web",
+		"[service]\n"
+		"command = /bin/sh\n"
+		"[route]\n"
+		"host = a.example\n"
+		"http = 80\n"
+		"[health]\n"
+		"check = httpx:/\n",
+		"bad.ini:7: check: expected http:/PATH, tcp, tcp:PORT, tls, or command and a command line\n"},
+	{"check and more words", "web",
+		"[service]\n"
+		"command = /bin/sh\n"
+		"[route]\n"
+		"host = a.example\n"
+		"http = 80\n"
+		"[health]\n"
+		"check = tcp now\n",
+		"bad.ini:7: check: nothing follows tcp, but 'now' does\n"},
+	{"check = command", "web",
+		"[service]\n"
+		"command = /bin/sh\n"
+		"[health]\n"
+		"check = command sh\n",
+		"bad.ini:4: check: 'sh' is not valid, expected the program's absolute path behind 'command'\n"},
+	{"check = command that is not there", "web",
+		"[service]\n"
+		"command = /bin/sh\n"
+		"[health]\n"
+		"check = command /nonexistent/x\n",
+		"bad.ini:4: check: /nonexistent/x: No such file or directory\n"},
+	{"check without its route", "web",
+		"[service]\n"
+		"command = /bin/sh\n"
+		"[health]\n"
+		"check = http:/\n",
+		"bad.ini:4: check: 'http:' needs http in [route]: it is a client as the router has them\n"},
+	{"check of another port", "web",
+		"[service]\n"
+		"command = /bin/sh\n"
+		"[route]\n"
+		"host = a.example\n"
+		"http = 80\n"
+		"[health]\n"
+		"check = tcp:81\n",
+		"bad.ini:7: check: is about a port that [route] does not name\n"},
+	{"check values", "web",
+		"[service]\n"
+		"command = /bin/sh\n"
+		"[route]\n"
+		"host = a.example\n"
+		"http = 80\n"
+		"[health]\n"
+		"check = http:/\n"
+		"status = 399-200\n"
+		"send-host = *.example\n"
+		"unhealthy = restar\n",
+		"bad.ini:8: status: '399-200' is out of range, expected a status from 100 to 599, or two such as 200-399\n"
+		"bad.ini:9: send-host: '*.example' is not valid, expected a host name such as www.example.org\n"
+		"bad.ini:10: unhealthy: 'restar' is not valid, expected restart or keep; did you mean 'restart'?\n"},
+	{"check and what has no effect with it", "web",
+		"[service]\n"
+		"command = /bin/sh\n"
+		"ready = check\n"
+		"[route]\n"
+		"host = a.example\n"
+		"http = 80\n"
+		"[health]\n"
+		"check = tcp\n"
+		"status = 200\n"
+		"send-host = a.example\n"
+		"start-period = 1s\n",
+		"bad.ini:11: start-period: has no effect with ready = check: before, start-timeout in [service] holds\n"
+		"bad.ini:9: status: has no effect without check = http:/PATH\n"
+		"bad.ini:10: send-host: has no effect without check = http:/PATH or tls\n"},
+	{"check of one that runs once", "web",
+		"[service]\n"
+		"command = /bin/sh\n"
+		"ready = exit\n"
+		"[health]\n"
+		"check = command /bin/sh\n",
+		"bad.ini:5: check: contradicts ready = exit: it has ended when it could be checked\n"},
+	{"check with relay", "web",
+		"[service]\n"
+		"adapter = relay\n"
+		"[route]\n"
+		"host = a.example\n"
+		"http = 80\n"
+		"[relay]\n"
+		"target = 192.0.2.1:80\n"
+		"[health]\n"
+		"check = tcp\n",
+		"bad.ini:9: check: has no effect with adapter = relay: health-interval in [relay] is about its targets\n"},
 	{"ready = fd:N beyond open-files", "web",
 		"[service]\n"
 		"command = /bin/sh\n"

@@ -383,7 +383,7 @@ static void test_dropin_errors(void **state)
 		"to 65535",
 		"$/a/web.ini.d/1.ini:2: usr: unknown key in [service]; did you mean 'user'?",
 		"$/a/web.ini.d/2.ini:4: ready: 'x' is not valid, expected one of auto, started, "
-		"listen, notify, exit, or fd:N with N from 3 to 1023",
+		"listen, notify, check, exit, or fd:N with N from 3 to 1023",
 		NULL);
 }
 
