@@ -138,11 +138,11 @@ class Health(trp.DaemonTest):
     def remove(self, name):
         os.unlink(os.path.join(self.programs, name))
 
-    def hostile(self, name, mode, health="", service="", route="", host=None, profile=None):
+    def hostile(self, name, mode, health="", service="", route="", host=None, timeout="1s"):
         self.write(name + ".mode", mode)
         self.write(name + ".py", HOSTILE % {"name": name})
-        self.d.profile(profile or name, PYTHON % {"name": name, "service": service, "route": route, "host": host or name + ".localhost"} +
-                       HEALTH % health + SANDBOX % {"dir": self.programs})
+        self.d.profile(name, PYTHON % {"name": name, "service": service, "route": route, "host": host or name + ".localhost"} +
+                       HEALTH.replace("timeout = 1s", "timeout = " + timeout) % health + SANDBOX % {"dir": self.programs})
 
     def nginx(self, health, service=""):
         self.write("nginx.conf", NGINX_CONF)
@@ -361,12 +361,12 @@ while True:
     # what is not checked
 
     def test_frozen_and_stopped_are_not_checked(self):
-        self.hostile("ice", "200", "failures = 1")
+        self.hostile("ice", "200", "failures = 1", timeout="100ms")
         self.d.ok("start", "ice")
         self.is_now("ice", "healthy")
         pid = self.d.main_pid("ice")
         self.d.ok("freeze", "ice")
-        time.sleep(2.5)  # many intervals, and more than a check may take
+        time.sleep(3)  # many intervals, and more than a check may take
         self.assertEqual((self.d.status("ice")["state"], self.health("ice")["failures"]), ("ready", 0))
         self.d.ok("thaw", "ice")
         n = len(self.d.log_lines("ice", "out check"))
