@@ -110,6 +110,7 @@ static void set_timer(struct service *s, uint64_t ms)
 	ev_timer_stop(s->d->loop, &s->timer);
 	if (ms == 0 || ms == UINT64_MAX)
 		return;
+	ev_now_update(s->d->loop); /* from now on, not since this turn of the loop began: many starts in one turn take seconds */
 	ev_timer_init(&s->timer, on_timer, (double)ms / 1000.0, 0);
 	s->timer.data = s;
 	ev_timer_start(s->d->loop, &s->timer);

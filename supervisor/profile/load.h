@@ -39,6 +39,8 @@ void check_relay(const struct profile_loading *l);
 void check_loopback(const struct profile_loading *l);
 /* Gives a checked profile with adapter = relay its program and its empty root. */
 int relay_complete(const struct profile_loading *l);
+/* claims.c: has each name of each listener one owner in the set? 0, also with errors, or -ENOMEM. */
+int check_claims(struct profile *const *set, size_t n, struct profile_errors *errors);
 /* check_exec.c: do the programs exist? */
 void check_programs(const struct profile_loading *l);
 

@@ -79,6 +79,15 @@ class States(trp.DaemonTest):
         self.assertEqual(starter.done.returncode, 0, starter.done.stderr)
         self.assertTrue(over.is_set(), [sorted(set(s)) for s in seen])
 
+    def test_two_of_one_call_that_claim_one_name(self):
+        """The profiles of a call are checked with each other, not only with what runs: nothing of it is started."""
+        for name in ("first", "second"):
+            self.d.profile(name, SIMPLE % ("/bin/sleep 1000", 20) + "[route]\nhost = both.localhost\nhttp = 80\n")
+        done = self.d.trpsup("start", "first", "second")
+        self.assertNotEqual(done.returncode, 0)
+        self.assertRegex(done.stdout + done.stderr, r"second\.ini:\d+: host: second claims 'both\.localhost'.*first has it already")
+        self.assertNotIn("first", [s["service"] for s in self.d.call("trpsup.List")["services"] if s["state"] != "stopped"])
+
     # reload
 
     def test_reload_is_over_when_the_service_says_so(self):

@@ -641,6 +641,32 @@ static void test_nameless(void **state)
 	check_set(names, 3, 0);
 }
 
+/* Instances that share their names are one owner of them, to each other and to the rest. */
+static void test_shared_hosts(void **state)
+{
+	static const char *const names[] = {"web@1", "web@2", "other", "web@3"};
+
+	(void)state;
+	file_write("a/web.ini", "[service]\ncommand = /bin/sh\n[route]\nhost = a.org\nhttp = 80\nssh = 22\nshare = yes\n");
+	file_write("a/other.ini", "[service]\ncommand = /bin/sh\n[route]\nhost = b.org\nhttp = 80\n");
+	check_set(names, 4, 0);
+	file_write("a/other.ini", "[service]\ncommand = /bin/sh\n[route]\nhost = a.org\nhttp = 80\n");
+	check_set(names, 4, -EINVAL);
+	errors_are(&errors,
+		"$/a/other.ini:4: host: other claims 'a.org' for http, but web@1 has it already at $/a/web.ini:4; a name has one owner",
+		NULL);
+	file_write("a/other.ini", "[service]\ncommand = /bin/sh\n[route]\nhost = b.org\nhttp = 80\n");
+	file_write("a/web@2.ini", "[service]\ncommand = /bin/sh\n[route]\nhost = c.org\nhttp = 80\nssh = 22\nshare = yes\n");
+	check_set(names, 4, -EINVAL);
+	errors_are(&errors, "$/a/web@2.ini:7: share: web@1 and web@2 must have the same host, default, listener and protocols", NULL);
+	/* without share they are as any two */
+	file_write("a/web@2.ini", "[service]\ncommand = /bin/sh\n[route]\nhost = a.org\nhttp = 80\n");
+	check_set(names, 4, -EINVAL);
+	errors_are(&errors,
+		"$/a/web@2.ini:4: host: web@2 claims 'a.org' for http, but web@1 has it already at $/a/web.ini:4; a name has one owner",
+		NULL);
+}
+
 /* Names are compared as they are on the wire. */
 static void test_hosts(void **state)
 {
@@ -764,6 +790,7 @@ int main(void)
 		T(test_file_checks),
 		T(test_set_hosts),
 		T(test_nameless),
+		T(test_shared_hosts),
 		T(test_route_keys),
 		T(test_hosts),
 		T(test_set_requires),
