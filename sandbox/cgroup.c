@@ -415,15 +415,18 @@ int cgroup_destroy(struct cgroup_host *h, struct cgroup *cg)
 	return r;
 }
 
-/* The number in file, or behind key in it. */
+/* The number in file, or behind key in it. The kernel gives all of such a file to the first read(). */
 static uint64_t read_number(int dir, const char *file, const char *key)
 {
-	cleanup_free char *text = NULL;
+	cleanup_close int fd = dir < 0 ? -1 : openat(dir, file, O_RDONLY | O_CLOEXEC);
+	char text[4096];
+	ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
 	const char *p;
 	uint64_t v;
 
-	if (dir < 0 || trp_read_file(dir, file, 65536, &text, NULL) < 0)
+	if (n < 0)
 		return UINT64_MAX;
+	text[n] = '\0';
 	p = key ? strstr(text, key) : text;
 	if (!p)
 		return UINT64_MAX;
@@ -470,19 +473,18 @@ bool cgroup_in_force(const struct cgroup_host *h, const struct cgroup *cg, const
 	return true;
 }
 
-static uint64_t first_number(uint64_t a, uint64_t b)
+/* A controller is in one of the trees only: where the host has it as v1, the other is not asked in vain. */
+static uint64_t number_of(const struct cgroup *cg, enum cgroup_controller controller, const char *v1, const char *v2)
 {
-	return a != UINT64_MAX ? a : b;
+	return cg->v1_fd[controller] >= 0 ? read_number(cg->v1_fd[controller], v1, NULL) : read_number(cg->v2_fd, v2, NULL);
 }
 
 void cgroup_usage(const struct cgroup *cg, uint64_t *memory, uint64_t *pids, uint64_t *cpu_us)
 {
 	uint64_t ns;
 
-	*memory = first_number(read_number(cg->v2_fd, "memory.current", NULL),
-		read_number(cg->v1_fd[CGROUP_MEMORY], "memory.usage_in_bytes", NULL));
-	*pids = first_number(read_number(cg->v2_fd, "pids.current", NULL),
-		read_number(cg->v1_fd[CGROUP_PIDS], "pids.current", NULL));
+	*memory = number_of(cg, CGROUP_MEMORY, "memory.usage_in_bytes", "memory.current");
+	*pids = number_of(cg, CGROUP_PIDS, "pids.current", "pids.current");
 	/* v2 counts the time of every group, with or without the controller */
 	*cpu_us = read_number(cg->v2_fd, "cpu.stat", "usage_usec ");
 	if (*cpu_us == UINT64_MAX) {
@@ -493,6 +495,5 @@ void cgroup_usage(const struct cgroup *cg, uint64_t *memory, uint64_t *pids, uin
 
 uint64_t cgroup_memory_peak(const struct cgroup *cg)
 {
-	return first_number(read_number(cg->v2_fd, "memory.peak", NULL),
-		read_number(cg->v1_fd[CGROUP_MEMORY], "memory.max_usage_in_bytes", NULL));
+	return number_of(cg, CGROUP_MEMORY, "memory.max_usage_in_bytes", "memory.peak");
 }

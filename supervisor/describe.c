@@ -33,13 +33,42 @@ static bool is_up(const struct service *s, uint16_t port)
 	return false;
 }
 
-/* Routes, and the addresses that a person would type. */
-static void describe_routes(const struct service *s, json_t *out)
+/* What a person would type to get there by this listener and protocol. False: a name that is none, or no protocol of browsers. */
+static bool url_of(const struct service *s, size_t listener, enum trp_protocol protocol, const char *host, char *out, size_t size)
 {
 	static const struct {
 		const char *scheme;
 		uint16_t port;
 	} usual[TRP_PROTO_COUNT] = {[TRP_PROTO_HTTP1] = {"http", 80}, [TRP_PROTO_TLS] = {"https", 443}};
+	uint16_t port = s->d->config->listeners[listener].port;
+
+	if (!usual[protocol].scheme || !host[0] || host[0] == '*')
+		return false;
+	if (port == usual[protocol].port)
+		snprintf(out, size, "%s://%s/", usual[protocol].scheme, host);
+	else
+		snprintf(out, size, "%s://%s:%u/", usual[protocol].scheme, host, port);
+	return true;
+}
+
+/* The first of "urls" */
+static bool first_url(const struct service *s, char *out, size_t size)
+{
+	const struct profile *p = s->profile;
+
+	for (size_t i = 0; i <= p->hosts.n; i++)
+		for (int k = 0; k < TRP_PROTO_COUNT; k++)
+			for (size_t l = 0; p->port[k] && l < s->d->n_listeners; l++) {
+				const char *name = route_name_on(s->d, l, p, (enum trp_protocol)k, i);
+				if (name && url_of(s, l, (enum trp_protocol)k, name, out, size))
+					return true;
+			}
+	return false;
+}
+
+/* Routes, and the addresses that a person would type. */
+static void describe_routes(const struct service *s, json_t *out)
+{
 	const struct profile *p = s->profile;
 	json_t *routes = json_array(), *urls = json_array();
 
@@ -50,19 +79,13 @@ static void describe_routes(const struct service *s, json_t *out)
 			json_t *listeners = json_array();
 			char url[400];
 			for (size_t l = 0; l < s->d->n_listeners; l++) {
-				uint16_t port = s->d->config->listeners[l].port;
 				const char *name = route_name_on(s->d, l, p, protocol, i);
 				if (!name)
 					continue;
 				host = name;
 				json_array_append_new(listeners, json_string(s->d->config->listeners[l].name));
-				if (!usual[k].scheme || !host[0] || host[0] == '*')
-					continue;
-				if (port == usual[k].port)
-					snprintf(url, sizeof(url), "%s://%s/", usual[k].scheme, host);
-				else
-					snprintf(url, sizeof(url), "%s://%s:%u/", usual[k].scheme, host, port);
-				json_array_append_new(urls, json_string(url));
+				if (url_of(s, l, protocol, host, url, sizeof(url)))
+					json_array_append_new(urls, json_string(url));
 			}
 			if (!host) {
 				json_decref(listeners);
@@ -77,17 +100,27 @@ static void describe_routes(const struct service *s, json_t *out)
 	json_object_set_new(out, "urls", urls);
 }
 
-static void describe_use(const struct service *s, json_t *out)
+/* Of its control group, and of its clients */
+static void describe_group(const struct service *s, json_t *out)
 {
-	uint64_t memory = UINT64_MAX, pids = UINT64_MAX, cpu = UINT64_MAX, waits, waited_ms;
-	json_t *listens = json_array();
+	uint64_t memory = UINT64_MAX, pids = UINT64_MAX, cpu = UINT64_MAX;
 
 	if (s->has_cgroup && s->run.running)
 		cgroup_usage(&s->cgroup, &memory, &pids, &cpu);
-	logs_waited(s->logs, &waits, &waited_ms);
 	json_object_set_new(out, "memory", number_or_null(memory));
 	json_object_set_new(out, "processes", number_or_null(pids));
 	json_object_set_new(out, "cpu_us", number_or_null(cpu));
+	json_object_set_new(out, "connections",
+		s->d->observer && s->number ? json_integer(observer_live(s->d->observer, s->number)) : json_null());
+}
+
+static void describe_use(const struct service *s, json_t *out)
+{
+	uint64_t waits, waited_ms;
+	json_t *listens = json_array();
+
+	describe_group(s, out);
+	logs_waited(s->logs, &waits, &waited_ms);
 	json_object_set_new(out, "io_missing", s->io_missing[0] ? controlmsg_string(s->io_missing, strlen(s->io_missing)) : json_null());
 	json_object_set_new(out, "log_waits", number_or_null(waits));
 	json_object_set_new(out, "log_waited_ms", number_or_null(waited_ms));
@@ -195,9 +228,21 @@ json_t *describe_service(struct service *s)
 	describe_beside(s, o);
 	describe_use(s, o);
 	describe_adapter(s, o);
-	json_object_set_new(o, "connections",
-		s->d->observer && s->number ? json_integer(observer_live(s->d->observer, s->number)) : json_null());
 	json_object_set_new(o, "clients", ledgers_of_service(s->d->ledgers, s->number));
+	return o;
+}
+
+json_t *describe_brief(const struct service *s)
+{
+	char url[400];
+	json_t *o = json_pack("{s:s,s:s,s:s,s:b,s:I,s:o}", "service", s->name, "description",
+		s->profile->description ? s->profile->description : "", "state", service_state_name(s->state), "frozen", s->frozen, "since",
+		(json_int_t)s->since, "pid", s->run.running ? json_integer(s->run.box.pid) : json_null());
+
+	if (!o)
+		return json_object();
+	describe_group(s, o);
+	json_object_set_new(o, "url", first_url(s, url, sizeof(url)) ? json_string(url) : json_null());
 	return o;
 }
 

@@ -5,6 +5,8 @@
 #include "supervisor/service.h"
 
 json_t *describe_service(struct service *s);
+/* What a row of a table of all needs: a thousand of them are asked for at a time. */
+json_t *describe_brief(const struct service *s);
 json_t *describe_daemon(const struct daemon *d, const struct router_stats *stats); /* stats NULL: null */
 /* Their pids: of those that serve, of those that were replaced and have not finished. */
 json_t *describe_routers(const struct daemon *d);

@@ -15,6 +15,7 @@ struct ids {
 	uint64_t base, ranges;
 	json_t *services; /* owned by root */
 	json_t *root;
+	bool *taken; /* of each range of the pool; the lowest that is free is given */
 };
 
 static bool in_pool(const struct ids *ids, json_int_t id)
@@ -23,11 +24,59 @@ static bool in_pool(const struct ids *ids, json_int_t id)
 		((uint64_t)id - ids->base) / IDS_RANGE < ids->ranges;
 }
 
+/* Of a range in the pool: which. Of another: ranges. */
+static uint64_t place(const struct ids *ids, json_int_t id)
+{
+	return in_pool(ids, id) ? ((uint64_t)id - ids->base) / IDS_RANGE : ids->ranges;
+}
+
+static int compare(const void *a, const void *b)
+{
+	json_int_t x = json_integer_value(*(json_t *const *)a), y = json_integer_value(*(json_t *const *)b);
+
+	return x < y ? -1 : x > y;
+}
+
+static const char *name_of(const struct ids *ids, const json_t *value)
+{
+	const char *name;
+	json_t *other;
+
+	json_object_foreach(ids->services, name, other)
+	{
+		if (other == value)
+			return name;
+	}
+	return "?";
+}
+
 /* A file with one range under two names would let two tenants read each other's files: refused. */
+static int check_twice(const struct ids *ids, char *err, size_t err_size)
+{
+	size_t n = 0;
+	cleanup_free json_t **all = calloc(json_object_size(ids->services) + 1, sizeof(json_t *));
+	json_t *value;
+	const char *name;
+
+	if (!all)
+		return -ENOMEM;
+	json_object_foreach(ids->services, name, value)
+	{
+		all[n++] = value;
+	}
+	qsort(all, n, sizeof(json_t *), compare);
+	for (size_t i = 1; i < n; i++)
+		if (json_equal(all[i - 1], all[i])) {
+			snprintf(err, err_size, "uids.json: %s and %s have the same range", name_of(ids, all[i - 1]), name_of(ids, all[i]));
+			return -EBADMSG;
+		}
+	return 0;
+}
+
 static int check(struct ids *ids, char *err, size_t err_size)
 {
-	json_t *value, *other;
-	const char *name, *other_name;
+	json_t *value;
+	const char *name;
 
 	ids->services = json_object_get(ids->root, "services");
 	if (json_integer_value(json_object_get(ids->root, "version")) != 1 ||
@@ -41,16 +90,9 @@ static int check(struct ids *ids, char *err, size_t err_size)
 			snprintf(err, err_size, "uids.json: %s: not the first id of a range", name);
 			return -EBADMSG;
 		}
-		json_object_foreach(ids->services, other_name, other)
-		{
-			if (other != value && json_equal(other, value)) {
-				snprintf(err, err_size, "uids.json: %s and %s have the same range", name,
-					other_name);
-				return -EBADMSG;
-			}
-		}
+		ids->taken[place(ids, json_integer_value(value))] = true;
 	}
-	return 0;
+	return check_twice(ids, err, err_size);
 }
 
 int ids_open(const char *state_dir, uint64_t base, uint64_t ranges, struct ids **ret, char *err,
@@ -66,7 +108,8 @@ int ids_open(const char *state_dir, uint64_t base, uint64_t ranges, struct ids *
 	ids->base = base;
 	ids->ranges = ranges;
 	ids->dir = open(state_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	r = ids->dir < 0 ? -errno : trp_read_file(ids->dir, "uids.json", IDS_FILE_MAX, &text, &len);
+	ids->taken = calloc(ranges + 1, sizeof(*ids->taken));
+	r = ids->dir < 0 ? -errno : !ids->taken ? -ENOMEM : trp_read_file(ids->dir, "uids.json", IDS_FILE_MAX, &text, &len);
 	if (r == 0) {
 		ids->root = json_loadb(text, len, JSON_REJECT_DUPLICATES, NULL);
 		r = ids->root ? check(ids, err, err_size) : -EBADMSG;
@@ -93,27 +136,15 @@ void ids_close(struct ids *ids)
 		return;
 	trp_close(&ids->dir);
 	json_decref(ids->root);
+	free(ids->taken);
 	free(ids);
-}
-
-static bool taken(const struct ids *ids, uint64_t id)
-{
-	json_t *value;
-	const char *name;
-
-	json_object_foreach(ids->services, name, value)
-	{
-		if ((uint64_t)json_integer_value(value) == id)
-			return true;
-	}
-	return false;
 }
 
 int ids_get(struct ids *ids, const char *service, uint32_t *ret_base)
 {
 	json_t *known = json_object_get(ids->services, service);
 	cleanup_free char *text = NULL;
-	uint64_t id;
+	uint64_t id, at;
 	int r;
 
 	if (known && in_pool(ids, json_integer_value(known))) {
@@ -122,11 +153,11 @@ int ids_get(struct ids *ids, const char *service, uint32_t *ret_base)
 	}
 	if (known)
 		return -ERANGE; /* the pool in trpsup.conf was changed under existing files */
-	for (id = 0; id < ids->ranges && taken(ids, ids->base + id * IDS_RANGE); id++)
+	for (at = 0; at < ids->ranges && ids->taken[at]; at++)
 		;
-	if (id == ids->ranges)
+	if (at == ids->ranges)
 		return -ENOSPC;
-	id = ids->base + id * IDS_RANGE;
+	id = ids->base + at * IDS_RANGE;
 	if (json_object_set_new(ids->services, service, json_integer((json_int_t)id)) < 0)
 		return -ENOMEM;
 	text = json_dumps(ids->root, JSON_INDENT(1) | JSON_SORT_KEYS);
@@ -135,6 +166,7 @@ int ids_get(struct ids *ids, const char *service, uint32_t *ret_base)
 		json_object_del(ids->services, service);
 		return r;
 	}
+	ids->taken[at] = true;
 	*ret_base = (uint32_t)id;
 	return 0;
 }

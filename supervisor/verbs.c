@@ -257,12 +257,12 @@ static void verb_signal(struct control_call *call, const json_t *params, void *u
 
 static void verb_list(struct control_call *call, const json_t *params, void *user)
 {
+	const bool brief = json_is_true(json_object_get(params, "brief"));
 	struct daemon *d = user;
 	json_t *list = json_array();
 
-	(void)params;
 	for (struct service *s = d->services; s; s = s->next)
-		json_array_append_new(list, describe_service(s));
+		json_array_append_new(list, brief ? describe_brief(s) : describe_service(s));
 	control_reply(call, json_pack("{s:o}", "services", list), false);
 }
 

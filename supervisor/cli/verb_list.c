@@ -117,7 +117,7 @@ static void print_rows(const struct cli *cli, const json_t *rows)
 
 int verb_list(struct cli *cli, char **args, size_t n)
 {
-	struct call call = {.method = "trpsup.List", .params = json_object(), .quiet = true};
+	struct call call = {.method = "trpsup.List", .params = json_pack("{s:b}", "brief", true), .quiet = true};
 	json_t *last = NULL, *rows = json_array();
 	const json_t *services;
 	struct strv names = {0};

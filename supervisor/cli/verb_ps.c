@@ -49,7 +49,7 @@ static void service_row(struct show_table *t, const json_t *s)
 	number_cell(t, s, "memory", show_bytes);
 	number_cell(t, s, "cpu_us", show_cpu);
 	number_cell(t, s, "connections", NULL);
-	show_cell(t, json_string_value(json_array_get(json_object_get(s, "urls"), 0)));
+	show_cell(t, text_of(s, "url"));
 }
 
 int verb_ps(struct cli *cli, char **args, size_t n)
@@ -58,7 +58,7 @@ int verb_ps(struct cli *cli, char **args, size_t n)
 		"SERVICE", "STATE", "SINCE", "PID", "PROCS", "MEMORY", "CPU", "CONNS", "ADDRESS"};
 	struct show_table t = {.columns = TRP_ARRAY_SIZE(head), .state_column = 1};
 	struct call call = {
-		.method = "trpsup.List", .params = json_object(), .absent = CLI_NOT_RUNNING};
+		.method = "trpsup.List", .params = json_pack("{s:b}", "brief", !cli->json), .absent = CLI_NOT_RUNNING};
 	json_t *last = NULL, *s;
 	size_t i, stopped = 0;
 	int code = cli_call(cli, &call, &last);

@@ -163,6 +163,11 @@ class Hello(trp.DaemonTest):
         self.assertEqual(done.returncode, 1)
         self.assertRegex(done.stderr, r"broken\.ini:6: htp: .*http")
         self.assertEqual(self.d.main_pid("hello"), pid)
+        whole, brief = [self.d.call("trpsup.List", brief=b)["services"] for b in (False, True)]
+        for w, b in zip(whole, brief, strict=True):
+            self.assertEqual(b.pop("url"), w["urls"][0] if w["urls"] else None)
+            self.assertEqual({k: w[k] for k in b if k not in ("cpu_us", "memory")}, {k: v for k, v in b.items() if k not in ("cpu_us", "memory")})
+            self.assertLess(len(b), len(w) / 2)
         self.assertEqual([s["service"] for s in self.d.call("trpsup.List")["services"] if s["state"] == "ready"],
                          ["hello"])
 
