@@ -20,6 +20,7 @@
 #include <sys/socket.h>
 
 #define CHECK_SECONDS 10.0
+#define LOOK_SECONDS  0.02
 #define SAYS_MAX      16384
 #define LOST          "lost " /* NAME: REASON */
 
@@ -32,6 +33,8 @@ struct upgrade {
 	int pidfd, out;
 	ev_io on_out, on_end;
 	ev_timer late;
+	ev_timer again; /* while something is still to be over that passes by itself */
+	double until;   /* ev_now() */
 	char says[SAYS_MAX];
 	size_t len;
 };
@@ -50,6 +53,7 @@ static void finish(struct upgrade *u)
 	ev_io_stop(loop, &u->on_out);
 	ev_io_stop(loop, &u->on_end);
 	ev_timer_stop(loop, &u->late);
+	ev_timer_stop(loop, &u->again);
 	helper_end(u->pid, u->pidfd);
 	trp_close(&u->pidfd);
 	trp_close(&u->out);
@@ -205,14 +209,16 @@ static int start_check(struct upgrade *u)
 	return r;
 }
 
-/* What cannot be taken over, so that it must be over first. NULL: nothing. */
-static const char *busy(const struct daemon *d, char *out, size_t size)
+/* What cannot be taken over, so that it must be over first. NULL: nothing. *ret_passes: is it a matter of seconds? */
+static const char *busy(const struct daemon *d, char *out, size_t size, bool *ret_passes)
 {
+	*ret_passes = false;
 	if (d->stopping)
 		return "the daemon stops";
 	if (!keep_works(d->keep))
 		return "trp-keeper does not run, so that everything would be lost";
-	if (routerproc_is_upgrading(d->router))
+	*ret_passes = routerproc_is_upgrading(d->router);
+	if (*ret_passes)
 		return "routers are being replaced: try again in a moment";
 	for (const struct service *s = d->services; s; s = s->next) {
 		const bool overlaps = s->beside && !s->beside->outgoing;
@@ -222,6 +228,7 @@ static const char *busy(const struct daemon *d, char *out, size_t size)
 			s->learning.on ? "is learnt from"
 			: overlaps     ? "another instance of it is being started"
 				       : "its root file system or its disk is being made");
+		*ret_passes = s->state == STATE_IMAGE && !s->image_wanted && !s->learning.on && !s->disk.pid && !overlaps;
 		return out;
 	}
 	return images_building(d->images) ? "a root file system is being built: try again when that is done" : NULL;
@@ -232,29 +239,15 @@ static void caller_gone(void *data)
 	((struct upgrade *)data)->call = NULL;
 }
 
-void upgrade_begin(struct daemon *d, struct control_call *call, bool anyway)
+/* When nothing is in the way. The daemon has done that check already if it was about to be replaced. */
+static void go_on(struct upgrade *u)
 {
-	struct upgrade *u = d->upgrade ? NULL : calloc(1, sizeof(*u));
-	char text[300];
-	const char *why;
+	struct daemon *d = u->d;
 	int r;
 
-	if (!u) {
-		if (call)
-			answer_failed(call, d->upgrade ? "an upgrade is under way already" : "out of memory");
-		return;
-	}
-	*u = (struct upgrade){.d = d, .call = call, .anyway = anyway, .program = -1, .pidfd = -1, .out = -1};
-	d->upgrade = u;
-	if (call)
-		control_on_gone(call, caller_gone, u);
-	ev_io_init(&u->on_out, on_out, -1, EV_READ);
-	ev_io_init(&u->on_end, on_end, -1, EV_READ);
-	ev_timer_init(&u->late, on_late, CHECK_SECONDS, 0.);
-	u->on_out.data = u->on_end.data = u->late.data = u;
-	why = busy(d, text, sizeof(text));
-	if (why) {
-		give_up(u, "%s", why);
+	if (u->pid || u->program >= 0) {
+		u->checked = true;
+		ev_break(d->loop, EVBREAK_ALL);
 		return;
 	}
 	u->program = open(d->program, O_RDONLY | O_CLOEXEC);
@@ -268,6 +261,60 @@ void upgrade_begin(struct daemon *d, struct control_call *call, bool anyway)
 	ev_io_start(d->loop, &u->on_out);
 	ev_io_start(d->loop, &u->on_end);
 	ev_timer_start(d->loop, &u->late);
+}
+
+static void on_again(struct ev_loop *loop, ev_timer *t, int events)
+{
+	struct upgrade *u = t->data;
+	char text[300];
+	bool passes;
+	const char *why = busy(u->d, text, sizeof(text), &passes);
+
+	(void)events;
+	if (why && passes && ev_now(loop) < u->until)
+		return;
+	ev_timer_stop(loop, t);
+	if (why)
+		give_up(u, "%s", why);
+	else
+		go_on(u);
+}
+
+/* True: somebody has to wait, or to give up, because something is in the way. */
+static bool wait_for_others(struct upgrade *u)
+{
+	char text[300];
+	bool passes;
+	const char *why = busy(u->d, text, sizeof(text), &passes);
+
+	if (why && passes)
+		ev_timer_start(u->d->loop, &u->again);
+	else if (why)
+		give_up(u, "%s", why);
+	return why;
+}
+
+void upgrade_begin(struct daemon *d, struct control_call *call, bool anyway)
+{
+	struct upgrade *u = d->upgrade ? NULL : calloc(1, sizeof(*u));
+
+	if (!u) {
+		if (call)
+			answer_failed(call, d->upgrade ? "an upgrade is under way already" : "out of memory");
+		return;
+	}
+	*u = (struct upgrade){.d = d, .call = call, .anyway = anyway, .program = -1, .pidfd = -1, .out = -1};
+	d->upgrade = u;
+	if (call)
+		control_on_gone(call, caller_gone, u);
+	ev_io_init(&u->on_out, on_out, -1, EV_READ);
+	ev_io_init(&u->on_end, on_end, -1, EV_READ);
+	ev_timer_init(&u->late, on_late, CHECK_SECONDS, 0.);
+	ev_timer_init(&u->again, on_again, LOOK_SECONDS, LOOK_SECONDS);
+	u->on_out.data = u->on_end.data = u->late.data = u->again.data = u;
+	u->until = ev_now(d->loop) + UPGRADE_PATIENCE_SECONDS;
+	if (!wait_for_others(u))
+		go_on(u);
 }
 
 void upgrade_cancel(struct daemon *d)
@@ -299,8 +346,6 @@ bool upgrade_execute(struct daemon *d)
 {
 	struct upgrade *u = d->upgrade;
 	struct handover h = {.lock = d->lock, .control = control_fd(d->control), .caller = -1, .before = TRP_VERSION};
-	char text[300];
-	const char *why;
 	sigset_t all, none;
 	int r;
 
@@ -311,10 +356,9 @@ bool upgrade_execute(struct daemon *d)
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &all, NULL);
 	ev_run(d->loop, EVRUN_NOWAIT);
-	why = busy(d, text, sizeof(text));
-	if (why) {
+	u->checked = false;
+	if (wait_for_others(u)) {
 		sigprocmask(SIG_SETMASK, &none, NULL);
-		give_up(u, "%s", why);
 		return true;
 	}
 	log_info("upgrade: executing %s", d->program);

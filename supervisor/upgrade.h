@@ -7,6 +7,8 @@
 
 struct upgrade;
 
+#define UPGRADE_PATIENCE_SECONDS 30.0 /* for what is in the way and passes by itself: routers that are being replaced, say */
+
 /* First the new program is started as a child that has nothing of the daemon's, to say whether it could (upgrade_check()). If not,
  * nothing changes. call: who is told, or NULL; anyway: also if services cannot be taken over. */
 void upgrade_begin(struct daemon *d, struct control_call *call, bool anyway);

@@ -12,13 +12,13 @@
 #include "supervisor/logstream.h"
 #include "supervisor/manager.h"
 #include "supervisor/reload.h"
-#include "supervisor/upgrade.h"
 #include "supervisor/verbs_conns.h"
 #include "supervisor/verbs_events.h"
 #include "supervisor/verbs_exec.h"
 #include "supervisor/verbs_freeze.h"
 #include "supervisor/verbs_learn.h"
 #include "supervisor/verbs_route.h"
+#include "supervisor/verbs_upgrade.h"
 #include "supervisor/verbs_usage.h"
 
 #include <stdio.h>
@@ -359,45 +359,6 @@ static void verb_info(struct control_call *call, const json_t *params, void *use
 	(void)params;
 	if (r)
 		routerproc_stats(r->d->router, info_stats, r);
-}
-
-static void upgraded(void *data, const char *error)
-{
-	struct daemon *d = ((struct router_call *)data)->d;
-	struct control_call *call = router_call_close(data);
-
-	if (call && error)
-		answer_failed(call, error);
-	else if (call)
-		control_reply(call, describe_routers(d), false);
-}
-
-static void verb_router_upgrade(struct control_call *call, const json_t *params, void *user)
-{
-	struct router_call *r = router_call_open(call, user);
-
-	(void)params;
-	if (r)
-		routerproc_upgrade(r->d->router, upgraded, r);
-}
-
-static void verb_upgrade(struct control_call *call, const json_t *params, void *user)
-{
-	upgrade_begin(user, call, json_is_true(json_object_get(params, "anyway")));
-}
-
-static void verb_detach(struct control_call *call, const json_t *params, void *user)
-{
-	struct daemon *d = user;
-
-	(void)params;
-	if (d->stopping || !keep_works(d->keep)) {
-		answer_failed(call, d->stopping ? "the daemon stops" : "trp-keeper does not run, so that nothing could be taken over");
-		return;
-	}
-	control_reply(call, NULL, false);
-	d->detach = true;
-	ev_break(d->loop, EVBREAK_ALL);
 }
 
 const struct control_verb *verbs_table(size_t *ret_n)

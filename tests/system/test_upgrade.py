@@ -100,6 +100,24 @@ class Upgrade(unittest.TestCase):
             self.assertNotIn("defect", d.daemon_log())
             self.assertNotIn("cannot be taken over", d.daemon_log())
 
+    def test_one_right_after_another(self):
+        """While the routers of the image before are being replaced, there can be no other upgrade: it waits for that."""
+        with trp.Daemon({"h": HELLO}) as d:
+            d.ok("start", "h")
+            before = {"h": d.pids("h")[:2]}
+            for _ in range(3):
+                d.ok("upgrade")
+                d.ok("upgrade-router")
+                d.ok("upgrade")
+            self.same(d, before)
+            for verbs in (("upgrade-router", "upgrade-router"),) + (("upgrade-router", "upgrade"),) * 4:
+                both = [subprocess.Popen([os.path.join(trp.BUILD, "trpsup"), "-c", d.conf, v], stdout=subprocess.DEVNULL) for v in verbs]
+                codes = dict(zip(both, [p.wait(60) for p in both]))
+                self.assertEqual(codes[both[1]], 0, verbs)
+                if "upgrade" not in verbs:  # whoever comes while the daemon is executed anew is cut off
+                    self.assertEqual(codes[both[0]], 0, verbs)
+            self.same(d, before)
+
     def test_still_children(self):
         """How a service ends that the image before had started is known: by its parent, which is still the same process."""
         with trp.Daemon({"h": HELLO.replace("restart-delay", "restart = no\nrestart-delay")}) as d:
