@@ -194,12 +194,18 @@ static void answer(struct job *j)
 	control_reply(call, json_pack("{s:o}", "results", results), false);
 }
 
+/* Who is told that a service is up goes there at once. */
+static bool waits_for_routes(const struct job *j)
+{
+	return j->kind == JOB_UP || j->kind == JOB_OVERLAP;
+}
+
 void job_check(struct daemon *d)
 {
 	for (struct job *j = d->jobs, *next; j; j = next) {
 		bool all = true;
 		next = j->next;
-		if (!j->armed)
+		if (!j->armed || (waits_for_routes(j) && !routerproc_knows(d->router)))
 			continue;
 		for (size_t i = 0; i < j->n; i++) {
 			settle(j, &j->targets[i]);

@@ -7,6 +7,7 @@
 #include "supervisor/keep.h"
 #include "supervisor/observer.h"
 #include "supervisor/routerwatch.h"
+#include "supervisor/service.h"
 #include "supervisor/worker.h"
 
 #include <fcntl.h>
@@ -376,6 +377,25 @@ static void on_overdue(struct ev_loop *loop, ev_timer *t, int events)
 	worker_kill(t->data);
 }
 
+/* One of an earlier daemon accepts nobody any more: nobody is routed by what that had told it. */
+static void has_last_client(void *data, bool all)
+{
+	struct routerproc *r = data;
+
+	(void)all;
+	job_check(r->d);
+}
+
+static void await_last_client(struct routerproc *r, struct worker *w)
+{
+	struct barrier *b = calloc(1, sizeof(*b));
+
+	if (!b)
+		return;
+	*b = (struct barrier){.asked = w, .seq = worker_ask(w), .number = ++r->last_barrier, .done = has_last_client, .data = r};
+	STAILQ_INSERT_TAIL(&r->barriers, b, link);
+}
+
 /* Whoever waits in it has a deadline, so it has one too. */
 static void retire(struct routerproc *r, struct worker *w)
 {
@@ -392,6 +412,8 @@ static void retire(struct routerproc *r, struct worker *w)
 	w->role = WORKER_RETIRED;
 	w->listening = false;
 	worker_send(w, &msg, -1);
+	if (w->adopted)
+		await_last_client(r, w);
 	worker_later(w, (double)longest / 1000 + RETIRE_SECONDS, on_overdue);
 }
 
@@ -418,12 +440,12 @@ static void now_synced(struct worker *w)
 
 	w->delay = RESPAWN_MIN;
 	log_info("router ready (pid %d)", w->box.pid);
-	if (w->role != WORKER_NEXT)
-		return;
 	for (struct worker *o = r->workers; o; o = o->next)
-		if (o->role == WORKER_NEXT && !o->synced)
+		if (w->role == WORKER_NEXT && o->role == WORKER_NEXT && !o->synced)
 			return;
-	take_over(r);
+	if (w->role == WORKER_NEXT)
+		take_over(r);
+	job_check(r->d); /* it knows what those that an earlier daemon had were never told */
 }
 
 static struct worker *add_worker_at(struct routerproc *r, enum worker_role role, unsigned slot)
@@ -786,6 +808,19 @@ size_t routerproc_all(const struct routerproc *r, pid_t *ret_pids, size_t max)
 		if (w->box.pid)
 			ret_pids[n++] = w->box.pid;
 	return n;
+}
+
+bool routerproc_knows(const struct routerproc *r)
+{
+	const struct barrier *b;
+
+	for (const struct worker *w = r->workers; w; w = w->next)
+		if (w->adopted && w->role == WORKER_CURRENT)
+			return false;
+	STAILQ_FOREACH(b, &r->barriers, link)
+		if (b->done == has_last_client)
+			return false;
+	return true;
 }
 
 bool routerproc_is_upgrading(const struct routerproc *r)

@@ -51,6 +51,8 @@ size_t routerproc_pids(const struct routerproc *r, bool retired, pid_t *ret_pids
 /* Whatever they do. */
 size_t routerproc_all(const struct routerproc *r, pid_t *ret_pids, size_t max);
 bool routerproc_is_upgrading(const struct routerproc *r);
+/* Do those that serve know what they were told? False while they are an earlier daemon's, to whom this one cannot talk. */
+bool routerproc_knows(const struct routerproc *r);
 /* ROUTER_EXPLAIN. done(data, answer) once, now or later; NULL: no router to ask. In the order of the questions. */
 void routerproc_explain(struct routerproc *r, uint32_t listener, enum trp_protocol protocol, const char *host,
 	void (*done)(void *data, const struct router_msg *answer), void *data);

@@ -25,6 +25,7 @@
 #define KEPT_BY       "@router"
 #define SNDBUF        (8 << 20)
 #define READY_SECONDS 10.0
+#define ADOPTED_SEQ   (1u << 30) /* beyond those whose answers an earlier daemon has not read */
 #define SYNC_SECONDS  60.0 /* from there to all routes */
 #ifdef TRP_ROUTER_SANITIZED
 #define ROUTER_ROOT "/" /* for tests only: the sanitizers are libraries */
@@ -396,6 +397,7 @@ bool worker_adopt(struct worker *w, const struct worker_launch *launch)
 	discard_answers(w);
 	watch(w);
 	w->adopted = w->ready = w->synced = w->listening = true;
+	w->seq = ADOPTED_SEQ;
 	return true;
 }
 

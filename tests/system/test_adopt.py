@@ -127,6 +127,57 @@ class Kept(unittest.TestCase):
             d.ok("start", "h")
             self.assertEqual(web.get(url("h")).status, 200)
 
+    @staticmethod
+    def answers(d):
+        try:
+            return d.status("h")
+        except OSError:
+            return None
+
+    def stop_new_router(self, d, ready_before):
+        """As soon as it runs, before it can say that it is ready. None: too late."""
+        end = time.monotonic() + 10
+        while time.monotonic() < end:
+            for pid in trp.children(d.process.pid):
+                try:
+                    if trp.read("/proc/%d/comm" % pid) == b"trp-router\n":
+                        os.kill(pid, signal.SIGSTOP)
+                        trp.wait_until(lambda: self.answers(d), 20, "the daemon answers")  # and has read what the router said
+                        time.sleep(0.1)
+                        if d.daemon_log().count("router ready") == ready_before:
+                            return pid
+                        os.kill(pid, signal.SIGCONT)
+                        return None
+                except OSError:
+                    pass
+        raise AssertionError("there is no other router")
+
+    def test_start_while_another_daemon_s_routers_serve(self):
+        """They cannot be told of it: who is told that it is up finds its route, as that is said only when ours have taken over."""
+        with trp.Daemon({"h": HELLO, "late": HELLO.replace("h.localhost", "late.localhost")}) as d:
+            d.ok("start", "h")
+            for _ in range(60):
+                ready_before = d.daemon_log().count("router ready")
+                self.kill(d)
+                d.log = open(os.path.join(d.dir, "trpsupd.log"), "ab")
+                d.process = subprocess.Popen([d.program, "-c", d.conf], stdin=subprocess.DEVNULL, stdout=d.log, stderr=d.log)
+                new = self.stop_new_router(d, ready_before)
+                if new:
+                    break
+            self.assertTrue(new, "its router was always ready at once")
+            try:
+                with subprocess.Popen([os.path.join(trp.BUILD, "trpsup"), "-c", d.conf, "start", "late"], stdout=subprocess.PIPE) as start:
+                    trp.wait_until(lambda: "late: ready" in d.daemon_log(), 10, "it is ready")
+                    self.assertEqual(web.get(url("late")).status, 404)  # the router of before
+                    self.assertIsNone(start.poll())
+                    os.kill(new, signal.SIGCONT)
+                    self.assertEqual(start.wait(20), 0)
+                    self.assertEqual(web.get(url("late")).status, 200)
+            finally:
+                if new in trp.children(d.process.pid):
+                    os.kill(new, signal.SIGCONT)
+            self.assertEqual(web.get(url("h")).status, 200)
+
     def test_nginx(self):
         with trp.Daemon() as d:
             name = "nginx"
