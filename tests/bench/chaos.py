@@ -8,11 +8,12 @@ import os
 import sys
 import time
 
-from lib import arena
+from lib import arena, measure
 
 sys.path.insert(0, os.path.join(arena.TOP, "tests/system"))
 PR_SET_CHILD_SUBREAPER = 36
 SHOWN = 20
+UNITS = {"rate": "1/s", "behind": "ms"}
 
 
 def main(directory):
@@ -26,15 +27,17 @@ def main(directory):
 
     def say(text):
         print(text, flush=True)
-    before = trp.Machine()
+    before, busy = trp.Machine(), measure.Busy()
     with chaos.Chaos(int(os.environ.get("SEED", time.time_ns() % 1000000)), say) as run:
         run.run(int(os.environ.get("RATE", "1200")), int(os.environ.get("SECONDS", "120")))
+        ours, others = busy.parts()
     left = trp.Machine().left_since(before)
     say("  " + ", ".join("%s %d times" % item for item in sorted(run.done.items())))
     for problem in run.problems[:SHOWN]:
         say("  " + problem)
     for name, value in run.figures.items():
-        print("figure chaos.%s %d %s" % (name, value, "1/s" if name == "rate" else "connections"))
+        print("figure chaos.%s %d %s" % (name, value, UNITS.get(name, "connections")))
+    print("figure chaos.cpu_ours %.0f %%\nfigure chaos.cpu_others %.0f %%" % (ours, others))
     print("figure chaos.events %d events" % sum(run.done.values()))
     print("figure chaos.left %d things" % len(left))
     if run.problems or left:

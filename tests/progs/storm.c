@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* storm: clients that come by the clock, whatever became of those before, and what became of each.
  *
- *   storm ADDRESS PORT RATE SECONDS PATIENCE HOST/PATH=WEIGHT...
+ *   storm [-n LIVE] ADDRESS PORT RATE SECONDS PATIENCE HOST/PATH=WEIGHT...
  *
  * RATE in a second, for SECONDS, each with one HTTP request on a connection of its own, to one of
  * the targets, which get as many of them as their weights say. Sources are 127.1.0.1 to 127.1.0.64,
@@ -13,8 +13,12 @@
  * with the times in seconds of CLOCK_MONOTONIC, the bytes that had come, and WHAT: "refused" (no
  * connection), "reset", "closed" (neither had a byte come before), "cut" (it had begun to be
  * answered), "late" (not done within PATIENCE seconds), or "STATUS:LOCATION" of the answer. The last line is
- * "offered N served N seconds S". An answer is whole when its Content-Length, or its last chunk, has
- * come before the server's FIN. */
+ * "offered N served N seconds S missed N behind MS". An answer is whole when its Content-Length, or its last chunk, has
+ * come before the server's FIN.
+ *
+ * Did it keep up with its clock? "missed N" are those that were due and were not begun, "behind MS" is how late the latest
+ * was. With -n there are never more than LIVE at a time, and who finds no place is not missed: with a high rate that measures what
+ * the server can do. */
 #include "base/parse.h"
 #include "base/util.h"
 
@@ -66,7 +70,8 @@ static struct {
 	size_t n_targets;
 	int64_t weights;
 	uint64_t interval_ns, start_ns, end_ns, patience_ns;
-	uint64_t offered, served;
+	uint64_t offered, served, behind_ns;
+	size_t live_max;
 	int epoll_fd;
 	struct conn *free, live; /* live: the head of a ring */
 } storm;
@@ -114,7 +119,8 @@ static const struct target *next_target(void)
 	return best;
 }
 
-static void begin(void)
+/* One that was to come at that time. */
+static void begin(uint64_t due)
 {
 	struct conn *c = storm.free;
 	struct sockaddr_in *source = &c->source;
@@ -125,6 +131,8 @@ static void begin(void)
 	memset(c, 0, offsetof(struct conn, head));
 	c->target = next_target();
 	c->begun_ns = now_ns();
+	if (c->begun_ns - due > storm.behind_ns)
+		storm.behind_ns = c->begun_ns - due;
 	c->prev = storm.live.prev;
 	c->next = &storm.live;
 	c->prev->next = c->next->prev = c;
@@ -247,7 +255,7 @@ static struct timespec by_the_clock(void)
 		/* who cannot be begun, as there are too many, is not offered: the number says so */
 		if (now >= storm.end_ns || due > now || !storm.free)
 			break;
-		begin();
+		begin(due);
 		now = now_ns();
 	}
 	if (now >= storm.end_ns || due <= now || due - now > 100 * NS_PER_MS)
@@ -327,7 +335,7 @@ static void prepare(char **argv)
 	storm.epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	if (!conns || storm.epoll_fd < 0)
 		err(1, "start");
-	for (size_t i = 0; i < LIVE_MAX; i++) {
+	for (size_t i = 0; i < storm.live_max; i++) {
 		conns[i].next = storm.free;
 		storm.free = &conns[i];
 	}
@@ -335,13 +343,21 @@ static void prepare(char **argv)
 
 int main(int argc, char **argv)
 {
+	bool bounded = argc > 2 && strcmp(argv[1], "-n") == 0;
+	uint64_t due;
+
+	storm.live_max = bounded ? number("LIVE", argv[2], LIVE_MAX) : LIVE_MAX;
+	argc -= bounded * 2;
+	argv += bounded * 2;
 	if (argc < 7)
-		errx(2, "usage: storm ADDRESS PORT RATE SECONDS PATIENCE HOST/PATH=WEIGHT...");
+		errx(2, "usage: storm [-n LIVE] ADDRESS PORT RATE SECONDS PATIENCE HOST/PATH=WEIGHT...");
 	for (int i = 6; i < argc; i++)
 		add_target(argv[i]);
 	prepare(argv);
 	run();
-	printf("offered %" PRIu64 " served %" PRIu64 " seconds %.3f\n", storm.offered, storm.served,
-		(double)(storm.end_ns - storm.start_ns) / NS_PER_S);
+	due = (storm.end_ns - storm.start_ns) / storm.interval_ns;
+	printf("offered %" PRIu64 " served %" PRIu64 " seconds %.3f missed %" PRIu64 " behind %" PRIu64 "\n", storm.offered,
+		storm.served, (double)(storm.end_ns - storm.start_ns) / NS_PER_S,
+		bounded || storm.offered > due ? 0 : due - storm.offered, storm.behind_ns / NS_PER_MS);
 	return 0;
 }

@@ -2,11 +2,10 @@
 """Real servers under many new connections and long downloads, while everything around them is killed, restarted, reloaded and
 upgraded; and what became of each client.
 
-Whose fault a lost client is, is not guessed. Before a process is killed it is stopped (SIGSTOP), with all that dies with it, and
-the sockets that they have are read from /proc: a stopped process is in no system call, so what it has accepted is in its table
-of descriptors, and it accepts nothing any more. A client that is cut off was accepted by the killed process exactly if its address and
-port are among those, and the connection was open then. While a service is restarted, which ends by a kill when stop-timeout is over, the
-sockets of the old instance are read again and again: whom it was seen to have, it had. All others are ours."""
+Whose fault a lost client is says blame.py: that of a process that was killed, or ours.
+
+How many clients each server is offered is not the same for all: what it can serve here is measured first, and none is offered more
+than a part of that. Who is asked for more than it can do loses clients by itself, and nothing is learnt from that."""
 import collections
 import dataclasses
 import os
@@ -14,8 +13,8 @@ import random
 import re
 import shutil
 import signal
-import socket
 import subprocess
+import tempfile
 import threading
 import time
 
@@ -23,12 +22,18 @@ import trp
 import upstreams
 import web
 import wpclient
+from blame import Bad, Kill, has_pending, held_by, judge, let_go, stop
 
 STORM = os.path.join(trp.BUILD, "tests/progs/storm")
 PATIENCE = 60  # seconds that a client waits before it is lost
 DOWNLOADS = 2  # of each service at a time
 DOWNLOAD_RATE = 8 << 20  # bytes a second, of each
 PIECE = 1 << 18
+MEASURE_SECONDS = 2
+MEASURE_LIVE = 16  # clients at a time
+MEASURE_RATE = 100000  # more than any of them can serve
+PART = 0.1  # of what it can serve, for a server that is not to have most of the clients
+MOST = 0.5  # of all that the machine can serve
 
 # All of them: killed again and again, and what they are working on does not hold up a restart for long.
 OFTEN = """
@@ -36,16 +41,23 @@ OFTEN = """
 restart-delay = 10ms
 start-limit-burst = 0
 stop-timeout = 3s
+drain = 5s
 [route]
 hold = 1m
-queue = 4096
+queue = 8192
 """
+
+
+@dataclasses.dataclass
+class Small:
+    path: str
+    most: int  # clients a second
 
 
 @dataclasses.dataclass
 class Service:
     name: str
-    small: tuple  # (path, weight), ...
+    small: list
     large: str  # a path
     drop_in: str
     reloads: bool
@@ -55,119 +67,38 @@ class Service:
     def host(self):
         return self.name + ".localhost"
 
+    def target(self, small, weight):
+        return "%s%s=%d" % (self.host, small.path, weight)
 
+
+MANY = 1000000
 SERVICES = [
-    Service("nginx", (("/small.txt", 400),), "/large.bin", "[sandbox]\nbind = {content} /srv\n"
+    Service("nginx", [Small("/small.txt", MANY)], "/large.bin", "[sandbox]\nbind = {content} /srv\n"
             "bind = {content}/conf.d /etc/nginx/conf.d\n", True),
-    Service("node", (("/small.txt", 200),), "/large.bin", "[service]\ncommand = /usr/bin/node /srv/app.js\n"
+    Service("node", [Small("/small.txt", 150)], "/large.bin", "[service]\ncommand = /usr/bin/node /srv/app.js\n"
             "[sandbox]\nbind = {content} /srv\n", False),
-    Service("caddy", (("/small.txt", 200),), "/large.bin", "[sandbox]\nbind = {content} /srv\n[environment]\nSITE_ROOT = /srv\n",
+    Service("caddy", [Small("/small.txt", 150)], "/large.bin", "[sandbox]\nbind = {content} /srv\n[environment]\nSITE_ROOT = /srv\n",
             False),
     # Apache's graceful stop, as it lets it finish what it is working on; a file, and a page of PHP and of the database (by that name, so
     # that WordPress does not lead the visitor elsewhere while it does its regular work)
-    Service("wordpress", (("/wp-includes/images/blank.gif", 197), ("/wp-login.php?/wp-cron.php", 3)), "/wp-content/uploads/large.bin",
-            "[service]\nstop-signal = WINCH\n", True, content=False),
+    Service("wordpress", [Small("/wp-includes/images/blank.gif", 50), Small("/wp-login.php?/wp-cron.php", 2)],
+            "/wp-content/uploads/large.bin", "[service]\nstop-signal = WINCH\n", True, content=False),
 ]
 
 
-@dataclasses.dataclass
-class Bad:
-    """A client that was not served whole; times of time.monotonic()."""
-    source: tuple  # (address, port)
-    host: str
-    begun: float
-    ended: float
-    nbytes: int
-    what: str
+def share(rate, capacity):
+    """{(service, path): clients a second}, of what each can serve: the first has what the others have not, none more than is good
+    for the machine."""
+    shares = {key: min(small.most, PART * capacity[key]) for key, small in capacity_keys() if key in capacity}
+    first = next(iter(shares))
+    shares[first] = 0
+    used = sum(shares[k] / capacity[k] for k in shares)
+    shares[first] = max(1, min(rate - sum(shares.values()), (MOST - used) * capacity[first]))
+    return shares
 
 
-@dataclasses.dataclass
-class Kill:
-    """Of what; the clients that it had, and when that was seen."""
-    what: str
-    clients: dict
-
-
-def judge(bad, kills):
-    """What became of the client, and through whom."""
-    for kill in kills:
-        if bad.source in kill.clients and bad.begun <= kill.clients[bad.source] <= bad.ended:
-            return "killed_with_router" if kill.what == "router" else "killed_with_process"
-    # another answer, such as the 503 of the router for those whom it does not hand on
-    if bad.what == "refused" or ":" in bad.what:
-        return "refused"
-    return "lost" if bad.what == "late" else "reset"
-
-
-# whose sockets are whose
-
-def _address(text):
-    """Of /proc/net/tcp or tcp6: (address, port); a mapped IPv4 address as such."""
-    address, port = text.split(":")
-    words = [bytes.fromhex(address[i:i + 8])[::-1] for i in range(0, len(address), 8)]
-    raw = b"".join(words)
-    if raw[:12] == bytes(10) + b"\xff\xff":
-        raw = raw[12:]
-    return socket.inet_ntop(socket.AF_INET if len(raw) == 4 else socket.AF_INET6, raw), int(port, 16)
-
-
-def tcp_peers():
-    """{inode: (address, port) of the other end} of this network's connections."""
-    found = {}
-    for table in ("tcp", "tcp6"):
-        for line in trp.read("/proc/net/" + table).decode().splitlines()[1:]:
-            words = line.split()
-            found[words[9]] = _address(words[2])
-    return found
-
-
-def socket_inodes(pid):
-    found = set()
-    directory = "/proc/%d/fd" % pid
-    for fd in os.listdir(directory):
-        try:
-            match = re.fullmatch(r"socket:\[(\d+)\]", os.readlink(os.path.join(directory, fd)))
-        except FileNotFoundError:
-            continue
-        if match:
-            found.add(match[1])
-    return found
-
-
-def threads_stand(pid):
-    """Each thread; one that is in a system call it cannot be stopped in is not there yet."""
-    try:
-        tids = os.listdir("/proc/%d/task" % pid)
-        return all(trp.read("/proc/%d/task/%s/stat" % (pid, t)).rsplit(b")", 1)[1].split()[0] in (b"T", b"Z", b"X") for t in tids)
-    except OSError:
-        return True  # it has ended
-
-
-def stop(find):
-    """Stops all that find() names, also those that they start meanwhile; they."""
-    stopped = set()
-    while more := set(find()) - stopped:
-        for pid in more:
-            try:
-                os.kill(pid, signal.SIGSTOP)
-            except ProcessLookupError:
-                pass
-        trp.wait_until(lambda: all(map(threads_stand, more)), 20, "they stand still")  # pylint: disable=cell-var-from-loop
-        stopped |= more
-    return stopped
-
-
-def held_by(pids):
-    """{client: now} of those whose sockets they have."""
-    now = time.monotonic()
-    inodes = set()
-    for pid in pids:
-        try:
-            inodes |= socket_inodes(pid)
-        except FileNotFoundError:
-            pass
-    peers = tcp_peers()
-    return {peers[i]: now for i in inodes if i in peers}
+def capacity_keys():
+    return [((s.name, small.path), small) for s in SERVICES for small in s.small]
 
 
 class Downloads:
@@ -226,13 +157,42 @@ class Downloads:
             t.join()
 
 
+class Storm:
+    """Clients by the clock (tests/progs/storm.c). Into a file: who writes to a pipe that nobody reads stands still."""
+
+    def __init__(self, rate, seconds, targets, live=0):
+        self.out, self.seconds = tempfile.TemporaryFile("w+"), seconds
+        self.process = subprocess.Popen([STORM, *(["-n", str(live)] if live else []), "127.0.0.1", str(trp.HTTP_PORT), str(rate),
+                                         str(seconds), str(PATIENCE), *targets], stdin=subprocess.DEVNULL, stdout=self.out)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+        self.out.close()
+
+    def done(self):
+        """(lines, totals) of what it said."""
+        if self.process.wait(self.seconds + 3 * PATIENCE) != 0:
+            raise AssertionError("storm: exit code %d" % self.process.returncode)
+        self.out.seek(0)
+        lines = self.out.read().splitlines()
+        words = lines[-1].split() if lines else []
+        if words[:1] != ["offered"]:
+            raise AssertionError("storm: %s" % lines[-3:])
+        return lines[:-1], {key: float(value) for key, value in zip(words[::2], words[1::2])}
+
+
 class Chaos:
     """with Chaos(seed, say) as c: c.run(rate, seconds); then c.figures, and c.problems (lines of text)."""
 
     def __init__(self, seed, say=print):
         self.random, self.say, self.seed = random.Random(seed), say, seed
         self.kills, self.problems, self.figures = [], [], {}
-        self.done = collections.Counter()
+        self.done, self.timeline, self.turn = collections.Counter(), [], 0
         self.d = trp.Daemon(state=upstreams.STATE)
         self.content = os.path.join(upstreams.STATE, "content-" + self.d.name)
         self.password = "chaos-%d" % self.random.getrandbits(40)
@@ -300,9 +260,9 @@ class Chaos:
         self.kill_in(service, True)
 
     def kill_router(self):
-        def find():
-            return self.d.call("trpsup.Info")["router"]["pids"]
-        pids = stop(find)
+        # asked once: one that stands still does not answer, and that is waited for
+        pids = self.d.call("trpsup.Info")["router"]["pids"]
+        stop(lambda: pids)
         self.kills.append(Kill("router", held_by(pids)))
         for pid in pids:
             try:
@@ -322,39 +282,69 @@ class Chaos:
             self.problems.append("trpsupd was killed, and then there were other instances: %s, %s" % (before, after))
 
     def restart(self, service):
-        old = self.d.status(service.name)["pid"]
+        """One that ends at once when it is told to might accept others just before: it is held until the signal waits for it."""
+        old, main = [self.d.status(service.name)[key] for key in ("pid", "main_pid")]
         kill = Kill(service.name, {})
         self.kills.append(kill)
-        with subprocess.Popen([os.path.join(trp.BUILD, "trpsup"), "-c", self.d.conf, "restart", service.name], text=True,
-                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as restart:
+        stopped = stop(lambda: [p for p in self.d.pids_of_init(old) if p != old])
+        with self.trpsup("restart", service.name) as restart:
+            try:
+                trp.wait_until(lambda: has_pending(main) or restart.poll() is not None, 2, "it is told to stop")
+            except AssertionError:
+                pass  # it ignores that signal
+            kill.clients.update(held_by(stopped))
+            let_go(stopped)
             while restart.poll() is None:
                 kill.clients.update(held_by(self.d.pids_of_init(old)))
                 time.sleep(0.02)
-            if restart.returncode != 0:
-                raise trp.Failed("trpsup restart %s: %s" % (service.name, restart.stdout.read()))
+            self.check(restart)
+
+    def overlap(self, service):
+        """Whom the one before still has when its time is over goes with it."""
+        old = self.d.status(service.name)["pid"]
+        kill = Kill(service.name, {})
+        self.kills.append(kill)
+        with self.trpsup("restart", "--overlap", service.name) as restart:
+            self.check(restart)
+        while self.d.status(service.name)["beside"]:
+            kill.clients.update(held_by(self.d.pids_of_init(old)))
+            time.sleep(0.02)
+
+    def trpsup(self, *words):
+        return subprocess.Popen([os.path.join(trp.BUILD, "trpsup"), "-c", self.d.conf, *words], text=True,
+                                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+
+    @staticmethod
+    def check(process):
+        said = process.communicate()[0]
+        if process.returncode != 0:
+            raise trp.Failed("%s: %s" % (" ".join(process.args[3:]), said))
 
     def reload(self, service):
         self.d.ok("reload", service.name)
 
+    def reload_profiles(self, service):
+        """Another name, which it has at once, and a variable that it gets when it is restarted."""
+        self.turn += 1
+        name = "turn%d.%s" % (self.turn, service.host)
+        self.d.profile(service.name + ".ini.d/turn", "[route]\nhost = %s\n[environment]\nTURN = %d\n" % (name, self.turn))
+        said = self.d.ok("reload")
+        if not re.search("(?m)^%s: .*host" % service.name, said) or not re.search("(?m)^%s: .*environment" % service.name, said):
+            self.problems.append("trpsup reload after a change of host and environment of %s says: %s" % (service.name, said))
+        if name not in [r["host"] for r in self.d.status(service.name)["routes"]]:
+            self.problems.append("trpsup reload: %s has no route to %s" % (service.name, name))
+
     def upgrade(self):
-        self.when_it_can("upgrade")
+        self.d.ok("upgrade")
 
     def upgrade_router(self):
-        self.when_it_can("upgrade-router")
-
-    def when_it_can(self, verb):
-        """As somebody would who is told to try again in a moment."""
-        def did():
-            done = self.d.trpsup(verb)
-            if done.returncode != 0 and not re.search("try again|is under way already", done.stderr):
-                raise trp.Failed("trpsup %s: %s" % (verb, done.stderr))
-            return done.returncode == 0
-        trp.wait_until(did, 60, "trpsup " + verb)
+        self.d.ok("upgrade-router")
 
     def events(self):
         """Each once in turn, mixed; then without end at random."""
         each = [(self.kill_main, s) for s in SERVICES] + [(self.kill_init, s) for s in SERVICES]
-        each += [(self.restart, s) for s in SERVICES] + [(self.reload, s) for s in SERVICES if s.reloads]
+        each += [(self.restart, s) for s in SERVICES] + [(self.overlap, s) for s in SERVICES]
+        each += [(self.reload, s) for s in SERVICES if s.reloads] + [(self.reload_profiles, s) for s in SERVICES]
         each += [(self.kill_router,), (self.kill_daemon,), (self.upgrade,), (self.upgrade_router,)]
         # a short run has each kind early, of some service
         kinds = list({e[0].__name__: e for e in self.random.sample(each, len(each))}.values())
@@ -373,19 +363,22 @@ class Chaos:
             kinds.add(what.__name__)
             self.wait_ready()
             self.done[what.__name__] += 1
-            self.say("  %-14s %-10s %5.1f s%s" % (what.__name__, of[0].name if of else "", time.monotonic() - began,
-                                                  ", it had %d clients" % len(self.kills[-1].clients)
-                                                  if what.__name__.startswith("kill_") and what != self.kill_daemon else ""))
+            ended = time.monotonic()
+            text = "%s %s" % (what.__name__, of[0].name if of else "")
+            self.timeline.append((began, ended, text))
+            self.say("  %-26s %10.1f %5.1f s%s" % (text, began, ended - began,
+                                                   ", it had %d clients" % len(self.kills[-1].clients)
+                                                   if what.__name__.startswith("kill_") and what != self.kill_daemon else ""))
             time.sleep(self.random.uniform(0.1, 1.0))
 
     # what came of it
 
     def descriptors(self):
-        """Of the daemon: {kind: how many}."""
+        """Of the daemon: {kind: how many}. An instance that has taken the place of another has another name for its group."""
         found, directory = collections.Counter(), "/proc/%d/fd" % self.d.process.pid
         for fd in os.listdir(directory):
             try:
-                found[re.sub(r"\d+", "N", os.readlink(os.path.join(directory, fd)))] += 1
+                found[re.sub(r"\d+", "N", re.sub(r"~2$", "", os.readlink(os.path.join(directory, fd))))] += 1
             except FileNotFoundError:
                 pass
         return found
@@ -407,42 +400,69 @@ class Chaos:
         except AssertionError:
             self.problems.append("descriptors that trpsupd did not have before: %s" % dict(self.descriptors() - before))
 
+    # the clients
+
+    def measure(self):
+        """{(service, path): answers a second} of each alone, with the downloads."""
+        found = {}
+        for s in SERVICES:
+            for small in s.small:
+                with Storm(MEASURE_RATE, MEASURE_SECONDS, [s.target(small, 1)], MEASURE_LIVE) as storm:
+                    found[s.name, small.path] = max(1, storm.done()[1]["served"]) / MEASURE_SECONDS
+                self.say("  %-9s %-30s can serve %7.0f a second" % (s.name, small.path, found[s.name, small.path]))
+        return found
+
     def run(self, rate, seconds):
         self.say("seed %d" % self.seed)
         self.wait_ready()
         before = self.most_descriptors()
-        targets = ["%s%s=%d" % (s.host, path, weight) for s in SERVICES for path, weight in s.small]
-        with subprocess.Popen([STORM, "127.0.0.1", str(trp.HTTP_PORT), str(rate), str(seconds), str(PATIENCE), *targets],
-                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True) as storm:
-            try:
-                with Downloads(SERVICES) as downloads:
-                    self.disturb(time.monotonic() + seconds)
-                said = storm.communicate(timeout=seconds + 3 * PATIENCE)[0]
-            finally:
-                if storm.poll() is None:
-                    storm.kill()
-        if storm.returncode != 0:
-            raise AssertionError("storm: exit code %d" % storm.returncode)
-        self.reckon(said, downloads)
+        with Downloads(SERVICES) as downloads:
+            shares = share(rate, self.measure())
+            offer = max(1, round(sum(shares.values())))
+            self.say("  offered %d a second: %s" % (offer, ", ".join("%s%s %.0f" % (*key, n) for key, n in shares.items())))
+            targets = [s.target(small, max(1, round(100 * shares[s.name, small.path]))) for s in SERVICES for small in s.small]
+            with Storm(offer, seconds, targets) as storm:
+                self.disturb(time.monotonic() + seconds)
+                downloads.over.set()
+                said = storm.done()
+        self.reckon(*said, downloads)
         self.wait_settled(before)
         if "defect" in self.d.daemon_log():
             self.problems.append("trpsupd says that it has a defect")
+        if self.problems:
+            self.keep()
 
-    def reckon(self, said, downloads):
-        words = said.splitlines()[-1].split()
-        if words[0] != "offered":
-            raise AssertionError("storm: " + said[-500:])
+    def when(self, bad):
+        """What was done while it waited."""
+        return ", ".join(text for began, ended, text in self.timeline if began < bad.ended and ended > bad.begun) or "nothing"
+
+    def keep(self):
+        """For who looks why."""
+        os.makedirs(trp.ARTIFACTS, exist_ok=True)
+        where = os.path.join(trp.ARTIFACTS, "chaos-%d." % self.seed)
+        with open(where + "problems", "w") as f:
+            f.write("\n".join(["%.3f-%.3f %s" % t for t in self.timeline] + self.problems) + "\n")
+        with open(where + "log", "w") as f:
+            f.write(self.d.daemon_log())
+        self.say("  %d problems, see %s*" % (len(self.problems), where))
+
+    def reckon(self, lines, total, downloads):
         all_bad = list(downloads.bad)
-        for line in said.splitlines()[:-1]:
+        for line in lines:
             _, source, port, host, begun, ended, nbytes, what = line.split()
             all_bad.append(Bad((source, int(port)), host, float(begun), float(ended), int(nbytes), what))
-        counts = collections.Counter()
+        counts, groups = collections.Counter(), collections.Counter()
         for bad in all_bad:
             verdict = judge(bad, self.kills)
             counts[verdict] += 1
             if not verdict.startswith("killed_with"):
                 self.problems.append("%s: %s" % (verdict, bad))
-        self.figures = {"offered": int(words[1]) + downloads.begun, "served": int(words[3]) + downloads.whole,
-                        "rate": int(words[1]) / float(words[5]), "downloads": downloads.begun,
+                groups["%s: %s %s during %s" % (verdict, bad.host, bad.what, self.when(bad))] += 1
+        for text, n in groups.most_common(20):
+            self.say("  %6d %s" % (n, text[:300]))
+        self.figures = {"offered": int(total["offered"]) + downloads.begun, "served": int(total["served"]) + downloads.whole,
+                        "rate": total["offered"] / total["seconds"], "missed": int(total["missed"]), "behind": total["behind"],
+                        "downloads": downloads.begun,
                         **{name: counts[name] for name in ("refused", "reset", "lost", "killed_with_process",
                                                            "killed_with_router")}}
+

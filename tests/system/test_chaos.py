@@ -6,7 +6,8 @@ import os
 import time
 import unittest
 
-from chaos import Bad, Chaos, Kill, judge
+from blame import Bad, Kill, judge
+from chaos import SERVICES, Chaos, share
 
 RATE, SECONDS = 300, 30
 
@@ -28,6 +29,18 @@ class Judge(unittest.TestCase):
         self.assertEqual(verdict("503:"), "refused")
         self.assertEqual(verdict("refused"), "refused")
         self.assertEqual(verdict("late"), "lost")
+
+
+class Share(unittest.TestCase):
+    """Nobody is offered more than it can serve."""
+
+    def test_shares(self):
+        keys = [(s.name, small.path) for s in SERVICES for small in s.small]
+        got = share(1200, dict(zip(keys, (8000, 1000, 2000, 400, 10), strict=True)))
+        self.assertEqual([round(got[k]) for k in keys], [1200 - 100 - 150 - 40 - 1, 100, 150, 40, 1])
+        slow = share(1200, dict(zip(keys, (1000, 1000, 1000, 100, 10), strict=True)))
+        self.assertLess(sum(slow.values()), 400)
+        self.assertLessEqual(sum(slow[k] / c for k, c in zip(keys, (1000, 1000, 1000, 100, 10))), 0.51)
 
 
 class Short(unittest.TestCase):

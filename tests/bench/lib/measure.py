@@ -41,6 +41,38 @@ def cpu_us(pids):
     return total / 1000
 
 
+class Busy:
+    """How busy the machine is from now on, by what is in our pid namespace and by others, in percent of all processors. What has ended counts by
+    who has waited for it."""
+
+    def __init__(self):
+        self.ours, self.all, self.idle = self._ours(), *self._machine()
+
+    @staticmethod
+    def _machine():
+        with open("/proc/stat") as f:
+            ticks = [int(word) for word in f.readline().split()[1:9]]
+        return sum(ticks), ticks[3] + ticks[4]
+
+    @staticmethod
+    def _ours():
+        total = 0
+        for pid in filter(str.isdigit, os.listdir("/proc")):
+            try:
+                with open("/proc/%s/stat" % pid) as f:
+                    total += sum(int(word) for word in f.read().rsplit(")", 1)[1].split()[11:15])
+            except OSError:
+                pass
+        return total
+
+    def parts(self):
+        """(ours, others)"""
+        total, idle = self._machine()
+        total, idle = max(1, total - self.all), idle - self.idle
+        ours = 100 * (self._ours() - self.ours) / total
+        return ours, max(0, 100 * (total - idle) / total - ours)
+
+
 def sleeps(pids):
     """How often they have run out of work so far (proc_pid_status(5))."""
     total = 0
