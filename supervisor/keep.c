@@ -326,6 +326,9 @@ void keep_put(struct keep *k, const char *owner, const char *what, uint32_t numb
 	}
 	i = keep_table_find(&k->table, &key);
 	if (i) {
+		if (i->untaken) /* an earlier daemon's, which nobody wanted: ours is not to be closed with the rest of those */
+			trp_close(&i->fd);
+		i->untaken = false;
 		i->fd = fd;
 	} else if (!keep_table_add(&k->table, &key, fd)) {
 		log_error("trp-keeper has no room for %s of %s, which will not survive the daemon", what, owner);

@@ -60,7 +60,8 @@ static void give_all(void)
 		trp_close(&client);
 }
 
-static void take_message(void)
+/* False: there is none, or nobody is there any more. */
+static bool take_message(void)
 {
 	struct keep_msg m;
 	size_t n_fds = 0;
@@ -68,30 +69,32 @@ static void take_message(void)
 	ssize_t n = trp_fd_recv_upto(client, &m, sizeof(m), &fd, 1, &n_fds, MSG_DONTWAIT);
 
 	if (n == -EAGAIN)
-		return;
+		return false;
 	if (n != sizeof(m) || m.magic != KEEP_MAGIC || n_fds != (m.type == KEEP_PUT)) {
 		trp_close(&fd);
 		trp_close(&client); /* it has ended; what it gave stays for the next */
-		return;
+		return false;
 	}
 	switch (m.type) {
 	case KEEP_PUT:
 		put(&m.key, fd);
-		return;
+		break;
 	case KEEP_DROP:
 		drop(&m.key);
-		return;
+		break;
 	case KEEP_FETCH:
 		give_all();
-		return;
+		break;
 	case KEEP_FINISH:
 		exit(0);
 	default:
-		return;
+		break;
 	}
+	return client >= 0;
 }
 
-/* The daemon holds a lock on its run directory: whoever comes later is the one that lives. */
+/* The daemon holds a lock on its run directory: whoever comes later is the one that lives. What the one before has said last may still
+ * be unread: the next is to find that too. */
 static void take_client(void)
 {
 	struct ucred cred;
@@ -104,6 +107,8 @@ static void take_client(void)
 		close(fd);
 		return;
 	}
+	while (client >= 0 && take_message())
+		;
 	trp_close(&client);
 	client = fd;
 }

@@ -6,6 +6,7 @@ import os
 import re
 import signal
 import socket
+import struct
 import subprocess
 import time
 import unittest
@@ -126,6 +127,44 @@ class Kept(unittest.TestCase):
                 self.assertEqual(d.status(name)["state"], "stopped")
             d.ok("start", "h")
             self.assertEqual(web.get(url("h")).status, 200)
+
+    def test_keeper_that_is_behind(self):
+        """What the daemon said last before it was killed is not lost, although the next one is there when the keeper comes to read it."""
+        with trp.Daemon({"h": HELLO}) as d:
+            keeper = self.keeper(d)
+            os.kill(keeper, signal.SIGSTOP)
+            try:
+                d.ok("start", "h")
+                before = {"h": d.pids("h")[:2]}
+                self.kill(d)
+                d.log = open(os.path.join(d.dir, "trpsupd.log"), "ab")
+                d.process = subprocess.Popen([d.program, "-c", d.conf], stdin=subprocess.DEVNULL, stdout=d.log, stderr=d.log)
+                time.sleep(0.5)  # it connects, and waits for the keeper
+            finally:
+                os.kill(keeper, signal.SIGCONT)
+            trp.wait_until(lambda: self.answers(d), 20, "the daemon answers")
+            self.same(d, ["h"], before)
+            self.assertNotIn("missing", d.daemon_log())
+            self.assertEqual(web.get(url("h")).status, 200)
+
+    def test_half_of_what_a_router_had(self):
+        """A daemon that was killed between two words to the keeper: what is left of it is not taken for ours."""
+        with trp.Daemon({"h": HELLO}) as d:
+            d.ok("start", "h")
+            self.kill(d)
+            # supervisor/keepmsg.h; the next router's number is 1
+            message = struct.pack("=LL136s20sL", 0x4b505254, 1, b"@router", b"process", 1)
+            with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as sock, open("/dev/null", "rb") as null:
+                sock.connect(os.path.join(d.run_dir, "keeper"))
+                socket.send_fds(sock, [message], [null.fileno()])
+            d.run()
+            trp.wait_until(lambda: d.call("trpsup.Info")["router"]["retired"] == [], 40, "one router is left")
+            for _ in range(2):  # its process descriptor is still ours
+                pid = d.router_pid()
+                os.kill(pid, signal.SIGKILL)
+                trp.wait_until(lambda: d.router_pid() not in (0, None, pid), 20, "there is another router")  # pylint: disable=cell-var-from-loop
+                self.assertEqual(web.get(url("h")).status, 200)
+            self.assertEqual(d.daemon_log().count("observer ready"), 2, d.daemon_log())
 
     @staticmethod
     def answers(d):
