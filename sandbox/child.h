@@ -27,6 +27,7 @@ struct child {
 	bool network_is_ready; /* made by the daemon, with lo up and its ports */
 	const struct entry *entry; /* NULL: it is a sandbox's first process */
 	int terminal, master;  /* of an entry with one, else -1 */
+	bool no_landlock;      /* the kernel has none, and the profile accepts that */
 	char detail[120]; /* what exactly failed; set by a step that knows better than its path */
 };
 
@@ -71,8 +72,8 @@ int child_enter(struct child *c, const struct plan_step *s);
 int child_terminal(struct child *c, const struct plan_step *s);
 int child_inside(struct child *c, const struct plan_step *s);
 int child_controlling(struct child *c, const struct plan_step *s);
-/* As execvp(3), with PATH of the spec's environment. Returns -errno. */
-int child_exec_by_name(const struct child *c);
+/* As execvp(3), with PATH of the spec's environment. Returns -errno; -EPERM: without Landlock what the service could have written is not executed. */
+int child_exec_by_name(struct child *c);
 
 /* addresses.c */
 int child_all_addresses(struct child *c, const struct plan_step *s);

@@ -5,6 +5,7 @@
 #include "sandbox/child.h"
 
 #include "base/fdpass.h"
+#include "sandbox/openat2.h"
 
 #include <fcntl.h>
 #include <limits.h>
@@ -15,7 +16,9 @@
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/syscall.h>
+#include <sys/vfs.h>
 
 /* TIOCGPTPEER opens the other end by no name: nothing that lies in the sandbox is asked for it. */
 #ifndef TIOCGPTPEER
@@ -88,13 +91,42 @@ static const char *path_of(const struct child *c)
 	return "";
 }
 
-static int execute(const struct child *c, const char *path)
+/* The daemon's program is what /proc/self/exe is until execve(2), and a script or a link of the service's may name that. Landlock has no rule for
+ * it. Without Landlock only what lies where nobody in here can write is executed, by the name that the kernel has for it: no link is on the way, and
+ * on a read-only mount nobody puts another there. */
+static int where_nobody_writes(const char *path, char ret[PATH_MAX])
 {
-	syscall(SYS_execve, path, c->spec->argv, c->spec->envp);
+	cleanup_close int fd = trp_openat2(AT_FDCWD, path, O_PATH, RESOLVE_NO_MAGICLINKS);
+	struct statfs fs;
+	char name[32];
+	ssize_t n;
+
+	if (fd < 0)
+		return fd;
+	if (fstatfs(fd, &fs) < 0)
+		return -errno;
+	if (!(fs.f_flags & ST_RDONLY))
+		return -EPERM;
+	snprintf(name, sizeof(name), "/proc/self/fd/%d", fd);
+	n = readlink(name, ret, PATH_MAX - 1);
+	if (n < 0)
+		return -errno;
+	ret[n] = '\0';
+	return ret[0] == '/' ? 0 : -EPERM;
+}
+
+static int execute(struct child *c, const char *path)
+{
+	char real[PATH_MAX];
+	int r = c->no_landlock ? where_nobody_writes(path, real) : 0;
+
+	if (r < 0)
+		return r;
+	syscall(SYS_execve, c->no_landlock ? real : path, c->spec->argv, c->spec->envp);
 	return -errno;
 }
 
-int child_exec_by_name(const struct child *c)
+int child_exec_by_name(struct child *c)
 {
 	const char *name = c->spec->argv[0];
 	char path[PATH_MAX];
@@ -106,9 +138,9 @@ int child_exec_by_name(const struct child *c)
 		int len = (int)strcspn(dir, ":"), r;
 		if (len > 0 && snprintf(path, sizeof(path), "%.*s/%s", len, dir, name) < (int)sizeof(path)) {
 			r = execute(c, path);
-			if (r != -ENOENT && r != -ENOTDIR && r != -EACCES)
+			if (r != -ENOENT && r != -ENOTDIR && r != -EACCES && r != -EPERM)
 				return r;
-			if (r == -EACCES)
+			if (r == -EACCES || r == -EPERM)
 				result = r;
 		}
 		dir += len + (dir[len] == ':');

@@ -159,8 +159,10 @@ int child_landlock(struct child *c, const struct plan_step *s)
 	int r;
 
 	(void)s;
-	if (abi < 0 && (errno == ENOSYS || errno == EOPNOTSUPP) && c->spec->landlock_optional)
+	if (abi < 0 && (errno == ENOSYS || errno == EOPNOTSUPP) && c->spec->landlock_optional) {
+		c->no_landlock = true;
 		return 0;
+	}
 	if (abi < 1)
 		return abi < 0 ? -errno : -ENOSYS;
 	attr.handled_access_fs = known_fs_rights(abi);

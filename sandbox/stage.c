@@ -145,6 +145,8 @@ static const struct {
 	{SANDBOX_STAGE_EXEC, EACCES,
 		"the file must be executable for everybody and not lie on a file system mounted "
 		"noexec"},
+	{SANDBOX_STAGE_EXEC, EPERM,
+		"this kernel has no Landlock, and without it what lies where the service can write is not executed from outside"},
 	{SANDBOX_STAGE_EXEC, ENOENT,
 		"its dynamic loader is not in the sandbox: link it statically"},
 	{SANDBOX_STAGE_EXEC, ENOEXEC, "it is not a program for this machine"},

@@ -430,5 +430,33 @@ sys.exit(11)
         self.assertEqual(sorted(codes), list(range(24)))
 
 
+class WithoutLandlock(unittest.TestCase):
+    def test_without_landlock(self):
+        """There a script that names what executes it is refused by where it lies; what the service cannot have written is executed."""
+        d = trp.Daemon()
+        d.prefix = [os.path.join(trp.BUILD, "tests/progs/without-landlock")]
+        with d:
+            d.profile("bare", TARGET.replace("bind = %(dir)s /opt/p\n", "") .replace("/usr/bin/python3 -u /opt/p/%(program)s.py", "/bin/sleep 1000") %
+                      {"keys": "", "sandbox": "exec-from = state\nallow-missing = landlock"})
+            d.ok("start", "bare")
+            trp.wait_until(lambda: d.status("bare")["main_pid"], 10, "it runs")
+            state = os.path.join(d.state_dir, "state", "bare")
+            for name, text in (("script", "#!/proc/self/exe\n"), ("shell", "#!/bin/sh\necho ran\n")):
+                with open(os.path.join(state, name), "w") as f:
+                    f.write(text)
+                os.chmod(os.path.join(state, name), 0o755)
+            for name, to in (("link", "/proc/self/exe"), ("one", "/proc/1/exe"), ("true", "/bin/true")):
+                os.symlink(to, os.path.join(state, name))
+            for name in ("script", "link", "one", "shell"):
+                done = d.trpsup("exec", "bare", "/trp/state/" + name, "--version")
+                self.assertIn(done.returncode, (126, 127), (name, done))
+                self.assertNotIn("trpsup ", done.stdout)
+                self.assertNotIn("ran", done.stdout)
+            self.assertIn("no Landlock", d.trpsup("exec", "bare", "/trp/state/script").stderr)
+            for command in (["/bin/echo", "hello"], ["echo", "hello"], ["sh", "-c", "echo hello"]):
+                self.assertEqual(d.trpsup("exec", "bare", *command).stdout, "hello\n")
+            self.assertEqual(d.trpsup("exec", "bare", "/trp/state/true").returncode, 0)
+
+
 if __name__ == "__main__":
     unittest.main()
