@@ -24,6 +24,7 @@ struct exec;
 struct strangers;
 struct upgrade;
 struct logger;
+struct timers;
 
 struct daemon {
 	struct ev_loop *loop;
@@ -67,6 +68,7 @@ struct daemon {
 	bool adopting; /* profiles are those that an earlier daemon had in force */
 	unsigned taken_over; /* services that run on, of an earlier daemon's; */
 	struct strv lost; /* and those that could not */
+	struct timers *timers;
 	struct upgrade *upgrade; /* NULL: none is under way */
 	struct strangers *strangers;
 	ev_timer sweep; /* what could not be released at once */

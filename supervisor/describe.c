@@ -216,6 +216,7 @@ json_t *describe_service(struct service *s)
 	json_object_set_new(o, "needs_restart", needs_restart(s));
 	json_object_set_new(o, "frozen", json_boolean(s->frozen));
 	json_object_set_new(o, "credentials", credentials(p));
+	json_object_set_new(o, "timer", timers_describe(s));
 	json_object_set_new(o, "readiness", json_string(readiness(p)));
 	json_object_set_new(o, "health", health_describe(s));
 	json_object_set_new(o, "watchdog_ms", p->watchdog_ms ? json_integer((json_int_t)p->watchdog_ms) : json_null());
@@ -243,6 +244,8 @@ json_t *describe_brief(const struct service *s)
 		return json_object();
 	describe_group(s, o);
 	json_object_set_new(o, "url", first_url(s, url, sizeof(url)) ? json_string(url) : json_null());
+	if (profile_is_timed(s->profile))
+		json_object_set_new(o, "timer", timers_describe(s));
 	return o;
 }
 

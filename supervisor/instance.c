@@ -418,7 +418,7 @@ static enum service_event judge(struct service *s, int init_status)
 		return EVENT_GONE_AGAIN;
 	if (!clean)
 		return EVENT_GONE_FAILED;
-	return p->start == START_ON_DEMAND ? EVENT_GONE_IDLE : EVENT_GONE_DONE;
+	return p->start == START_ON_DEMAND || s->timed.armed ? EVENT_GONE_IDLE : EVENT_GONE_DONE;
 }
 
 static void on_end(struct ev_loop *loop, ev_io *w, int events)

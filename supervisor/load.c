@@ -210,7 +210,7 @@ int load_all(struct daemon *d, const struct config *config, const struct profile
 	if (set)
 		*set = (struct load_set){.d = d, .config = config, .paths = paths};
 	for (const struct service *s = d->services; set && s; s = s->next) {
-		int one = service_is_active(s) || s->routes_told ? collect_again(set, s, gone, errors) : 0;
+		int one = service_is_active(s) || s->routes_told || s->timed.armed ? collect_again(set, s, gone, errors) : 0;
 		r = r < 0 ? r : one;
 	}
 	if (r == 0)
@@ -285,4 +285,5 @@ void load_apply_pending(struct service *s)
 	if (old && s->routes_told)
 		route_replace(s, old);
 	let_go(s, old, s->profile);
+	timers_profile(s);
 }

@@ -347,7 +347,13 @@ static int open_all(struct daemon *d)
 		log_error("%s", err);
 		return r;
 	}
+	r = timers_open(d, &d->timers);
+	if (r < 0) {
+		log_error("timerfd: %s", strerror(-r));
+		return r;
+	}
 	adopt_all(d);
+	timers_adopted(d);
 	d->strangers = strangers_open(d);
 	return open_control(d);
 }
@@ -361,6 +367,8 @@ static void close_all(struct daemon *d)
 	exec_close(d);
 	while (d->services)
 		service_free(d->services);
+	timers_close(d->timers);
+	d->timers = NULL;
 	share_free(d);
 	logger_close(d->logger);
 	routerproc_close(d->router);

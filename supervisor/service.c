@@ -495,7 +495,8 @@ static void action_rest(struct service *s)
 	if (!service_sweep(s))
 		ev_timer_start(s->d->loop, &s->d->sweep);
 	prepare_undo(s);
-	service_say(s, "idle", "idle: its first client starts it");
+	timers_arm(s);
+	service_say(s, "idle", "idle: its %s starts it", s->timed.armed ? "time" : "first client");
 }
 
 /* Can o never get what it waits for from s? */
@@ -593,6 +594,7 @@ void service_event(struct service *s, enum service_event event)
 		s->since = ev_time();
 		if (!s->shadow)
 			event_state(s, from, service_event_name(event));
+		timers_state(s, from);
 		demand_update(s);
 		hold_update(s); /* before its routes would lead to what is ended now, or from a place that goes */
 	}
@@ -612,7 +614,7 @@ void service_event(struct service *s, enum service_event event)
 
 enum service_event service_start_event(const struct service *s)
 {
-	return s->profile->start == START_ON_DEMAND ? EVENT_ARM : EVENT_START;
+	return s->profile->start == START_ON_DEMAND || profile_is_timed(s->profile) ? EVENT_ARM : EVENT_START;
 }
 
 /* Too many failures in the window: no further try until somebody asks. */

@@ -22,6 +22,7 @@
 #include "supervisor/pace.h"
 #include "supervisor/state.h"
 #include "supervisor/statedisk.h"
+#include "supervisor/timers.h"
 
 #define SERVICE_CHANNELS_MAX (TRP_PROTO_COUNT * 2)
 
@@ -112,6 +113,7 @@ struct service {
 	struct image_request image;
 	struct statedisk disk;
 	struct credential_fetch fetch;
+	struct service_timer timed;
 	unsigned adapter;     /* enum profile_adapter, never auto: how this run receives connections */
 	char adapter_why[200];
 	const struct seccomp_filter *seccomp; /* shared by those of the same policy */
@@ -147,7 +149,7 @@ void service_free(struct service *s);
 
 /* Feeds an event to the state machine. */
 void service_event(struct service *s, enum service_event event);
-/* What starts it, by its profile: at once, or when somebody wants it. */
+/* What starts it, by its profile: at once, or when somebody wants it, or when its time comes. */
 enum service_event service_start_event(const struct service *s);
 /* Its sandbox ended, or could not be made: event is one of GONE_*, by the profile's policy; the start limit is applied here. */
 void service_gone(struct service *s, enum service_event event);

@@ -24,7 +24,7 @@ static const struct text states[] = {
 	[STATE_FAILED] = {"failed", "Given up until somebody starts it."},
 	[STATE_DRAINING] = {"draining", "Another instance of it serves (`restart --overlap`); it finishes with those who have a connection to it."},
 	[STATE_RESTING] = {"resting", "Asked to end because nobody uses it; then it is idle."},
-	[STATE_IDLE] = {"idle", "Nothing of it runs; the first client starts it (`start = on-demand`)."},
+	[STATE_IDLE] = {"idle", "Nothing of it runs; the first client starts it (`start = on-demand`), or its time (`[timer]`)."},
 };
 
 static const struct text events[] = {

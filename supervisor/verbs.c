@@ -18,6 +18,7 @@
 #include "supervisor/verbs_freeze.h"
 #include "supervisor/verbs_learn.h"
 #include "supervisor/verbs_route.h"
+#include "supervisor/verbs_timers.h"
 #include "supervisor/verbs_upgrade.h"
 #include "supervisor/verbs_usage.h"
 
@@ -124,7 +125,8 @@ static void bring_up(struct control_call *call, const json_t *params, struct dae
 		if (overlap[i] && overlap_begin(services[i]) == 0)
 			continue;
 		prefetch_images(d, services[i]);
-		service_event(services[i], event == EVENT_START ? service_start_event(services[i]) : event);
+		timers_arm(services[i]);
+		service_event(services[i], event == EVENT_START && !profile_is_timed(services[i]->profile) ? service_start_event(services[i]) : event);
 	}
 	job_arm(d);
 }
@@ -183,6 +185,8 @@ static void verb_stop(struct control_call *call, const json_t *params, void *use
 		struct service *s = service_find(d, names.v[i]);
 		if (s && json_is_true(json_object_get(params, "with_requirements")))
 			release_requirements(d, s);
+		if (s)
+			timers_disarm(s);
 		if (s)
 			service_stop(s);
 	}
@@ -377,6 +381,7 @@ const struct control_verb *verbs_table(size_t *ret_n)
 		{"trpsup.Thaw", verb_thaw, "have them go on"},
 		{"trpsup.Usage", verb_usage, "what services have used, in one short row each"},
 		{"trpsup.Events", verb_events, "what happened to services lately, and what will"},
+		{"trpsup.Timers", verb_timers, "services that are run by time: when next, and how the last run ended"},
 		{"trpsup.List", verb_list, "all services that the daemon knows"},
 		{"trpsup.Status", verb_status, "one service, with its last log lines"},
 		{"trpsup.Score", verb_score, "how far one service is confined, and whether that is in force"},

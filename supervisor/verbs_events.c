@@ -4,6 +4,8 @@
 #include "supervisor/answer.h"
 #include "supervisor/enable.h"
 #include "supervisor/events.h"
+#include "supervisor/load.h"
+#include "supervisor/service.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -49,6 +51,23 @@ static bool named_in_config(struct control_call *call, const struct daemon *d, c
 	return true;
 }
 
+/* One that is run by time need not wait for the daemon's next start for its times to count, or not to. */
+static void set_timer(struct daemon *d, const char *name, bool on)
+{
+	struct profile_errors errors = {0};
+	struct service *s = service_find(d, name);
+
+	if (on && !d->stopping && load_service(d, name, false, &s, &errors) == 0 && profile_is_timed(s->profile)) {
+		timers_arm(s);
+		service_event(s, EVENT_ARM);
+	} else if (!on && s && s->timed.armed) {
+		timers_disarm(s);
+		if (s->state == STATE_IDLE)
+			service_event(s, EVENT_STOP);
+	}
+	profile_errors_free(&errors);
+}
+
 static void change(struct control_call *call, const json_t *params, struct daemon *d, bool on)
 {
 	json_t *results = json_array();
@@ -67,6 +86,7 @@ static void change(struct control_call *call, const json_t *params, struct daemo
 			ok = false;
 		} else {
 			log_info("%s: %s%s", names.v[i], on ? "enabled" : "disabled", r == 0 ? " already" : "");
+			set_timer(d, names.v[i], on);
 			json_array_append_new(results, json_pack("{s:s,s:b}", "service", names.v[i], "changed", r));
 		}
 	}

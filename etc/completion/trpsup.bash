@@ -16,7 +16,7 @@ _trpsup_names()
 _trpsup()
 {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
-	local verbs='start stop restart reload signal exec enable disable freeze thaw status ps top list logs events cat edit check score routes explain counters conns kick learn info upgrade detach upgrade-router daemon version help'
+	local verbs='start stop restart reload signal exec enable disable freeze thaw status ps top timers list logs events cat edit check score routes explain counters conns kick learn info upgrade detach upgrade-router daemon version help'
 	local options='-c --config --json -h --help' signals='HUP INT QUIT USR1 USR2 TERM KILL WINCH CONT STOP'
 	local verb='' args=0 i
 

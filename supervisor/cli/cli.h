@@ -100,6 +100,7 @@ int verb_exec(struct cli *cli, char **args, size_t n);   /* verb_exec.c */
 int verb_top(struct cli *cli, char **args, size_t n);    /* verb_top.c */
 int verb_status(struct cli *cli, char **args, size_t n); /* verb_status.c */
 int verb_ps(struct cli *cli, char **args, size_t n);     /* verb_ps.c */
+int verb_timers(struct cli *cli, char **args, size_t n); /* verb_timers.c */
 int verb_info(struct cli *cli, char **args, size_t n);
 int verb_list(struct cli *cli, char **args, size_t n);   /* verb_list.c */
 int verb_check(struct cli *cli, char **args, size_t n);  /* verb_check.c */

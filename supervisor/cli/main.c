@@ -42,6 +42,7 @@ static const struct verb {
 	{"ps", "", 0, 0, 0, verb_ps, "show the running services"},
 	{"top", "[NAME...]", 0, SIZE_MAX, CLI_DELAY | CLI_ROUNDS | CLI_SORT, verb_top,
 		"show what services use, live: processor, memory, disk, connections"},
+	{"timers", "", 0, 0, 0, verb_timers, "show the services that are run by time, when next, and how the last run ended"},
 	{"list", "", 0, 0, CLI_NAMES, verb_list,
 		"show all profiles and the state of their services"},
 	{"logs", "[NAME...]", 0, SIZE_MAX, CLI_FOLLOW | CLI_LINES | CLI_SINCE | CLI_UNTIL | CLI_GREP | CLI_STREAM | CLI_ALL, verb_logs,

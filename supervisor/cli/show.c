@@ -5,6 +5,7 @@
 
 #include <stdarg.h>
 #include <string.h>
+#include <time.h>
 
 static bool colours, stdout_terminal;
 
@@ -96,6 +97,27 @@ char *show_span(double seconds)
 			return show_format("%lu%s %lu%s", s / table[i].unit, table[i].name,
 				s % table[i].unit / table[i].next, table[i].next_name);
 	return show_format("%lus", s);
+}
+
+char *show_time(double when)
+{
+	time_t t = (time_t)when;
+	char text[64];
+	struct tm tm;
+
+	if (when == 0 || !localtime_r(&t, &tm) || strftime(text, sizeof(text), "%a %Y-%m-%d %H:%M:%S", &tm) == 0)
+		return show_format("%s", "");
+	return show_format("%s", text);
+}
+
+char *show_distance(double when)
+{
+	double seconds = (double)((time_t)when - time(NULL));
+	cleanup_free char *span = show_span(seconds < 0 ? -seconds : seconds);
+
+	if (when == 0)
+		return show_format("%s", "");
+	return seconds <= 0 ? show_format("%s ago", span) : show_format("in %s", span);
 }
 
 char *show_bytes(double bytes)

@@ -28,6 +28,10 @@ char *show_span(double seconds);
 char *show_bytes(double bytes);
 char *show_cpu(double microseconds);
 
+/* A time since 1970 as the clock here shows it, "Fri 2026-11-27 02:00:00"; "" for 0. And how far it is: "in 3h 2min", "5min ago". */
+char *show_time(double when);
+char *show_distance(double when);
+
 /* Rows of cells, aligned when they are printed. The first row is the head. */
 struct show_table {
 	size_t columns;

@@ -39,6 +39,21 @@ static const char *state_of(const json_t *s)
 	return state && health && strcmp(state, "ready") == 0 && strcmp(health, "unhealthy") == 0 ? health : state;
 }
 
+/* One that is run by time has none: when that is. */
+static void address_cell(struct show_table *t, const json_t *s)
+{
+	const json_t *timer = json_object_get(s, "timer");
+	const char *result = text_of(timer, "result");
+	double next = json_number_value(json_object_get(timer, "next"));
+
+	if (next != 0) {
+		cleanup_free char *left = show_distance(next);
+		show_cell_own(t, show_format("runs %s (last: %s)", left, result ? result : "none"));
+		return;
+	}
+	show_cell(t, text_of(s, "url"));
+}
+
 static void service_row(struct show_table *t, const json_t *s)
 {
 	show_cell(t, text_of(s, "service"));
@@ -49,7 +64,7 @@ static void service_row(struct show_table *t, const json_t *s)
 	number_cell(t, s, "memory", show_bytes);
 	number_cell(t, s, "cpu_us", show_cpu);
 	number_cell(t, s, "connections", NULL);
-	show_cell(t, text_of(s, "url"));
+	address_cell(t, s);
 }
 
 int verb_ps(struct cli *cli, char **args, size_t n)

@@ -261,6 +261,36 @@ static void enabled_row(const json_t *s)
 	puts(strcmp(word, "yes") == 0 ? "it is started with trpsupd" : "it is started with trpsupd (start in trpsup.conf)");
 }
 
+/* When it is run, if that is by time. */
+static void timer_rows(const json_t *s)
+{
+	const json_t *timer = json_object_get(s, "timer");
+	double next = 0, last = 0, passed = 0;
+
+	if (!json_is_object(timer))
+		return;
+	label("Next run");
+	if (number_of(timer, "next", &next)) {
+		cleanup_free char *when = show_time(next), *left = show_distance(next);
+		printf("%s, %s\n", when, left);
+	} else {
+		puts("when it is started; its times do not count now");
+	}
+	if (number_of(timer, "last", &last)) {
+		cleanup_free char *when = show_time(last), *ago = show_distance(last);
+		label("Last run");
+		printf("%s, %s: ", when, ago);
+		show_text(stdout, text_of(timer, "result"));
+		printf("%s", *text_of(timer, "why") ? ", " : "");
+		show_text(stdout, text_of(timer, "why"));
+		putchar('\n');
+	}
+	if (number_of(timer, "passed_over", &passed) && passed > 0) {
+		label("Passed over");
+		printf("%.0f times that came while it still ran\n", passed);
+	}
+}
+
 /* Another instance of it: a new one, or one that was replaced. */
 static void beside_row(const json_t *s)
 {
@@ -293,6 +323,7 @@ static void print_service(const json_t *s)
 		text_row(s, "Says", "says");
 	learning_row(s);
 	beside_row(s);
+	timer_rows(s);
 	text_row(s, "Profile", "profile");
 	enabled_row(s);
 	readiness_row(s);

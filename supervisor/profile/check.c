@@ -28,6 +28,25 @@ static void check_steps(const struct profile_loading *l)
 		complain(l, "service", "pre-stop", "has no effect with ready = exit: it runs only for a service that was ready");
 }
 
+static void check_timer(const struct profile_loading *l)
+{
+	static const char *const with[] = {"random-delay", "persistent"};
+	struct profile *p = l->p;
+	const char *key = p->calendars.n > 0 ? "calendar" : p->timer_interval_ms > 0 ? "interval" : "delay-after-boot";
+
+	for (size_t i = 0; i < TRP_ARRAY_SIZE(with) && !profile_is_timed(p); i++)
+		if (was_set(l, "timer", with[i]))
+			complain(l, "timer", with[i], "has no effect without calendar, interval or delay-after-boot");
+	if (!profile_is_timed(p))
+		return;
+	if (p->ready != READY_EXIT)
+		complain(l, "timer", key, "needs ready = exit in [service]: what is run by time must end");
+	if (p->timer_persistent && p->calendars.n == 0 && p->timer_interval_ms == 0)
+		complain(l, "timer", "persistent", "has no effect without calendar or interval");
+	if (!was_set(l, "service", "restart")) /* its next time comes anyway */
+		p->restart = RESTART_NO;
+}
+
 static void check_service(const struct profile_loading *l)
 {
 	const struct profile *p = l->p;
@@ -260,6 +279,7 @@ void check_profile(const struct profile_loading *l)
 	}
 	check_service(l);
 	check_steps(l);
+	check_timer(l);
 	check_route(l);
 	check_route_limits(l);
 	check_health(l);

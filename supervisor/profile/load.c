@@ -49,6 +49,9 @@ void profile_free(struct profile *p)
 		free(p->secrets[i].service);
 		free(p->secrets[i].name);
 	}
+	for (size_t i = 0; i < p->calendars.n; i++)
+		free(p->calendars.v[i].text);
+	free(p->calendars.v);
 	for (size_t i = 0; i < p->n_credentials; i++)
 		credential_free(&p->credentials[i]);
 	free(p->credentials);

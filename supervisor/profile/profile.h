@@ -6,6 +6,7 @@
  * A profile is applied whole or not at all: profile_load() returns it complete or reports every error that it found. */
 #pragma once
 
+#include "base/calendar.h"
 #include "base/protocol.h"
 #include "base/util.h"
 #include "sandbox/cgroup.h"
@@ -109,6 +110,15 @@ struct profile_commands {
 	size_t n;
 };
 #define PROFILE_STEPS_MAX 63 /* of both kinds together: what trp-init takes beside the command */
+
+/* calendar = ..., each as it was written, too. */
+struct profile_calendars {
+	struct profile_calendar {
+		struct calendar when;
+		char *text;
+	} *v;
+	size_t n;
+};
 
 struct profile {
 	char *service;  /* full name: "wordpress", "wordpress@blog" */
@@ -220,6 +230,12 @@ struct profile {
 	uint64_t limit_locked; /* default 8M */
 	uint64_t limit_open_files, limit_file_size; /* default 8192, unlimited */
 
+	/* [timer]: when it is run; it runs once and ends */
+	struct profile_calendars calendars;
+	uint64_t timer_interval_ms, timer_boot_ms; /* from start to start; after the machine's boot. 0: not so */
+	uint64_t timer_random_ms;                  /* so much later at most; default 0 */
+	bool timer_persistent;                     /* what was missed while nobody was there is caught up */
+
 	/* [group]: it stands for these, and has nothing else */
 	struct strv members;
 
@@ -289,6 +305,8 @@ int profile_list(const struct profile_paths *paths, struct strv *ret);
 
 /* The name that a check asks for: send-host, else the first of its names that is no wildcard, else "localhost". */
 const char *profile_check_host(const struct profile *p);
+/* Is it run by time? */
+bool profile_is_timed(const struct profile *p);
 /* Has it a port for any protocol? */
 bool profile_is_routed(const struct profile *p);
 /* The i-th name whose clients it gets by this protocol ("": those that no name matches), NULL behind the last. A

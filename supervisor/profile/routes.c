@@ -2,6 +2,11 @@
 /* routes.c: what [route] comes to. */
 #include "profile.h"
 
+bool profile_is_timed(const struct profile *p)
+{
+	return p->calendars.n > 0 || p->timer_interval_ms > 0 || p->timer_boot_ms > 0;
+}
+
 bool profile_is_routed(const struct profile *p)
 {
 	for (size_t i = 0; i < TRP_PROTO_COUNT; i++)

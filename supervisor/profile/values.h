@@ -47,6 +47,7 @@ int value_bind(const struct lang_value *v, void *base);
 int value_secret(const struct lang_value *v, void *base);
 int value_state_at(const struct lang_value *v, void *base);
 int value_syscalls(const struct lang_value *v, void *base);
+int value_calendar(const struct lang_value *v, void *base);
 
 /* values_credential.c: the same */
 int value_credential(const struct lang_value *v, void *base);

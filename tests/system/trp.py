@@ -181,7 +181,7 @@ uid-ranges = 1024
 
     def forget_services(self):
         """Images and uid ranges stay."""
-        for kept in ("state", "secrets", "learn", "disks"):
+        for kept in ("state", "secrets", "learn", "disks", "timers"):
             shutil.rmtree(os.path.join(self.state_dir, kept), ignore_errors=True)
         if os.path.exists(os.path.join(self.state_dir, "enabled")):
             os.unlink(os.path.join(self.state_dir, "enabled"))

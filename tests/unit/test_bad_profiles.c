@@ -521,6 +521,39 @@ static const struct {
 		"[environment]\n"
 		"F = ${credentials}/x\n",
 		"bad.ini:4: ${credentials} needs credential = NAME:PATH in [sandbox]\n"},
+	{"bad timer", "web",
+		"[service]\n"
+		"command = /bin/sh\n"
+		"[timer]\n"
+		"calendar = Mon-Fri 02:00\n"
+		"calendar = *-02-30\n"
+		"interval = 10ms\n",
+		"bad.ini:4: calendar: 'Mon-Fri 02:00' is not valid, expected a time such as daily, Mon..Fri 02:00, *-*-1 04:00:00 or *:0/15\n"
+		"bad.ini:5: calendar: '*-02-30' never comes\n"
+		"bad.ini:6: interval: '10ms' is out of range, expected a time such as 15m, from 1s to 3660d\n"},
+	{"timer of what does not end", "web",
+		"[service]\n"
+		"command = /bin/sh\n"
+		"[timer]\n"
+		"calendar = daily\n",
+		"bad.ini:4: calendar: needs ready = exit in [service]: what is run by time must end\n"},
+	{"timer without a time", "web",
+		"[service]\n"
+		"command = /bin/sh\n"
+		"ready = exit\n"
+		"[timer]\n"
+		"persistent = yes\n"
+		"random-delay = 1m\n",
+		"bad.ini:6: random-delay: has no effect without calendar, interval or delay-after-boot\n"
+		"bad.ini:5: persistent: has no effect without calendar, interval or delay-after-boot\n"},
+	{"nothing to be caught up", "web",
+		"[service]\n"
+		"command = /bin/sh\n"
+		"ready = exit\n"
+		"[timer]\n"
+		"delay-after-boot = 1m\n"
+		"persistent = yes\n",
+		"bad.ini:6: persistent: has no effect without calendar or interval\n"},
 	{"bad environment files", "web",
 		"[service]\n"
 		"command = /bin/sh\n"

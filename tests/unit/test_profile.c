@@ -268,6 +268,32 @@ static void test_other_keys(void **state)
 	profile_free(p);
 }
 
+static void test_timer(void **state)
+{
+	struct profile *p;
+
+	(void)state;
+	file_write("a/job.ini", "[service]\ncommand = /bin/sh\nready = exit\n[timer]\ncalendar = Mon..Fri  02:00\n  *:0/15\ncalendar = daily\n"
+		"interval = 15m\ndelay-after-boot = 1m\nrandom-delay = 30s\npersistent = yes\n");
+	p = load_good("job");
+	assert_true(profile_is_timed(p));
+	assert_int_equal(p->calendars.n, 3);
+	assert_string_equal(p->calendars.v[0].text, "Mon..Fri 02:00");
+	assert_string_equal(p->calendars.v[1].text, "*:0/15");
+	assert_string_equal(p->calendars.v[2].text, "daily");
+	assert_int_equal(p->timer_interval_ms, 900000);
+	assert_int_equal(p->timer_boot_ms, 60000);
+	assert_int_equal(p->timer_random_ms, 30000);
+	assert_true(p->timer_persistent);
+	assert_int_equal(p->restart, RESTART_NO); /* unless it is said */
+	profile_free(p);
+	file_write("a/job.ini.d/1.ini", "[service]\nrestart = on-failure\n[timer]\ncalendar =\ncalendar = weekly\n");
+	p = load_good("job");
+	assert_int_equal(p->calendars.n, 1);
+	assert_int_equal(p->restart, RESTART_ON_FAILURE);
+	profile_free(p);
+}
+
 static void test_lookup(void **state)
 {
 	struct profile *p;
@@ -778,6 +804,7 @@ int main(void)
 		T(test_diff),
 		T(test_service_keys),
 		T(test_other_keys),
+		T(test_timer),
 		T(test_lookup),
 		T(test_list),
 		T(test_dropins),

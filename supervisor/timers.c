@@ -1,0 +1,321 @@
+/* SPDX-License-Identifier: ISC */
+#include "supervisor/timers.h"
+#include "base/io.h"
+#include "base/log.h"
+#include "supervisor/controlmsg.h"
+#include "supervisor/load.h"
+#include "supervisor/record.h"
+#include "supervisor/service.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/timerfd.h>
+
+#define STAMP_MAX 4096
+
+struct timers {
+	struct daemon *d;
+	int fd;
+	ev_io on_due;
+};
+
+static const char *const results[] = {"none", "running", "ok", "failed", "stopped"};
+
+static double seconds_of(clockid_t clock)
+{
+	struct timespec t;
+
+	clock_gettime(clock, &t);
+	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+static struct timer_now now(void)
+{
+	return (struct timer_now){seconds_of(CLOCK_REALTIME), seconds_of(CLOCK_BOOTTIME)};
+}
+
+static double some_part(void)
+{
+	uint32_t r = 0;
+
+	(void)!getrandom(&r, sizeof(r), GRND_NONBLOCK);
+	return (double)r / 4294967296.0;
+}
+
+/* The first that is due of all. Absolute, so that a machine that slept is woken up to date; and the kernel tells when the clock is set. */
+static void program(struct timers *t)
+{
+	struct itimerspec when = {0};
+	struct timer_now n = now();
+	double first = 0;
+
+	if (!t)
+		return;
+	for (const struct service *s = t->d->services; s; s = s->next) {
+		double own = s->timed.armed ? timer_first(&s->timed.due, &n) : 0;
+		if (own != 0 && (first == 0 || own < first))
+			first = own;
+	}
+	if (first != 0) {
+		if (first < 1)
+			first = 1; /* 0 would be never */
+		when.it_value.tv_sec = (time_t)first;
+		when.it_value.tv_nsec = (long)((first - (double)when.it_value.tv_sec) * 1e9);
+	}
+	if (timerfd_settime(t->fd, TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET, &when, NULL) < 0 && errno != ECANCELED)
+		log_error("timers: timerfd_settime: %m");
+}
+
+static char *stamp_path(const struct service *s)
+{
+	return trp_asprintf("%s/timers/%s", s->d->config->state_dir, s->name);
+}
+
+/* Not synced: a machine that crashes just then runs it once more. */
+static void save(struct service *s)
+{
+	cleanup_free char *path = stamp_path(s), *dir = trp_asprintf("%s/timers", s->d->config->state_dir), *text = NULL;
+	json_t *o = json_pack("{s:f,s:f,s:s,s:o}", "last", s->timed.last, "ended", s->timed.ended, "result", results[s->timed.result], "why",
+		controlmsg_string(s->timed.why, strlen(s->timed.why)));
+	int r = -ENOMEM;
+
+	if (o)
+		text = json_dumps(o, JSON_COMPACT);
+	json_decref(o);
+	if (path && dir && text)
+		r = trp_mkdir_p(dir, 0700);
+	if (r == 0)
+		r = trp_write_whole(AT_FDCWD, path, text, strlen(text), 0600);
+	if (r < 0)
+		log_warn("%s: its last run cannot be noted: %s", s->name, strerror(-r));
+	record_save(s);
+}
+
+static void read_stamp(struct service *s)
+{
+	cleanup_free char *path = stamp_path(s), *text = NULL;
+	const char *why, *result;
+	size_t len;
+	json_t *o;
+
+	if (s->timed.known || !path)
+		return;
+	s->timed.known = true;
+	o = trp_read_file(AT_FDCWD, path, STAMP_MAX, &text, &len) < 0 ? NULL : json_loadb(text, len, 0, NULL);
+	if (!o || s->timed.result == TIMER_RUNS) {
+		json_decref(o);
+		return;
+	}
+	s->timed.last = json_number_value(json_object_get(o, "last"));
+	s->timed.ended = json_number_value(json_object_get(o, "ended"));
+	result = json_string_value(json_object_get(o, "result"));
+	why = json_string_value(json_object_get(o, "why"));
+	for (unsigned i = 0; result && i < TRP_ARRAY_SIZE(results); i++)
+		if (strcmp(results[i], result) == 0)
+			s->timed.result = i == TIMER_RUNS ? TIMER_STOPPED : i; /* with the machine */
+	snprintf(s->timed.why, sizeof(s->timed.why), "%s", why ? why : "");
+	json_decref(o);
+}
+
+static void plan_next(struct service *s, bool armed)
+{
+	struct timer_now n = now();
+
+	s->timed.due = timer_next(s->profile, &n, s->timed.last, armed, some_part());
+}
+
+/* Its profile is read anew, as by any start. */
+static void run(struct service *s)
+{
+	struct profile_errors errors = {0};
+	int r = load_service(s->d, s->name, false, &s, &errors);
+
+	if (r < 0) {
+		s->timed.last = s->timed.ended = now().real;
+		s->timed.result = TIMER_FAILED;
+		snprintf(s->timed.why, sizeof(s->timed.why), "%s", errors.n ? errors.v[0] : strerror(-r));
+		service_say(s, "failed", "its time has come, but it cannot be started: %s", s->timed.why);
+		profile_errors_free(&errors);
+		save(s);
+		return;
+	}
+	profile_errors_free(&errors);
+	if (!profile_is_timed(s->profile)) /* not any more */
+		return;
+	service_say(s, "note", "its time has come");
+	s->wanted = true;
+	service_event(s, EVENT_START);
+}
+
+static void come(struct service *s)
+{
+	if (service_is_active(s)) {
+		s->timed.passed_over++;
+		service_say(s, "note", "its time has come while it still runs: passed over");
+	} else {
+		run(s);
+	}
+	if (s->timed.armed)
+		plan_next(s, false);
+	record_save(s);
+}
+
+static void look(struct timers *t)
+{
+	for (struct service *s = t->d->services, *next; s && !t->d->stopping; s = next) {
+		struct timer_now n = now();
+		next = s->next;
+		if (s->timed.armed && timer_is_due(&s->timed.due, &n))
+			come(s);
+	}
+	program(t);
+}
+
+/* Calendars are about what the clock shows now. What it jumped over has come. */
+static void clock_was_set(struct timers *t)
+{
+	log_info("the clock was set: what is to be run when is looked up anew");
+	for (struct service *s = t->d->services; s; s = s->next) {
+		struct timer_now n = now();
+		struct timer_due due;
+		if (!s->timed.armed || timer_is_due(&s->timed.due, &n))
+			continue;
+		due = timer_next(s->profile, &n, 0, false, some_part());
+		s->timed.due.real = due.real;
+		record_save(s);
+	}
+}
+
+static void on_due(struct ev_loop *loop, ev_io *w, int events)
+{
+	struct timers *t = w->data;
+	uint64_t times;
+
+	(void)loop, (void)events;
+	if (read(t->fd, &times, sizeof(times)) < 0) {
+		if (errno != ECANCELED)
+			return;
+		clock_was_set(t);
+	}
+	look(t);
+}
+
+int timers_open(struct daemon *d, struct timers **ret)
+{
+	struct timers *t = calloc(1, sizeof(*t));
+
+	if (!t)
+		return -ENOMEM;
+	t->d = d;
+	t->fd = timerfd_create(CLOCK_REALTIME, TFD_CLOEXEC | TFD_NONBLOCK);
+	if (t->fd < 0) {
+		int r = -errno;
+		free(t);
+		return r;
+	}
+	ev_io_init(&t->on_due, on_due, t->fd, EV_READ);
+	t->on_due.data = t;
+	ev_io_start(d->loop, &t->on_due);
+	*ret = t;
+	return 0;
+}
+
+void timers_close(struct timers *t)
+{
+	if (!t)
+		return;
+	ev_io_stop(t->d->loop, &t->on_due);
+	close(t->fd);
+	free(t);
+}
+
+void timers_adopted(struct daemon *d)
+{
+	for (struct service *s = d->services; s; s = s->next) {
+		s->timed.known = s->timed.armed;
+		if (s->timed.armed && s->timed.due.real == 0 && s->timed.due.boot == 0)
+			plan_next(s, true);
+	}
+	program(d->timers);
+}
+
+void timers_arm(struct service *s)
+{
+	if (!profile_is_timed(s->profile) || s->timed.armed || s->shadow)
+		return;
+	read_stamp(s);
+	s->timed.armed = true;
+	plan_next(s, true);
+	record_save(s);
+	program(s->d->timers);
+}
+
+void timers_disarm(struct service *s)
+{
+	if (!s->timed.armed)
+		return;
+	s->timed.armed = false;
+	s->timed.due = (struct timer_due){0};
+	record_save(s);
+	program(s->d->timers);
+}
+
+void timers_profile(struct service *s)
+{
+	if (!s->timed.armed || s->shadow)
+		return;
+	if (!profile_is_timed(s->profile)) {
+		timers_disarm(s);
+		if (s->state == STATE_IDLE && s->profile->start != START_ON_DEMAND)
+			service_event(s, EVENT_STOP);
+		return;
+	}
+	plan_next(s, false);
+	program(s->d->timers);
+}
+
+static bool is_down(int state)
+{
+	return state == STATE_STOPPED || state == STATE_IDLE || state == STATE_FAILED;
+}
+
+void timers_state(struct service *s, int from)
+{
+	struct service_timer *t = &s->timed;
+
+	if (s->shadow || !s->profile || !profile_is_timed(s->profile))
+		return;
+	if (is_down(from) && s->state == STATE_WAITING) {
+		read_stamp(s);
+		t->last = now().real;
+		t->ended = 0;
+		t->result = TIMER_RUNS;
+		t->why[0] = '\0';
+		save(s);
+	} else if (is_down(s->state) && t->result == TIMER_RUNS) {
+		t->ended = now().real;
+		t->result = s->worked >= t->last ? TIMER_OK : s->state == STATE_FAILED ? TIMER_FAILED : TIMER_STOPPED;
+		if (t->result == TIMER_FAILED)
+			snprintf(t->why, sizeof(t->why), "%.199s", s->message);
+		save(s);
+	}
+}
+
+static json_t *real_or_null(double seconds)
+{
+	return seconds == 0 ? json_null() : json_real(seconds);
+}
+
+json_t *timers_describe(const struct service *s)
+{
+	const struct service_timer *t = &s->timed;
+	struct timer_now n = now();
+
+	if (!profile_is_timed(s->profile))
+		return json_null();
+	return json_pack("{s:b,s:o,s:o,s:o,s:s,s:o,s:i}", "armed", t->armed, "next", real_or_null(t->armed ? timer_first(&t->due, &n) : 0), "last",
+		real_or_null(t->last), "ended", real_or_null(t->ended), "result", results[t->result], "why", controlmsg_string(t->why, strlen(t->why)),
+		"passed_over", (int)t->passed_over);
+}

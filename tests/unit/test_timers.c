@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: ISC */
+/* The daemon's one timer, with the clock and the kernel's answers of the test's: when it is set, what comes when the clock is.
+ * wrap: clock_gettime timerfd_create timerfd_settime read service_event load_service service_say record_save */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "base/io.h"
+#include "supervisor/service.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/timerfd.h>
+
+#define NOW (1795651200.0 + 8 * 3600) /* 2026-11-26 08:00 UTC */
+
+static double real, boot;
+static struct itimerspec set;
+static int set_flags, read_error, pipe_ends[2];
+static enum service_event events[8];
+static size_t n_events;
+
+int __wrap_clock_gettime(clockid_t clock, struct timespec *t);
+int __wrap_clock_gettime(clockid_t clock, struct timespec *t)
+{
+	double v = clock == CLOCK_BOOTTIME ? boot : real;
+
+	t->tv_sec = (time_t)v;
+	t->tv_nsec = (long)((v - (double)t->tv_sec) * 1e9);
+	return 0;
+}
+
+int __wrap_timerfd_create(int clock, int flags);
+int __wrap_timerfd_create(int clock, int flags)
+{
+	assert_int_equal(clock, CLOCK_REALTIME);
+	(void)flags;
+	return dup(pipe_ends[0]); /* readable when the test says so */
+}
+
+int __wrap_timerfd_settime(int fd, int flags, const struct itimerspec *when, struct itimerspec *old);
+int __wrap_timerfd_settime(int fd, int flags, const struct itimerspec *when, struct itimerspec *old)
+{
+	(void)fd, (void)old;
+	set = *when;
+	set_flags = flags;
+	return 0;
+}
+
+ssize_t __real_read(int fd, void *buf, size_t len);
+ssize_t __wrap_read(int fd, void *buf, size_t len);
+ssize_t __wrap_read(int fd, void *buf, size_t len)
+{
+	ssize_t n = __real_read(fd, buf, len);
+
+	if (!read_error || n <= 0)
+		return n;
+	errno = read_error;
+	return -1;
+}
+
+void __wrap_service_event(struct service *s, enum service_event event);
+void __wrap_service_event(struct service *s, enum service_event event)
+{
+	int from = s->state;
+
+	events[n_events++] = event;
+	s->state = STATE_WAITING;
+	timers_state(s, from);
+}
+
+int __wrap_load_service(struct daemon *d, const char *name, bool reload, struct service **ret, struct profile_errors *errors);
+int __wrap_load_service(struct daemon *d, const char *name, bool reload, struct service **ret, struct profile_errors *errors)
+{
+	(void)d, (void)name, (void)reload, (void)ret, (void)errors;
+	return 0;
+}
+
+void __wrap_service_say(struct service *s, const char *event, const char *fmt, ...);
+void __wrap_service_say(struct service *s, const char *event, const char *fmt, ...)
+{
+	(void)s, (void)event, (void)fmt;
+}
+
+void __wrap_record_save(struct service *s);
+void __wrap_record_save(struct service *s)
+{
+	(void)s;
+}
+
+static char dir[64];
+static struct config config = {.state_dir = dir};
+static struct daemon d;
+static struct profile profile;
+static struct profile_calendar calendar;
+static struct service s;
+
+static int setup(void **state)
+{
+	(void)state;
+	strcpy(dir, "/tmp/trpsup-unit-XXXXXX");
+	if (!mkdtemp(dir) || pipe(pipe_ends) < 0)
+		return -1;
+	setenv("TZ", "UTC", 1);
+	real = NOW;
+	boot = 1000;
+	n_events = 0;
+	read_error = 0;
+	profile = (struct profile){.calendars = {&calendar, 1}};
+	assert_int_equal(trp_calendar_parse("12:00", &calendar.when), 0);
+	d = (struct daemon){.loop = ev_loop_new(EVFLAG_AUTO), .config = &config, .services = &s};
+	s = (struct service){.d = &d, .name = (char *)"job", .profile = &profile, .state = STATE_IDLE};
+	return timers_open(&d, &d.timers);
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	timers_close(d.timers);
+	ev_loop_destroy(d.loop);
+	close(pipe_ends[0]);
+	close(pipe_ends[1]);
+	return trp_remove_tree(AT_FDCWD, dir);
+}
+
+/* The kernel's timer is over, or was cancelled. */
+static void wake(int error)
+{
+	read_error = error;
+	assert_int_equal(write(pipe_ends[1], "12345678", 8), 8);
+	ev_run(d.loop, EVRUN_ONCE);
+	read_error = 0;
+}
+
+static void set_to(double when)
+{
+	assert_int_equal(set.it_value.tv_sec, (time_t)when);
+	assert_int_equal(set.it_interval.tv_sec, 0); /* once */
+	assert_int_equal(set_flags, TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET);
+}
+
+static void test_set_and_run(void **state)
+{
+	(void)state;
+	timers_arm(&s);
+	set_to(NOW + 4 * 3600);
+	assert_int_equal(n_events, 0);
+	real += 4 * 3600;
+	wake(0);
+	assert_int_equal(n_events, 1);
+	assert_int_equal(events[0], EVENT_START);
+	set_to(NOW + 28 * 3600);
+	assert_true(s.timed.result == TIMER_RUNS && s.timed.last == real);
+	/* it still runs when its time comes again */
+	real += 24 * 3600;
+	wake(0);
+	assert_int_equal(n_events, 1);
+	assert_int_equal(s.timed.passed_over, 1);
+	s.worked = real + 1;
+	s.state = STATE_IDLE;
+	timers_state(&s, STATE_READY);
+	assert_int_equal(s.timed.result, TIMER_OK);
+	timers_disarm(&s);
+	assert_int_equal(set.it_value.tv_sec, 0); /* nobody is woken */
+}
+
+static void test_clock_set_forward(void **state)
+{
+	(void)state;
+	timers_arm(&s);
+	/* not as far as that */
+	real += 3600;
+	wake(ECANCELED);
+	assert_int_equal(n_events, 0);
+	set_to(NOW + 4 * 3600);
+	/* over it: it has come */
+	real += 10 * 3600;
+	wake(ECANCELED);
+	assert_int_equal(n_events, 1);
+	set_to(NOW + 28 * 3600);
+}
+
+static void test_clock_set_back(void **state)
+{
+	(void)state;
+	timers_arm(&s);
+	real -= 2 * 24 * 3600;
+	wake(ECANCELED);
+	assert_int_equal(n_events, 0);
+	set_to(NOW - 44 * 3600); /* today's, as it is now */
+}
+
+/* An interval is no matter of the clock. */
+static void test_clock_set_interval(void **state)
+{
+	(void)state;
+	profile.calendars.n = 0;
+	profile.timer_interval_ms = 600000;
+	timers_arm(&s);
+	set_to(NOW + 600);
+	real += 1000000;
+	boot += 100;
+	wake(ECANCELED);
+	assert_int_equal(n_events, 0);
+	set_to(NOW + 1000000 + 500);
+	real += 500;
+	boot += 500;
+	wake(0);
+	assert_int_equal(n_events, 1);
+}
+
+static void test_stamp(void **state)
+{
+	char path[100];
+
+	(void)state;
+	timers_arm(&s);
+	real += 4 * 3600;
+	wake(0);
+	s.state = STATE_FAILED;
+	strcpy(s.message, "exited with code 3 \"x\"");
+	timers_state(&s, STATE_STARTING);
+	assert_int_equal(s.timed.result, TIMER_FAILED);
+	/* another daemon, later */
+	s.timed = (struct service_timer){0};
+	profile.timer_persistent = true;
+	real += 3 * 24 * 3600;
+	timers_arm(&s);
+	assert_true(s.timed.last == NOW + 4 * 3600 && s.timed.result == TIMER_FAILED);
+	assert_string_equal(s.timed.why, "exited with code 3 \"x\"");
+	set_to(real); /* caught up */
+	/* what is there may be anything */
+	s.timed = (struct service_timer){0};
+	snprintf(path, sizeof(path), "%s/timers/job", dir);
+	assert_int_equal(trp_write_atomic(AT_FDCWD, path, "[17]", 4, 0600), 0);
+	timers_arm(&s);
+	assert_true(s.timed.last == 0 && s.timed.result == TIMER_NONE);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_set_and_run, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_clock_set_forward, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_clock_set_back, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_clock_set_interval, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_stamp, setup, teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
