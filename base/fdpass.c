@@ -109,12 +109,13 @@ static void close_all(const int *fds, size_t n)
 }
 
 /* One recvmsg(2). Too many descriptors, or a truncated message: all of them are closed. */
-static ssize_t receive(
-	int sock, void *buf, size_t size, int *ret_fds, size_t max, size_t *ret_n, int flags)
+static ssize_t receive_named(int sock, void *buf, size_t size, int *ret_fds, size_t max, size_t *ret_n, int flags, void *name, socklen_t *name_len)
 {
 	union fdpass_control control;
 	struct iovec iov = {.iov_base = buf, .iov_len = size};
-	struct msghdr hdr = {.msg_iov = &iov,
+	struct msghdr hdr = {.msg_name = name,
+		.msg_namelen = *name_len,
+		.msg_iov = &iov,
 		.msg_iovlen = 1,
 		.msg_control = control.bytes,
 		.msg_controllen = sizeof(control.bytes)};
@@ -132,17 +133,26 @@ static ssize_t receive(
 	}
 	copy_ints(ret_fds, fds, n_fds);
 	*ret_n = n_fds;
+	*name_len = hdr.msg_namelen;
 	return n;
 }
 
+static ssize_t receive(
+	int sock, void *buf, size_t size, int *ret_fds, size_t max, size_t *ret_n, int flags)
+{
+	socklen_t none = 0;
+
+	return receive_named(sock, buf, size, ret_fds, max, ret_n, flags, NULL, &none);
+}
+
 /* The same with exactly n_fds, but for the end of file, which has none. */
-static ssize_t receive_exact(int sock, void *buf, size_t size, int *ret_fds, size_t n_fds, int flags)
+static ssize_t receive_exact(int sock, void *buf, size_t size, int *ret_fds, size_t n_fds, int flags, void *name, socklen_t *name_len)
 {
 	int fds[TRP_FDPASS_MAX];
 	size_t got = 0;
 	ssize_t n;
 
-	n = receive(sock, buf, size, fds, TRP_FDPASS_MAX, &got, flags);
+	n = receive_named(sock, buf, size, fds, TRP_FDPASS_MAX, &got, flags, name, name_len);
 	if (n < 0 || (n == 0 && got == 0))
 		return n;
 	/* an empty message with descriptors must not look like the end of file, or they would leak */
@@ -173,15 +183,24 @@ ssize_t trp_fd_recv_upto_once(
 
 ssize_t trp_fd_recv(int sock, void *buf, size_t size, int *ret_fds, size_t n_fds, int flags)
 {
+	socklen_t none;
 	ssize_t n;
 
-	do
-		n = receive_exact(sock, buf, size, ret_fds, n_fds, flags | MSG_CMSG_CLOEXEC);
-	while (n == -EINTR);
+	do {
+		none = 0;
+		n = receive_exact(sock, buf, size, ret_fds, n_fds, flags | MSG_CMSG_CLOEXEC, NULL, &none);
+	} while (n == -EINTR);
 	return n;
 }
 
 ssize_t trp_fd_recv_once(int sock, void *buf, size_t size, int *ret_fd, int flags)
 {
-	return receive_exact(sock, buf, size, ret_fd, 1, flags);
+	socklen_t none = 0;
+
+	return receive_exact(sock, buf, size, ret_fd, 1, flags, NULL, &none);
+}
+
+ssize_t trp_fd_recv_named_once(int sock, void *buf, size_t size, int *ret_fd, int flags, void *name, socklen_t *name_len)
+{
+	return receive_exact(sock, buf, size, ret_fd, 1, flags, name, name_len);
 }

@@ -54,3 +54,6 @@ ssize_t trp_fd_recv_upto_once(
 /* One recvmsg(2) for one message with exactly one descriptor, as accept(2) works: -EINTR is returned, and
  * the descriptor is close-on-exec only with MSG_CMSG_CLOEXEC in flags. Else as trp_fd_recv(). */
 ssize_t trp_fd_recv_once(int sock, void *buf, size_t size, int *ret_fd, int flags);
+/* The same, and to what the sender's end is bound: *name_len is the room for it, and becomes its length, 0: to nothing. On every error it is
+ * not to be looked at. */
+ssize_t trp_fd_recv_named_once(int sock, void *buf, size_t size, int *ret_fd, int flags, void *name, socklen_t *name_len);

@@ -63,6 +63,11 @@ static inline int trp_raw_socket(int family, int type, int protocol)
 	return (int)trp_syscall(SYS_socket, family, type, protocol, 0, 0, 0);
 }
 
+static inline int trp_raw_socketpair(int family, int type, int protocol, int fds[2])
+{
+	return (int)trp_syscall(SYS_socketpair, family, type, protocol, (long)fds, 0, 0);
+}
+
 static inline int trp_raw_connect(int fd, const void *addr, socklen_t len)
 {
 	return (int)trp_syscall(SYS_connect, fd, (long)addr, len, 0, 0, 0);
@@ -121,6 +126,11 @@ static inline int trp_raw_socket(int family, int type, int protocol)
 {
 	int fd = socket(family, type, protocol);
 	return fd < 0 ? -errno : fd;
+}
+
+static inline int trp_raw_socketpair(int family, int type, int protocol, int fds[2])
+{
+	return socketpair(family, type, protocol, fds) < 0 ? -errno : 0;
 }
 
 static inline int trp_raw_connect(int fd, const void *addr, socklen_t len)

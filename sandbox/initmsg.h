@@ -102,8 +102,8 @@ struct trp_adapter_answer {
 	int32_t status;
 };
 
-/* Name of a channel's service end, bound in the abstract namespace so that getsockname(2) tells an adapter that a
- * descriptor is a channel, after any dup, fork, exec or passing. Exactly TRP_CHANNEL_NAME_LEN bytes after the NUL:
+/* Name of each end of a channel, bound in the abstract namespace so that getsockname(2) tells an adapter that a
+ * descriptor is a channel, after any dup, fork, exec or passing, and that recvmsg(2) tells of each client which it came through. Exactly TRP_CHANNEL_NAME_LEN bytes after the NUL:
  *   "trpsup:PPPPP:F:HHHHHHHHHHHHHHHH"   PPPPP port in five digits, F 4 or 6, H random hex (the daemon's)
  */
 #define TRP_CHANNEL_PREFIX   "trpsup:"

@@ -112,6 +112,8 @@ int channel_open(uint16_t port, uint16_t family, uint64_t queue, struct channel 
 	r = set_queue(router_end, queue);
 	if (r == 0 && port)
 		r = bind_name(service_end, port, family);
+	if (r == 0 && port) /* what comes from it says so */
+		r = bind_name(router_end, port, family);
 	if (r < 0)
 		return r;
 	*ret = (struct channel){.id = channel_next_id(),

@@ -76,13 +76,20 @@ int adapter_ask(uint16_t port, int family, int v6only, int backlog, int several)
 	return n == 0 ? -ECONNRESET : -EPROTO;
 }
 
+#define NO_SOCKET_TYPE 15 /* none has this number, and the kernel has four bits for it */
+
 /* Is there room for one more descriptor? The kernel takes a message off the queue before it finds that
- * there is none (MSG_CTRUNC), and that client would be lost without a word. One call says it: openat(2) reserves the
- * descriptor before it looks at the directory, which is none. A program that may not open files is asked in two. */
+ * there is none (MSG_CTRUNC), and that client would be lost without a word. One call says it of two: socketpair(2) reserves its
+ * descriptors before it finds that there are no such sockets, and makes nothing (net/socket.c). Where there are no two,
+ * openat(2) says it of one, which it reserves before it looks at the directory, which is none. A program that may not open files is asked in
+ * two calls. */
 static int probe_room(int channel)
 {
-	int fd = trp_raw_openat(-1, ".", O_PATH | O_CLOEXEC);
+	int pair[2], fd;
 
+	if (trp_raw_socketpair(AF_UNIX, NO_SOCKET_TYPE | SOCK_CLOEXEC, 0, pair) == -EINVAL)
+		return 0;
+	fd = trp_raw_openat(-1, ".", O_PATH | O_CLOEXEC);
 	if (fd == -EBADF)
 		return 0;
 	if (fd != -EMFILE)
@@ -106,8 +113,7 @@ int adapter_settle(int fd, int family, int flags)
 	return is;
 }
 
-int adapter_take(
-	int channel, int family, int flags, int wait, struct trp_handoff *ret, int *ret_family)
+int adapter_receive(int channel, int flags, int wait, struct trp_handoff *ret, struct sockaddr_un *ret_name, socklen_t *ret_len)
 {
 	int recv_flags = (flags & SOCK_CLOEXEC ? MSG_CMSG_CLOEXEC : 0) | (wait ? 0 : MSG_DONTWAIT);
 	int fd, r;
@@ -117,7 +123,8 @@ int adapter_take(
 		r = probe_room(channel);
 		if (r < 0)
 			return r;
-		n = trp_fd_recv_once(channel, ret, sizeof(*ret), &fd, recv_flags);
+		*ret_len = sizeof(*ret_name);
+		n = trp_fd_recv_named_once(channel, ret, sizeof(*ret), &fd, recv_flags, ret_name, ret_len);
 		if (n == 0 || n == -ECONNRESET)
 			return -EINVAL;
 		if (n == -EMSGSIZE || n == -EBADMSG)
@@ -125,9 +132,19 @@ int adapter_take(
 		if (n < 0)
 			return (int)n;
 		if (trp_handoff_check(ret, (size_t)n) == 0)
-			break;
+			return fd;
 		trp_raw_close(fd);
 	}
-	*ret_family = adapter_settle(fd, family, flags);
+}
+
+int adapter_take(
+	int channel, int family, int flags, int wait, struct trp_handoff *ret, int *ret_family)
+{
+	struct sockaddr_un name;
+	socklen_t len;
+	int fd = adapter_receive(channel, flags, wait, ret, &name, &len);
+
+	if (fd >= 0)
+		*ret_family = adapter_settle(fd, family, flags);
 	return fd;
 }

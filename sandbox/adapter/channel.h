@@ -6,6 +6,8 @@
 #include "base/handoff.h"
 #include "sandbox/initmsg.h"
 
+#include <sys/un.h>
+
 /* Asks trp-init for the channel of (ask->port, ask->family). Returns a close-on-exec descriptor, the
  * caller's; or -errno:
  *   -ENOENT        not a port of the profile
@@ -18,6 +20,10 @@ int adapter_ask(uint16_t port, int family, int v6only, int backlog, int several)
 /* Makes the socket of a client what accept4(2) with these flags would give (but for SOCK_CLOEXEC), of that family where it can
  * be; returns the one that it is. */
 int adapter_settle(int fd, int family, int flags);
+
+/* The same as adapter_take(), for who settles the client himself, whichever channel it came from: *ret_name is that of the channel's other
+ * end (sandbox/initmsg.h), which has the same port and family in it; *ret_len 0: it has none, the daemon that made it is an older one. */
+int adapter_receive(int channel, int flags, int wait, struct trp_handoff *ret, struct sockaddr_un *ret_name, socklen_t *ret_len);
 
 /* accept4(2) on a channel: takes the next client; flags: SOCK_CLOEXEC | SOCK_NONBLOCK. Blocks as the
  * channel's O_NONBLOCK says, or not at all with wait == 0. Messages that are no handoff are dropped. With

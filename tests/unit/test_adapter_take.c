@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* No client is lost to a program that has no descriptor free, whatever it may ask the kernel. */
-/* wrap: openat */
+/* wrap: openat socketpair */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -31,6 +31,19 @@ int __wrap_openat(int dir, const char *path, int flags, ...)
 		return -1;
 	}
 	return __real_openat(dir, path, flags);
+}
+
+static int socketpair_error; /* of one that asks for room, as a filter has it; 0: none */
+
+int __real_socketpair(int family, int type, int protocol, int fds[2]);
+int __wrap_socketpair(int family, int type, int protocol, int fds[2]);
+int __wrap_socketpair(int family, int type, int protocol, int fds[2])
+{
+	if (socketpair_error && (type & 0xf) == 15) {
+		errno = socketpair_error;
+		return -1;
+	}
+	return __real_socketpair(family, type, protocol, fds);
 }
 
 static void send_client(const struct channel *c)
@@ -88,10 +101,43 @@ static void expect_nobody_lost(int error)
 	channel_close(&c);
 }
 
-static void test_one_call(void **state)
+static void test_two_calls(void **state)
 {
 	(void)state;
 	expect_nobody_lost(0);
+}
+
+/* While there is room for two, the kernel is asked by a call that makes nothing. Which channel a client came through its message says. */
+static void test_one_call(void **state)
+{
+	static const char name[] = TRP_CHANNEL_PREFIX "00080:4:";
+	struct sockaddr_un from;
+	struct trp_handoff h;
+	struct channel c;
+	socklen_t len;
+	int fd;
+
+	(void)state;
+	openat_error = openat_was_asked = 0;
+	assert_int_equal(channel_open(80, AF_INET, 256, &c), 0);
+	send_client(&c);
+	fd = adapter_receive(c.service_end, SOCK_CLOEXEC, 0, &h, &from, &len);
+	assert_true(fd >= 0);
+	close(fd);
+	assert_int_equal(openat_was_asked, 0);
+	assert_int_equal(len, offsetof(struct sockaddr_un, sun_path) + 1 + TRP_CHANNEL_NAME_LEN);
+	assert_memory_equal(from.sun_path + 1, name, sizeof(name) - 1);
+	channel_close(&c);
+}
+
+static void test_no_pairs(void **state)
+{
+	(void)state;
+	socketpair_error = ENOSYS; /* of the service's filter */
+	expect_nobody_lost(0);
+	socketpair_error = EPERM;
+	expect_nobody_lost(EPERM);
+	socketpair_error = 0;
 }
 
 static void test_may_not_open(void **state)
@@ -106,6 +152,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_one_call),
+		cmocka_unit_test(test_two_calls),
+		cmocka_unit_test(test_no_pairs),
 		cmocka_unit_test(test_may_not_open),
 	};
 

@@ -17,11 +17,11 @@ static bool is_stopped(const struct channel_id *id)
 	return l && __atomic_load_n(&l->stopped, __ATOMIC_SEQ_CST);
 }
 
-/* The next client, waiting for it if the listener blocks. First without waiting: that needs no slot. */
+/* The next client, waiting for it if the listener blocks. First without waiting: that needs no slot. tried: that has been done. */
 static int take(
-	int fd, const struct channel_id *id, int flags, struct trp_handoff *h, int *ret_family)
+	int fd, const struct channel_id *id, int flags, bool tried, struct trp_handoff *h, int *ret_family)
 {
-	int r = adapter_take(fd, id->family, flags, 0, h, ret_family), slot, status;
+	int r = tried ? -EAGAIN : adapter_take(fd, id->family, flags, 0, h, ret_family), slot, status;
 
 	if (r != -EAGAIN)
 		return r;
@@ -51,24 +51,58 @@ static void give_peer(int client, const struct channel_id *id, const struct trp_
 	copy_address(&peer, peer_len, addr, len);
 }
 
-static int accept_channel(
-	int fd, const struct channel_id *id, struct sockaddr *addr, socklen_t *len, int flags)
+static bool is_valid(const struct sockaddr *addr, const socklen_t *len, int flags)
+{
+	return !(flags & ~(SOCK_CLOEXEC | SOCK_NONBLOCK)) && (!addr || (len && (int)*len >= 0));
+}
+
+/* What is left to be done for one that was taken. family: the socket's. */
+static void introduce(int client, const struct channel_id *id, int family, const struct trp_handoff *h, struct sockaddr *addr, socklen_t *len)
 {
 	const struct listener *l = listener_find(id);
+
+	if (l)
+		options_replay(&l->options, client);
+	shown_note(client, id->family, family, h);
+	if (addr)
+		give_peer(client, id, h, addr, len);
+}
+
+static int accept_channel(
+	int fd, const struct channel_id *id, struct sockaddr *addr, socklen_t *len, int flags, bool tried)
+{
 	struct trp_handoff h;
 	int client, family;
 
-	if (flags & ~(SOCK_CLOEXEC | SOCK_NONBLOCK) || (addr && (!len || (int)*len < 0)) ||
-		is_stopped(id))
+	if (!is_valid(addr, len, flags) || is_stopped(id))
 		return -EINVAL;
-	client = take(fd, id, flags, &h, &family);
+	client = take(fd, id, flags, tried, &h, &family);
+	if (client >= 0)
+		introduce(client, id, family, &h, addr, len);
+	return client;
+}
+
+/* A client that lies there already, of what was a channel when last seen. Which one it is its message tells, so that the kernel need not be asked
+ * first. (A socket that has become another since, and is accept()ed from, listens or should: there is nothing to be received from it.)
+ * Or -errno, of which -EAGAIN says that there is none; then nothing is known of fd. */
+static int accept_at_once(int fd, struct sockaddr *addr, socklen_t *len, int flags)
+{
+	struct sockaddr_un name;
+	struct channel_id id;
+	struct trp_handoff h;
+	socklen_t name_len;
+	int client;
+
+	if (!is_valid(addr, len, flags) || listener_any_stopped())
+		return -EINVAL;
+	client = adapter_receive(fd, flags, 0, &h, &name, &name_len);
 	if (client < 0)
 		return client;
-	if (l)
-		options_replay(&l->options, client);
-	shown_note(client, id->family, family, &h);
-	if (addr)
-		give_peer(client, id, &h, addr, len);
+	if (!channel_named(&name, name_len, &id) && !channel_identify(fd, &id)) {
+		trp_raw_close(client); /* nobody's */
+		return -EINVAL;
+	}
+	introduce(client, &id, adapter_settle(client, id.family, flags), &h, addr, len);
 	return client;
 }
 
@@ -78,13 +112,17 @@ EXPORT int accept4(int fd, __SOCKADDR_ARG addr, socklen_t *restrict len, int fla
 	struct channel_id id;
 	int r = -EINVAL;
 
-	if (!hinted) {
+	if (hinted) {
+		r = accept_at_once(fd, addr.__sockaddr__, len, flags);
+		if (r >= 0)
+			return finish(r);
+	} else {
 		r = real_accept(fd, addr.__sockaddr__, len, flags);
 		if (r != -EINVAL && r != -EOPNOTSUPP)
 			return finish(r);
 	}
 	if (channel_identify(fd, &id))
-		return finish(accept_channel(fd, &id, addr.__sockaddr__, len, flags));
+		return finish(accept_channel(fd, &id, addr.__sockaddr__, len, flags, hinted && r == -EAGAIN));
 	return finish(hinted ? real_accept(fd, addr.__sockaddr__, len, flags) : r);
 }
 

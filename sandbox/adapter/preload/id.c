@@ -3,7 +3,6 @@
 
 #include <stddef.h>
 #include <string.h>
-#include <sys/un.h>
 
 #define HINTS 4096
 
@@ -50,15 +49,19 @@ static bool parse_name(const char *s, struct channel_id *ret)
 	return true;
 }
 
+bool channel_named(const struct sockaddr_un *addr, socklen_t len, struct channel_id *ret)
+{
+	return len == offsetof(struct sockaddr_un, sun_path) + 1 + TRP_CHANNEL_NAME_LEN && addr->sun_family == AF_UNIX &&
+		addr->sun_path[0] == '\0' && parse_name(addr->sun_path + 1, ret);
+}
+
 bool channel_identify(int fd, struct channel_id *ret)
 {
 	struct sockaddr_un addr;
 	socklen_t len = sizeof(addr);
 	bool is;
 
-	is = sys_getsockname(fd, &addr, &len) == 0 && addr.sun_family == AF_UNIX &&
-		len == offsetof(struct sockaddr_un, sun_path) + 1 + TRP_CHANNEL_NAME_LEN &&
-		addr.sun_path[0] == '\0' && parse_name(addr.sun_path + 1, ret);
+	is = sys_getsockname(fd, &addr, &len) == 0 && channel_named(&addr, len, ret);
 	if (is != channel_hinted(fd))
 		channel_hint(fd, is);
 	return is;

@@ -82,7 +82,7 @@ static void remember(const struct channel_id *id, int fd, const struct sockaddr_
 	l->bound_len = len;
 	l->options.backlog = backlog;
 	l->options.v6only = v6only;
-	__atomic_store_n(&l->stopped, 0, __ATOMIC_SEQ_CST);
+	listener_stop(l, false);
 }
 
 /* fd is a TCP socket that listens: puts the channel in its place if its port is one of the profile. */
@@ -161,7 +161,7 @@ static int stop_listener(int fd, const struct channel_id *id)
 	if (fresh < 0)
 		return fresh;
 	if (l)
-		__atomic_store_n(&l->stopped, 1, __ATOMIC_SEQ_CST);
+		listener_stop(l, true);
 	r = put_over(fresh, fd);
 	trp_raw_close(fresh);
 	channel_hint(fd, false);

@@ -26,6 +26,21 @@ struct listener *listener_find(const struct channel_id *id)
 	return NULL;
 }
 
+/* Of all: who stops one says so here first, and nobody takes it back. */
+static uint32_t any_stopped; /* atomic */
+
+void listener_stop(struct listener *l, bool stopped)
+{
+	if (stopped)
+		__atomic_store_n(&any_stopped, 1, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&l->stopped, stopped, __ATOMIC_SEQ_CST);
+}
+
+bool listener_any_stopped(void)
+{
+	return __atomic_load_n(&any_stopped, __ATOMIC_SEQ_CST);
+}
+
 /* Entries are never given back, so a claimed key stays where it is and threads need no lock. */
 struct listener *listener_get(const struct channel_id *id)
 {

@@ -21,6 +21,7 @@
 #include <stdint.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 
 #define EXPORT __attribute__((visibility("default")))
 
@@ -39,11 +40,16 @@ struct listener {
 
 /* id.c: is it a channel? Keeps no state but a hint for each descriptor number that saves a call. */
 bool channel_identify(int fd, struct channel_id *ret);
+/* The same by the name of either end. */
+bool channel_named(const struct sockaddr_un *addr, socklen_t len, struct channel_id *ret);
 bool channel_hinted(int fd);
 void channel_hint(int fd, bool is_channel);
 
 /* listener.c: what is remembered of the listeners of this process */
 struct listener *listener_find(const struct channel_id *id);
+/* A listener is stopped, or goes on. */
+void listener_stop(struct listener *l, bool stopped);
+bool listener_any_stopped(void);
 /* NULL when the table is full: nothing is remembered then */
 struct listener *listener_get(const struct channel_id *id);
 
