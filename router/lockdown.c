@@ -4,6 +4,7 @@
 #include "router/control.h"
 
 #include <fcntl.h>
+#include <sched.h>
 #include <netinet/tcp.h>
 #include <signal.h>
 #include <sys/ioctl.h>
@@ -47,6 +48,9 @@ static const struct confine_rule rules[] = {
 	{SCMP_SYS(epoll_wait), 0, {}},
 	{SCMP_SYS(epoll_pwait), 0, {}},
 	{SCMP_SYS(clock_gettime), 0, {}},
+	/* its own turn at the processor, when many clients come (tempo.h) */
+	{SCMP_SYS(sched_setscheduler), 2, {CONFINE_EQUALS(0, 0), CONFINE_EQUALS(1, SCHED_BATCH)}},
+	{SCMP_SYS(sched_setscheduler), 2, {CONFINE_EQUALS(0, 0), CONFINE_EQUALS(1, SCHED_OTHER)}},
 	{SCMP_SYS(write), 1, {CONFINE_EQUALS(0, STDERR_FILENO)}},
 	{SCMP_SYS(exit_group), 0, {}},
 	{SCMP_SYS(rt_sigreturn), 0, {}},
@@ -101,6 +105,8 @@ static const struct confine_attempt attempts[] = {
 	{"ioctl() works", SYS_ioctl, {-1}},
 	{"ioctl() works for SIOCINQ", SYS_ioctl, {-1, SIOCINQ}},
 	{"ioctl() works for interfaces", SYS_ioctl, {-1, SIOCGIFCONF}},
+	{"sched_setscheduler() works for others", SYS_sched_setscheduler, {1, SCHED_BATCH}},
+	{"sched_setscheduler() works for any policy", SYS_sched_setscheduler, {0, SCHED_IDLE}},
 	{"chroot() works", SYS_chroot, {(long)""}},
 };
 

@@ -2,7 +2,9 @@
 #include "router/router.h"
 #include "base/util.h"
 
+#include <sched.h>
 #include <sys/epoll.h>
+#include <sys/syscall.h>
 #include <time.h>
 
 #define EVENTS_MAX 256
@@ -40,6 +42,21 @@ int router_init(struct router *r, int control_fd)
 	r->quotas.room = (uint32_t)(r->fd_limit / 4 * 3); /* some for what is in flight by another router */
 	router_update_clock(r);
 	return router_watch(r, control_fd, EPOLLIN, SOURCE_DATA(SOURCE_CONTROL, 0, 0));
+}
+
+/* Both are what anybody may be. */
+static int schedule(bool many)
+{
+	const struct sched_param none = {0};
+
+	return syscall(SYS_sched_setscheduler, 0, many ? SCHED_BATCH : SCHED_OTHER, &none) < 0 ? -errno : 0;
+}
+
+int router_try_tempo(void)
+{
+	int r = schedule(true);
+
+	return r < 0 ? r : schedule(false);
 }
 
 static int dispatch(struct router *r, const struct epoll_event *ev, const char **why)
@@ -97,6 +114,8 @@ int router_run(struct router *r, const char **why)
 			return -errno;
 		}
 		router_update_clock(r);
+		if (r->adapts && tempo_look(&r->tempo, r->now_ns, r->stats.accepted))
+			schedule(r->tempo.many);
 		for (int i = 0; i < n; i++) {
 			err = dispatch(r, &events[i], why);
 			if (err < 0)

@@ -111,6 +111,7 @@ static void open_live(bool live)
 static bool parse_options(int argc, char **argv, int64_t *ret_slot, bool *ret_live)
 {
 	static const struct option options[] = {
+		{"adapt", no_argument, NULL, 'a'},
 		{"expect-sandbox", no_argument, NULL, 's'},
 		{"ledger", required_argument, NULL, 'l'},
 		{"live", no_argument, NULL, 'o'},
@@ -124,6 +125,9 @@ static bool parse_options(int argc, char **argv, int64_t *ret_slot, bool *ret_li
 
 	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1)
 		switch (c) {
+		case 'a':
+			router.adapts = true;
+			break;
 		case 's':
 			expect_sandbox = true;
 			break;
@@ -139,8 +143,9 @@ static bool parse_options(int argc, char **argv, int64_t *ret_slot, bool *ret_li
 			puts("trp-router " TRP_VERSION);
 			exit(0);
 		case 'h':
-			puts("usage: trp-router [--expect-sandbox] [--ledger=SLOT] [--live]\n"
+			puts("usage: trp-router [--adapt] [--expect-sandbox] [--ledger=SLOT] [--live]\n"
 			     "Started by trpsupd, with the control socket as descriptor 3.\n"
+			     "  --adapt           let who has the processor go on while many clients come\n"
 			     "  --expect-sandbox  refuse to run with capabilities, without "
 			     "no_new_privs or with a network\n"
 			     "  --ledger=SLOT     count in that part of the memory that is descriptor 4\n"
@@ -177,6 +182,11 @@ int main(int argc, char **argv)
 	if (err < 0)
 		log_fatal("cannot watch the control socket: %s", strerror(-err));
 	lock_down(expect_sandbox);
+	err = router.adapts ? router_try_tempo() : 0;
+	if (err < 0) { /* serves as well without */
+		log_warn("cannot be scheduled otherwise while many clients come: %s", strerror(-err));
+		router.adapts = false;
+	}
 	err = control_reply(&router, &ready);
 	if (err == 0)
 		err = router_run(&router, &why);

@@ -26,6 +26,7 @@
 #include "router/quota.h"
 #include "router/protocol/refuse.h"
 #include "router/route.h"
+#include "router/tempo.h"
 #include "router/trust.h"
 
 #include <stdbool.h>
@@ -131,6 +132,8 @@ struct router {
 	uint64_t paused_until_ns; /* not 0: out of descriptors, no listener is watched until then */
 	uint64_t pause_told_ns;   /* when notice was called for that */
 	size_t fd_limit;          /* RLIMIT_NOFILE */
+	bool adapts;              /* to how many come: tempo.h */
+	struct tempo tempo;
 	void (*notice)(const char *text);
 
 	struct route_table routes;
@@ -150,10 +153,12 @@ struct router {
 	struct prefix_table prefixes; /* its seed is set by the caller of router_init() */
 };
 
-/* loop.c. The caller has set notice, fd_limit, ledger and routes.seed and the rest to 0. 0 or -errno. */
+/* loop.c. The caller has set notice, fd_limit, adapts, ledger and routes.seed and the rest to 0. 0 or -errno. */
 int router_init(struct router *r, int control_fd);
 /* Returns 0 when it was told to retire and has finished; else -errno, with *why. */
 int router_run(struct router *r, const char **why);
+/* May it do what tempo.h is for, locked down as it is? 0 or -errno. */
+int router_try_tempo(void);
 void router_update_clock(struct router *r);
 int router_watch(struct router *r, int fd, uint32_t events, uint64_t data);
 /* Before a descriptor leaves this process or is closed while another process has it. */

@@ -311,7 +311,8 @@ static int spawn_box(struct worker *w, const struct worker_launch *launch, int t
 	const bool counts = ledgers_use_slot(launch->ledgers, w->slot);
 	char slot[32];
 	const bool live = counts && launch->live_fd >= 0;
-	const char *const argv[] = {"trp-router", "--expect-sandbox", counts ? slot : NULL, live ? "--live" : NULL, NULL};
+	const char *argv[6] = {"trp-router", "--expect-sandbox"};
+	size_t argc = 2;
 	static const char *const envp[] = {NULL};
 	cleanup_close int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	struct sandbox_failure failure;
@@ -344,6 +345,12 @@ static int spawn_box(struct worker *w, const struct worker_launch *launch, int t
 		.seccomp = launch->seccomp,
 		.landlock_optional = true};
 	snprintf(slot, sizeof(slot), "--ledger=%u", w->slot);
+	if (counts)
+		argv[argc++] = slot;
+	if (live)
+		argv[argc++] = "--live";
+	if (launch->adapts)
+		argv[argc++] = "--adapt";
 	error = sandbox_spawn(&spec, &w->box, &failure);
 	if (error < 0) {
 		sandbox_failure_text(&failure, w->failure, sizeof(w->failure));

@@ -23,6 +23,7 @@ struct worker_launch {
 	struct ledgers *ledgers; /* each counts in that of its slot */
 	int live_fd;             /* counts of open connections, -1: nobody counts them */
 	bool batch;              /* SCHED_BATCH, else as the daemon */
+	bool adapts;             /* SCHED_BATCH while many come */
 	struct keep *keep;
 };
 

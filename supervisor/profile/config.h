@@ -35,7 +35,7 @@ struct config_listener {
 };
 
 enum config_access_log { ACCESS_LOG_TEXT, ACCESS_LOG_JSON, ACCESS_LOG_LIVE, ACCESS_LOG_NO };
-enum config_router_scheduling { ROUTER_SCHEDULING_NORMAL, ROUTER_SCHEDULING_BATCH };
+enum config_router_scheduling { ROUTER_SCHEDULING_AUTO, ROUTER_SCHEDULING_NORMAL, ROUTER_SCHEDULING_BATCH };
 
 struct config {
 	char *file;

@@ -10,7 +10,7 @@
 #define LISTENER(f) .offset = offsetof(struct config_listener, f)
 
 static const char *const access_log_words[] = {"text", "json", "live", "no", NULL};
-static const char *const router_scheduling_words[] = {"normal", "batch", NULL};
+static const char *const router_scheduling_words[] = {"auto", "normal", "batch", NULL};
 
 const struct lang_section config_sections[] = {
 	{.name = "daemon"},
@@ -76,9 +76,10 @@ const struct lang_key config_keys[] = {
 		.help = "Routers that share the listeners. One hands on some 50,000 clients per second and processor; "
 			"more are for hosts where one is busy all the time."},
 	{"daemon", "router-scheduling", LANG_SCALAR, value_choice, FIELD(router_scheduling), .words = router_scheduling_words,
-		.expects = "normal or batch", .fallback = "normal", .example = "batch",
+		.expects = "auto, normal or batch", .fallback = "auto", .example = "batch",
 		.help = "batch: a router that is woken lets who has the processor go on (SCHED_BATCH), and finds more clients when it comes "
-			"to its turn: less processor time for each, but on a busy host they wait longer."},
+			"to its turn: less processor time for each, but on a busy host they wait longer. auto: so while more than some "
+			"6,000 clients come in a second."},
 
 	{"listener", "port", LANG_SCALAR, value_port, LISTENER(port),
 		.expects = "a port from 1 to 65535", .unset = "required", .example = "8080",

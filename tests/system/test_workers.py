@@ -460,7 +460,11 @@ class Upgrade(unittest.TestCase):
 
     def test_scheduling(self):
         """From the next routers on, also those that come for one that died."""
-        self.assertEqual(self.policies(), [os.SCHED_OTHER] * 2)
+        self.assertEqual(self.policies(), [os.SCHED_OTHER] * 2)  # auto, while few come
+        for pid in self.d.routers()["pids"]:
+            with open("/proc/%d/cmdline" % pid) as f:
+                self.assertIn("--adapt", f.read().split("\0"))
+        self.assertNotIn("cannot be scheduled otherwise", self.d.daemon_log())  # tried when it is locked down
         if tuple(map(int, os.uname().release.split(".")[:2])) >= (6, 12):
             self.assertEqual(self.slices(), [100000] * 2)
         with open(self.d.conf) as f:
@@ -474,6 +478,9 @@ class Upgrade(unittest.TestCase):
         os.kill(killed, signal.SIGKILL)
         trp.wait_until(lambda: killed not in self.d.routers()["pids"] and len(self.d.routers()["pids"]) == 2, 10, "another")
         self.assertEqual(self.policies(), [os.SCHED_BATCH] * 2)
+        for pid in self.d.routers()["pids"]:
+            with open("/proc/%d/cmdline" % pid) as f:
+                self.assertNotIn("--adapt", f.read().split("\0"))
 
     def test_another_number_of_them(self):
         for n in (4, 1):

@@ -55,7 +55,7 @@ NGINX = (NGINX_MAIN + "http {{" + NGINX_HTTP + """
 
 # as the logs of the proxies that it is compared with; the environment's for what it costs
 ACCESS_LOG = os.environ.get("ACCESS_LOG", "no")
-ROUTER_SCHEDULING = os.environ.get("ROUTER_SCHEDULING", "normal")
+ROUTER_SCHEDULING = os.environ.get("ROUTER_SCHEDULING", "auto")
 TRPSUP = """
 [daemon]
 run-dir = {dir}/run
