@@ -197,6 +197,8 @@ def daemon(directory, profiles):
     directory += "/trpsup"
     conf, log = directory + "/trpsup.conf", directory + "/trpsupd.log"
     os.makedirs(directory + "/profiles")
+    os.makedirs(directory + "/run")
+    arena.command("mount", "-t", "tmpfs", "-o", "mode=755", "bench", directory + "/run")  # as /run is
     with open(conf, "w") as f:
         f.write(TRPSUP.format(access_log=ACCESS_LOG, router_scheduling=ROUTER_SCHEDULING, dir=directory, cgroup=arena.CGROUP, uid_base=UID_BASE, port=TRPSUP_PORT, tls_port=TRPSUP_TLS_PORT))
     for name, text in profiles.items():
