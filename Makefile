@@ -30,7 +30,7 @@ say = $(if $(V),,@printf '  %-7s %s\n' $(1) $(2);)
 objs = $(patsubst %.c,$(O)/%.o,$(wildcard $(addsuffix /*.c,$(1))))
 LIBS_D := -lev -ljansson -linih -lidn2 -lseccomp -lcap
 
-PROGRAMS := trpsup trpsupd trp-init trp-router trp-relay trp-observer trp-notify trp-learn trp-keeper trp-logger trp-logread trp-hello trp-channels
+PROGRAMS := trpsup trpsupd trp-init trp-router trp-relay trp-observer trp-notify trp-learn trp-keeper trp-sdnotify trp-logger trp-logread trp-hello trp-channels
 all: $(addprefix $(O)/,$(PROGRAMS)) $(O)/preload.so $(O)/libtrp.a $(O)/trp-self-signed
 
 # what is linked into what: the privilege of each program
@@ -67,7 +67,9 @@ $(O)/trp-notify: $(call objs,sandbox/adapter/notify) $(addprefix $(O)/sandbox/ad
 	$(call say,LD,$@)$(CC) $(STATIC) $(TRP_LDFLAGS) $(LDFLAGS) -o $@ $^ -lseccomp
 $(O)/trp-learn:  $(O)/sandbox/learn/main.o $(O)/liblearn.a $(addprefix $(O)/sandbox/,beside.o seccomp_look.o) $(O)/libbase.a
 	$(call say,LD,$@)$(CC) $(STATIC) $(TRP_LDFLAGS) $(LDFLAGS) -o $@ $^ -lseccomp
-$(O)/trp-keeper: $(call objs,supervisor/keeper) $(O)/supervisor/keeptable.o $(O)/libbase.a
+$(O)/trp-sdnotify: $(call objs,supervisor/sdnotify) $(O)/supervisor/notify.o $(O)/sandbox/beside.o $(O)/libbase.a
+	$(call say,LD,$@)$(CC) $(STATIC) $(TRP_LDFLAGS) $(LDFLAGS) -o $@ $^ -lseccomp
+$(O)/trp-keeper: $(call objs,supervisor/keeper) $(O)/supervisor/keeptable.o $(O)/sandbox/beside.o $(O)/libbase.a
 	$(call say,LD,$@)$(CC) $(STATIC) $(TRP_LDFLAGS) $(LDFLAGS) -o $@ $^ -lseccomp
 $(O)/trp-logger: $(O)/supervisor/logger/main.o $(O)/liblog.a $(O)/libbase.a
 	$(call say,LD,$@)$(CC) $(STATIC) $(TRP_LDFLAGS) $(LDFLAGS) -o $@ $^ -lseccomp -lz
@@ -203,7 +205,7 @@ install: all
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(LIBEXECDIR) $(DESTDIR)$(DATADIR)/profiles
 	install -m 755 $(O)/trpsup $(DESTDIR)$(PREFIX)/bin/
 	install -m 755 $(O)/trpsupd $(DESTDIR)$(PREFIX)/sbin/
-	install -m 755 $(O)/trp-init $(O)/trp-router $(O)/trp-relay $(O)/trp-observer $(O)/trp-notify $(O)/trp-learn $(O)/trp-keeper $(O)/trp-logger $(O)/trp-logread $(O)/trp-hello $(O)/trp-channels $(O)/preload.so $(O)/trp-self-signed $(DESTDIR)$(LIBEXECDIR)/
+	install -m 755 $(O)/trp-init $(O)/trp-router $(O)/trp-relay $(O)/trp-observer $(O)/trp-notify $(O)/trp-learn $(O)/trp-keeper $(O)/trp-sdnotify $(O)/trp-logger $(O)/trp-logread $(O)/trp-hello $(O)/trp-channels $(O)/preload.so $(O)/trp-self-signed $(DESTDIR)$(LIBEXECDIR)/
 	cp -r profiles/*.ini $(filter-out %.ini profiles/hello,$(wildcard profiles/*)) $(DESTDIR)$(DATADIR)/profiles/
 	install -d $(DESTDIR)/etc/trpsup/services $(DESTDIR)$(PREFIX)/lib/systemd/system $(DESTDIR)$(PREFIX)/include $(DESTDIR)$(PREFIX)/lib
 	test -e $(DESTDIR)/etc/trpsup/trpsup.conf || install -m 644 etc/trpsup.conf $(DESTDIR)/etc/trpsup/

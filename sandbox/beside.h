@@ -42,6 +42,8 @@ struct beside {
  * what went wrong, with errno: then the program must end. */
 const char *beside_lockdown(int pidfd, const struct beside *b);
 
+/* For those that stay in the host's namespaces, without any right there: that id, no group, no capability, no core. As above. */
+const char *beside_nobody(uid_t id);
 /* For other processes of ours that make themselves small: a filter that allows these and answers BESIDE_ERRNO to all else, and whether
  * each attempt is answered so. As above. */
 const char *beside_filter(const struct beside_rule *common, size_t n_common, const struct beside_rule *own, size_t n_own);

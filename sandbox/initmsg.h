@@ -21,6 +21,8 @@
 /* Only in a run that is learnt from: a socket to trp-learn. init sends one byte (it is there), and waits for one before
  * its first step (it is watched). */
 #define TRP_INIT_LEARN_FD   5
+/* Only with keep-descriptors: sandbox/keptmsg.h. */
+#define TRP_INIT_KEPT_FD    6
 /* Of trp-relay beside a sandbox: a NETLINK_SOCK_DIAG socket of the sandbox's network namespace. */
 #define TRP_RELAY_DIAG_FD   4
 #define TRP_INIT_MAGIC      0x49505254u /* "TRPI" */

@@ -127,6 +127,7 @@ static void restore(struct service *s, const json_t *json)
 		end_run(s->d, s->name);
 		return;
 	}
+	sdnotify_adopt(s);
 	hold_adopt(s);
 	renew_adopt(s);
 	if (adopt_channels(s, json) < 0)

@@ -71,6 +71,8 @@ struct daemon {
 	struct timers *timers;
 	struct upgrade *upgrade; /* NULL: none is under way */
 	struct strangers *strangers;
+	struct cgroup notify_group; /* of sdnotify.h */
+	bool has_notify_group;
 	ev_timer sweep; /* what could not be released at once */
 	ev_timer ahead; /* ahead.h */
 	ev_signal on_term, on_int, on_hup, on_usr2;

@@ -200,6 +200,14 @@ static void describe_beside(const struct service *s, json_t *out)
 		  : json_null());
 }
 
+static json_t *kept_descriptors(const struct service *s)
+{
+	unsigned refused, kept = sdnotify_kept(s, &refused);
+
+	return s->profile->keep_descriptors == 0 ? json_null() : json_pack("{s:i,s:i,s:I}", "kept", (int)kept, "refused", (int)refused, "most",
+		(json_int_t)s->profile->keep_descriptors);
+}
+
 json_t *describe_service(struct service *s)
 {
 	const struct profile *p = s->profile;
@@ -218,6 +226,7 @@ json_t *describe_service(struct service *s)
 	json_object_set_new(o, "credentials", credentials(p));
 	json_object_set_new(o, "timer", timers_describe(s));
 	json_object_set_new(o, "readiness", json_string(readiness(p)));
+	json_object_set_new(o, "kept_descriptors", kept_descriptors(s));
 	json_object_set_new(o, "health", health_describe(s));
 	json_object_set_new(o, "watchdog_ms", p->watchdog_ms ? json_integer((json_int_t)p->watchdog_ms) : json_null());
 	json_object_set_new(o, "wanted", json_boolean(s->wanted));

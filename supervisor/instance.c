@@ -8,7 +8,7 @@
 #include "supervisor/initsock.h"
 #include "supervisor/launch.h"
 #include "supervisor/mainpid.h"
-#include "supervisor/notify.h"
+#include "supervisor/notified.h"
 #include "supervisor/prestop.h"
 #include "supervisor/profile/keys.h"
 #include "supervisor/reap.h"
@@ -25,8 +25,6 @@
 #define MESSAGES_PER_TURN 64
 #define MESSAGES_A_SECOND 1000 /* of all its sockets together */
 #define MESSAGES_AT_ONCE  2000
-#define STATUS_SECONDS    1.0 /* at most one STATUS= is passed on in this time */
-#define RELOADING_SECONDS 1.0 /* at most one reload that it begins itself is looked at in this time */
 #define MAINS_IN_A_ROW    10  /* changes of the main process that are told at once; then one in a second */
 
 static int send_init(struct service *s, enum trp_init_type type, int value, int value2)
@@ -90,23 +88,7 @@ bool instance_is_ready(const struct service *s)
 	return false;
 }
 
-/* It says that it reloads, or that it has; a datagram may say both. */
-static void take_reload(struct service *s, const struct notify_state *state)
-{
-	struct instance *run = &s->run;
-
-	if (state->reloading && s->state == STATE_RELOADING) {
-		if (state->monotonic_us == 0 || state->monotonic_us >= s->reload_asked_us)
-			s->reload_seen = true;
-	} else if (state->reloading && s->state == STATE_READY && ev_now(s->d->loop) >= run->next_reloading) {
-		run->next_reloading = ev_now(s->d->loop) + RELOADING_SECONDS;
-		service_event(s, EVENT_RELOADING);
-	}
-	if (state->ready && s->state == STATE_RELOADING && s->reload_seen)
-		service_event(s, EVENT_READY);
-}
-
-static void check_ready(struct service *s)
+void instance_check_ready(struct service *s)
 {
 	if (s->state == STATE_STARTING && instance_is_ready(s))
 		service_event(s, EVENT_READY);
@@ -135,7 +117,7 @@ static void on_step(struct service *s, const struct trp_init_msg *msg)
 			s->profile->ready == READY_CHECK   ? "passes its check" :
 			s->profile->ready == READY_STARTED ? "has written its pid file" :
 							     "listens");
-	check_ready(s);
+	instance_check_ready(s);
 }
 
 /* The number is the sandbox's own word, and used for nothing but to be shown. */
@@ -155,7 +137,7 @@ static void on_main(struct service *s, const struct trp_init_msg *msg)
 		run->next_main += 1.0;
 		logs_note(s->logs, "its main process is %d now", instance_main_pid(s));
 	}
-	check_ready(s);
+	instance_check_ready(s);
 	record_save(s);
 }
 
@@ -174,7 +156,7 @@ void instance_listened(struct service *s, const struct trp_init_msg *msg)
 {
 	route_listened(s, msg);
 	record_save(s);
-	check_ready(s);
+	instance_check_ready(s);
 }
 
 /* The newline on its descriptor, or that none can come any more; each is believed once. */
@@ -189,7 +171,7 @@ static void on_ready(struct service *s, const struct trp_init_msg *msg)
 	record_save(s);
 	if (run->never_ready)
 		service_event(s, EVENT_NEVER_READY);
-	check_ready(s);
+	instance_check_ready(s);
 }
 
 static void watch_messages(struct pace *p)
@@ -301,47 +283,6 @@ static void on_control(struct ev_loop *loop, ev_io *w, int events)
 	(void)loop;
 	(void)events;
 	instance_took(w->data, read_control(w->data));
-}
-
-static void on_notify(struct ev_loop *loop, ev_io *w, int events)
-{
-	struct service *s = w->data;
-	char text[NOTIFY_MAX];
-	struct notify_state state;
-	pid_t claim = 0;
-	unsigned i = 0;
-
-	(void)events;
-	for (; i < MESSAGES_PER_TURN && s->run.notify >= 0; i++) {
-		/* taken out when it is done, as with init's messages: doing it twice changes nothing */
-		ssize_t n = recv(s->run.notify, text, sizeof(text), MSG_DONTWAIT | MSG_TRUNC | MSG_PEEK);
-		if (n < 0)
-			break;
-		notify_parse(text, (size_t)n > sizeof(text) ? 0 : (size_t)n, &state);
-		if (state.status[0] && s->state == STATE_STARTING && ev_now(loop) >= s->run.next_status) {
-			s->run.next_status = ev_now(loop) + STATUS_SECONDS;
-			service_say(s, "note", "%s", state.status);
-		}
-		if (state.ready && !s->run.says_ready) {
-			s->run.says_ready = true;
-			record_save(s);
-		}
-		if (state.status[0])
-			memcpy(s->run.says, state.status, sizeof(s->run.says));
-		if (state.error)
-			s->run.says_error = state.error;
-		claim = state.main_pid ? state.main_pid : claim;
-		check_ready(s);
-		take_reload(s, &state);
-		watchdog_take(s, &state);
-		if (state.stopping)
-			service_event(s, EVENT_LEAVING);
-		recv(s->run.notify, text, 0, MSG_DONTWAIT);
-	}
-	/* its number is the sandbox's: init knows whether there is such a process, and answers with MAIN */
-	if (claim && s->run.upstream_runs)
-		(void)instance_send(s, TRP_INIT_CLAIM, claim);
-	instance_took(s, i);
 }
 
 static void on_status(struct ev_loop *loop, ev_io *w, int events)
@@ -517,34 +458,22 @@ static void watch(struct service *s)
 	ev_io_start(loop, &run->on_control);
 	pace_init(&run->messages, loop, MESSAGES_A_SECOND, MESSAGES_AT_ONCE, watch_messages, s);
 	if (run->notify >= 0) {
-		ev_io_init(&run->on_notify, on_notify, run->notify, EV_READ);
+		ev_io_init(&run->on_notify, notified_ready, run->notify, EV_READ);
 		run->on_notify.data = s;
 		ev_io_start(loop, &run->on_notify);
 	}
 }
 
-static int open_notify(struct service *s)
-{
-	cleanup_free char *run = prepare_run_dir(s);
-	cleanup_free char *path = run ? trp_asprintf("%s/notify", run) : NULL;
-	uid_t uid;
-	gid_t gid;
-	int r;
-
-	if (!path)
-		return -ENOMEM;
-	r = prepare_user(s, &uid, &gid);
-	return r < 0 ? r : notify_open(path, s->uid_base + uid, s->uid_base + gid, &s->run.notify);
-}
-
 /* Pipes, control socket, channels, then the sandbox. */
 static int spawn(struct service *s, int out_err[2], int pair[2])
 {
-	cleanup_close int notify = -1;
+	cleanup_close int notify = -1, from_before = -1;
 	int r = 0;
 
 	if (s->profile->ready == READY_NOTIFY)
-		r = open_notify(s);
+		r = sdnotify_run(s, &from_before);
+	else if (!s->shadow)
+		sdnotify_end(s); /* its profile was another one */
 	if (r == 0)
 		r = logs_pipes(s->logs, &out_err[0], &out_err[1]);
 	if (r == 0)
@@ -557,7 +486,7 @@ static int spawn(struct service *s, int out_err[2], int pair[2])
 		r = notifier_prepare(s, &notify);
 	if (r == 0 && s->learning.on)
 		r = learner_prepare(s);
-	return r < 0 ? r : launch_service(s, out_err, pair[1], notify);
+	return r < 0 ? r : launch_service(s, out_err, pair[1], notify, from_before);
 }
 
 /* The process beside the sandbox, which has been made: if this fails, it is ended as if its adapter had. */

@@ -88,11 +88,11 @@ static int give_pipes(const struct box_site *site, const int out_err[2])
 	return 0;
 }
 
-int launch_service(struct service *s, const int out_err[2], int control, int notify)
+int launch_service(struct service *s, const int out_err[2], int control, int notify, int kept)
 {
 	const bool relay = s->adapter == ADAPTER_RELAY;
 	cleanup_close int program = relay ? daemon_open_program("trp-relay") : -1;
-	struct sandbox_fd fds[6] = {{-1, 0}, {out_err[0], 1}, {out_err[1], 2}, {control, TRP_INIT_CONTROL_FD}};
+	struct sandbox_fd fds[7] = {{-1, 0}, {out_err[0], 1}, {out_err[1], 2}, {control, TRP_INIT_CONTROL_FD}};
 	cleanup_close int credentials = -1;
 	struct env_set env = {0};
 	struct box_site site;
@@ -104,6 +104,8 @@ int launch_service(struct service *s, const int out_err[2], int control, int not
 		fds[n_fds++] = (struct sandbox_fd){notify, TRP_INIT_NOTIFY_FD};
 	if (s->run.learner.init_end >= 0)
 		fds[n_fds++] = (struct sandbox_fd){s->run.learner.init_end, TRP_INIT_LEARN_FD};
+	if (kept >= 0)
+		fds[n_fds++] = (struct sandbox_fd){kept, TRP_INIT_KEPT_FD};
 	if (relay && program < 0) {
 		snprintf(s->message, sizeof(s->message), "cannot open %s/trp-relay", config_libexec());
 		return program;

@@ -8,9 +8,10 @@ struct box_site;
 struct env_set;
 struct service;
 
-/* out_err: write ends for 1 and 2; control: init's end; notify: its end of the socket to trp-notify, or -1. 0; or -errno with run.failure
+/* out_err: write ends for 1 and 2; control: init's end; notify: its end of the socket to trp-notify, or -1; kept: to
+ * trp-sdnotify, or -1. 0; or -errno with run.failure
  * or message set. */
-int launch_service(struct service *s, const int out_err[2], int control, int notify);
+int launch_service(struct service *s, const int out_err[2], int control, int notify, int kept);
 /* trp-relay beside a sandbox that runs. err: for 2; control: its end. 0; or -errno, with run.loopback.failure set if its sandbox was what
  * could not be made. */
 int launch_loopback(struct service *s, int err, int control);

@@ -370,6 +370,7 @@ static void close_all(struct daemon *d)
 	timers_close(d->timers);
 	d->timers = NULL;
 	share_free(d);
+	sdnotify_close(d);
 	logger_close(d->logger);
 	routerproc_close(d->router);
 	observer_close(d->observer);

@@ -1,38 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 #include "supervisor/notify.h"
-#include "base/fdpass.h"
 #include "base/pidfile.h"
-#include "sandbox/weaken.h"
 
-#include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 
 #define ERRNO_MAX 4095 /* the kernel's MAX_ERRNO */
-
-int notify_open(const char *path, uid_t uid, gid_t gid, int *ret_fd)
-{
-	struct sockaddr_un addr = {.sun_family = AF_UNIX};
-	cleanup_close int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	int off = 0;
-
-	if (fd < 0)
-		return -errno;
-	/* A descriptor that is sent along is closed by our recv(2), and the close of a TCP socket with SO_LINGER blocks for as long
-	 * as its owner likes. An older kernel has no such option: doc/security.md. */
-	if (!weakened(CONTROL_PASSRIGHTS))
-		setsockopt(fd, SOL_SOCKET, SO_PASSRIGHTS, &off, sizeof(off));
-	if ((size_t)snprintf(addr.sun_path, sizeof(addr.sun_path), "%s", path) >= sizeof(addr.sun_path))
-		return -ENAMETOOLONG;
-	if (unlink(path) < 0 && errno != ENOENT)
-		return -errno;
-	if (bind(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0 || chmod(path, 0600) < 0 || lchown(path, uid, gid) < 0)
-		return -errno;
-	*ret_fd = trp_steal_fd(&fd);
-	return 0;
-}
 
 /* Decimal digits and nothing else; *ret is untouched otherwise. */
 static void take_number(const char *text, size_t len, uint64_t *ret)
@@ -76,6 +48,32 @@ static bool take_numbers(const char *line, size_t n, struct notify_state *out)
 	return true;
 }
 
+/* Whole words. False: it is none of these. */
+static bool take_word(const char *line, size_t n, struct notify_state *out)
+{
+	const struct {
+		const char *word;
+		bool *said;
+	} words[] = {{"READY=1", &out->ready}, {"RELOADING=1", &out->reloading}, {"STOPPING=1", &out->stopping}, {"WATCHDOG=1", &out->watchdog},
+		{"WATCHDOG=trigger", &out->trigger}, {"FDSTORE=1", &out->store}, {"FDSTOREREMOVE=1", &out->store_remove}, {"BARRIER=1", &out->barrier}};
+
+	for (size_t i = 0; i < TRP_ARRAY_SIZE(words); i++)
+		if (strlen(words[i].word) == n && memcmp(line, words[i].word, n) == 0)
+			return *words[i].said = true;
+	return false;
+}
+
+static void take_name(const char *name, size_t n, struct notify_state *out)
+{
+	bool valid = n > 0 && n < sizeof(out->store_name);
+
+	for (size_t i = 0; valid && i < n; i++)
+		valid = name[i] > ' ' && name[i] <= '~' && name[i] != ':';
+	if (valid)
+		memcpy(out->store_name, name, n);
+	out->store_name[valid ? n : 0] = '\0';
+}
+
 void notify_parse(const char *text, size_t len, struct notify_state *out)
 {
 	const char *end = text + len;
@@ -84,18 +82,10 @@ void notify_parse(const char *text, size_t len, struct notify_state *out)
 	while (text < end) {
 		const char *nl = memchr(text, '\n', (size_t)(end - text));
 		size_t n = (size_t)((nl ? nl : end) - text);
-		if (n == 7 && starts(text, n, "READY=1")) {
-			out->ready = true;
-		} else if (n == 11 && starts(text, n, "RELOADING=1")) {
-			out->reloading = true;
-		} else if (n == 10 && starts(text, n, "WATCHDOG=1")) {
-			out->watchdog = true;
-		} else if (n == 16 && starts(text, n, "WATCHDOG=trigger")) {
-			out->trigger = true;
-		} else if (take_numbers(text, n, out)) {
+		if (take_word(text, n, out) || take_numbers(text, n, out)) {
 			; /* taken */
-		} else if (n == 10 && starts(text, n, "STOPPING=1")) {
-			out->stopping = true;
+		} else if (starts(text, n, "FDNAME=")) {
+			take_name(text + 7, n - 7, out);
 		} else if (starts(text, n, "MAINPID=")) {
 			(void)trp_pidfile_parse(text + 8, n - 8, &out->main_pid); /* else as if it were not there */
 		} else if (starts(text, n, "STATUS=")) {

@@ -153,6 +153,7 @@ static void hand_over(struct service *from, struct service *to)
 	to->routes_told = from->routes_told;
 	from->routes_told = false;
 	hold_hand_over(from, to);
+	sdnotify_hand_over(from, to);
 }
 
 /* n is ready: from now on it is the service, and the other is beside it. */

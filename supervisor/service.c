@@ -465,6 +465,7 @@ static void action_down(struct service *s)
 		return;
 	}
 	learning_end(s);
+	sdnotify_end(s);
 	if (!service_sweep(s))
 		ev_timer_start(s->d->loop, &s->d->sweep); /* a group empties itself a moment after its last process */
 	if (s->state == STATE_FAILED) {
@@ -492,6 +493,7 @@ static void action_rest(struct service *s)
 	s->restarts = s->failures_in_a_row = 0;
 	route_close(s);
 	learning_end(s);
+	sdnotify_end(s);
 	if (!service_sweep(s))
 		ev_timer_start(s->d->loop, &s->d->sweep);
 	prepare_undo(s);
@@ -700,6 +702,7 @@ void service_free(struct service *s)
 			break;
 		}
 	overlap_free(s);
+	sdnotify_end(s);
 	ev_timer_stop(d->loop, &s->timer);
 	demand_stop(s);
 	hold_end(s);

@@ -20,6 +20,7 @@
 #include "supervisor/notify.h"
 #include "supervisor/overlap.h"
 #include "supervisor/pace.h"
+#include "supervisor/sdnotify.h"
 #include "supervisor/state.h"
 #include "supervisor/statedisk.h"
 #include "supervisor/timers.h"
@@ -139,6 +140,7 @@ struct service {
 	uint32_t quota;   /* number of its limits in the router, 0: not told yet */
 	bool routes_told; /* the router knows our names */
 	bool restored;    /* from an earlier daemon: it is as it was, whatever trpsup.conf says of its start */
+	struct sdnotify *sdnotify; /* NULL: none runs */
 	struct health health; /* of this run */
 	struct instance run;
 };
@@ -192,6 +194,8 @@ void instance_listened(struct service *s, const struct trp_init_msg *msg); /* an
 void instance_took(struct service *s, unsigned n);
 void instance_lost(struct service *s, const char *what); /* ends it; it failed, by what */
 bool instance_is_ready(const struct service *s);
+/* Something was learnt that could make it ready. */
+void instance_check_ready(struct service *s);
 pid_t instance_main_pid(struct service *s); /* the host's, of the upstream's main process; -1: unknown, or none */
 
 /* watchdog.c */

@@ -40,7 +40,7 @@ static bool is_ours(const struct daemon *d, pid_t pid)
 		return true;
 	for (const struct service *s = d->services; s; s = s->next)
 		if (pid == s->run.box.pid || pid == s->run.notifier.pid || pid == s->run.loopback.box.pid ||
-			pid == s->run.learner.pid)
+			pid == s->run.learner.pid || pid == sdnotify_pid(s))
 			return true;
 	return false;
 }

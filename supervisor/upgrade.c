@@ -423,7 +423,7 @@ static void check_record(void *data, const char *service, const json_t *json)
 /* The programs that it would need. */
 static int check_programs(void)
 {
-	static const char *const names[] = {"trp-init", "trp-router", "trp-keeper", "trp-observer", "trp-notify", "trp-relay", "trp-learn",
+	static const char *const names[] = {"trp-init", "trp-router", "trp-keeper", "trp-sdnotify", "trp-observer", "trp-notify", "trp-relay", "trp-learn",
 		"trp-logger", "trp-logread"};
 	int r = 0;
 

@@ -92,6 +92,17 @@ void ready_read(void);
 int ready_timeout(void);
 void ready_tick(void);
 
+/* kept.c: descriptors of an earlier run */
+
+/* Takes the socket over (close-on-exec), if there is one. */
+int kept_open(int fd);
+/* Before the upstream is started: receives them, within 2 s. Its environment: env, or a longer one. */
+char **kept_take(char **env);
+/* In the child that will be the upstream. *report, which must stay open, may get another number. 0 or -errno. */
+int kept_give(int *report);
+/* The child has them: ours go. */
+void kept_given(void);
+
 /* check.c: reads the answer to a check; one at a time */
 
 /* Takes fd over, which does not block. */

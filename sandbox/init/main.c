@@ -126,6 +126,9 @@ int main(int argc, char **argv)
 	r = trap_open(TRP_INIT_NOTIFY_FD);
 	if (r < 0)
 		log_fatal("descriptor %d is not the socket to trp-notify: %s", TRP_INIT_NOTIFY_FD, strerror(-r));
+	r = kept_open(TRP_INIT_KEPT_FD);
+	if (r < 0)
+		log_fatal("descriptor %d is not a socket: %s", TRP_INIT_KEPT_FD, strerror(-r));
 	r = learn_wait(TRP_INIT_LEARN_FD);
 	if (r < 0)
 		log_fatal("trp-learn does not watch: %s", strerror(-r));

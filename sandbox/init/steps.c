@@ -96,6 +96,8 @@ static void __attribute__((noreturn)) run_child(char **argv, char **env, bool is
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	error = is_main ? -trap_load() : 0; /* a setup step's listeners are its own */
 	if (!error && is_main)
+		error = -kept_give(&report);
+	if (!error && is_main)
 		error = -ready_give(&report);
 	if (!error) {
 		execve(argv[0], argv, env);
@@ -144,9 +146,11 @@ static void start(int index)
 		mainproc_forget();
 	pid = is_main ? ready_open() : 0;
 	if (pid == 0)
-		pid = steps_spawn(step_argv[index], is_main ? environ : setup_environment(), is_main, &exec_pipe);
-	if (is_main)
+		pid = steps_spawn(step_argv[index], is_main ? kept_take(environ) : setup_environment(), is_main, &exec_pipe);
+	if (is_main) {
 		ready_given();
+		kept_given();
+	}
 	if (pid < 0) {
 		control_report(TRP_INIT_EXEC_FAILED, index, -pid);
 		result = 126;

@@ -251,6 +251,21 @@ static void health_row(const json_t *s)
 	putchar('\n');
 }
 
+/* Of a service that may have some kept for its next run. */
+static void kept_row(const json_t *s)
+{
+	const json_t *k = json_object_get(s, "kept_descriptors");
+	double kept, most, refused;
+
+	if (!number_of(k, "kept", &kept) || !number_of(k, "most", &most) || !number_of(k, "refused", &refused))
+		return;
+	label("Keeps");
+	printf("%.0f of %.0f descriptors", kept, most);
+	if (refused > 0)
+		printf(", %.0f refused", refused);
+	putchar('\n');
+}
+
 static void enabled_row(const json_t *s)
 {
 	const char *word = text_of(s, "enabled");
@@ -328,6 +343,7 @@ static void print_service(const json_t *s)
 	enabled_row(s);
 	readiness_row(s);
 	health_row(s);
+	kept_row(s);
 	words_row(s, "Outdated", "needs_restart");
 	pid_row(s);
 	number_row(s, "Processes", "processes", NULL);

@@ -6,6 +6,7 @@
 #include "base/fdpass.h"
 #include "base/log.h"
 #include "base/util.h"
+#include "sandbox/beside.h"
 #include "supervisor/keeptable.h"
 
 #include <fcntl.h>
@@ -113,22 +114,6 @@ static void take_client(void)
 	client = fd;
 }
 
-static const char *become_nobody(uid_t id)
-{
-	const struct rlimit none = {1, 1}; /* no dump, not even to a core_pattern with "|": sandbox.h */
-
-	if (chdir("/") < 0 || setrlimit(RLIMIT_CORE, &none) < 0)
-		return "limits";
-	for (int cap = 0; prctl(PR_CAPBSET_READ, cap) >= 0; cap++)
-		if (prctl(PR_CAPBSET_DROP, cap) < 0)
-			return "bounding set";
-	if (setgroups(0, NULL) < 0 || setresgid(id, id, id) < 0 || setresuid(id, id, id) < 0)
-		return "ids";
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
-		return "no_new_privs";
-	return setresuid(0, 0, 0) == 0 ? "root's id can be had back" : NULL;
-}
-
 static const char *install_filter(void)
 {
 	static const int allowed[] = {SCMP_SYS(poll), SCMP_SYS(ppoll), SCMP_SYS(recvmsg), SCMP_SYS(accept4), SCMP_SYS(getsockopt),
@@ -199,7 +184,7 @@ int main(int argc, char **argv)
 	sigfillset(&all); /* SIGKILL ends us, or the daemon's word */
 	if (sigprocmask(SIG_SETMASK, &all, NULL) < 0)
 		log_fatal("sigprocmask: %m");
-	what = become_nobody((uid_t)strtoul(argv[1], NULL, 10));
+	what = beside_nobody((uid_t)strtoul(argv[1], NULL, 10));
 	if (!what)
 		what = install_filter();
 	if (!what)

@@ -5,6 +5,8 @@
 
 #include <string.h>
 
+#define DESCRIPTORS_LEFT 16 /* of open-files, besides those that were kept */
+
 static void complain(
 	const struct profile_loading *l, const char *section, const char *key, const char *text)
 {
@@ -90,6 +92,10 @@ static void check_service(const struct profile_loading *l)
 		complain(l, "service", "drain", "has no effect with overlap = no");
 	if (p->reload == RELOAD_NOTIFY && p->ready != READY_NOTIFY)
 		complain(l, "service", "reload", "'notify' needs ready = notify");
+	if (p->keep_descriptors > 0 && p->ready != READY_NOTIFY)
+		complain(l, "service", "keep-descriptors", "needs ready = notify");
+	if (p->keep_descriptors + DESCRIPTORS_LEFT > p->limit_open_files)
+		complain(l, "service", "keep-descriptors", "needs a larger open-files in [limits]: they and " TRP_STR(DESCRIPTORS_LEFT) " more");
 	if (p->watchdog_ms > 0 && p->ready != READY_NOTIFY)
 		complain(l, "service", "watchdog", "needs ready = notify");
 	if (p->restart_delay_max_ms < p->restart_delay_ms)

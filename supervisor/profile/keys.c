@@ -5,6 +5,7 @@
 #include "base/util.h"
 #include "values.h"
 #include "sandbox/cgroup.h"
+#include "sandbox/keptmsg.h"
 
 #include <string.h>
 
@@ -156,6 +157,9 @@ const struct lang_key profile_keys[] = {
 		RANGE(0, DAY), .expects = "a time such as 30s, up to 1d, or 0", .fallback = "0",
 		.example = "30s", .help = "Within this time it must say WATCHDOG=1 by sd_notify(3), again and again, once it is ready; else it "
 			"gets SIGABRT and has failed. 0 = it need not."},
+	{"service", "keep-descriptors", LANG_SCALAR, value_number, FIELD(keep_descriptors), RANGE(0, KEPT_MAX),
+		.expects = "a number from 0 to 128", .fallback = "0", .example = "16",
+		.help = "So many descriptors it may have kept for its next run, by FDSTORE=1 of sd_notify(3): sockets, pipes, memory files. 0 = none."},
 	{"service", "working-directory", LANG_SCALAR, value_path, FIELD(working_directory),
 		.expects = "an absolute path", .unset = "/", .example = "/srv/www",
 		.help = "The current directory of the upstream and of setup."},

@@ -147,6 +147,7 @@ struct profile {
 	unsigned overlap;  /* enum profile_overlap */
 	uint64_t drain_ms; /* how long one that was replaced may finish with its clients; default 60 s */
 	uint64_t timeout_extension_ms; /* how much later it may make them itself; default 5 min */
+	uint64_t keep_descriptors; /* that it may have kept for its next run; default 0 */
 	uint64_t watchdog_ms; /* a sign of life must come within this; 0: none need come */
 	uint64_t restart_delay_ms, restart_delay_max_ms; /* default 100 ms, 30 s; doubles each time */
 	uint64_t start_limit_burst, start_limit_ms; /* default 8 failed starts in 120 s, then failed for good; 0 = never */

@@ -63,7 +63,7 @@ static void judge_names(const struct score_view *v, struct score_row *row)
 static void judge_notify(const struct score_view *v, struct score_row *row)
 {
 	if (v->profile->ready == READY_NOTIFY)
-		score_set(row, 40, "an sd_notify(3) socket; before Linux 6.16 it takes descriptors");
+		score_set(row, 30, "what trp-sdnotify passes on of it, as text");
 	else
 		score_set(row, 0, "its init's fixed-size messages");
 }

@@ -15,5 +15,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	for (size_t i = 0; i < strlen(out.status); i++)
 		if (out.status[i] < ' ' || out.status[i] > '~')
 			abort();
+	for (size_t i = 0; i < strlen(out.store_name); i++)
+		if (out.store_name[i] <= ' ' || out.store_name[i] > '~' || out.store_name[i] == ':')
+			abort();
 	return 0;
 }

@@ -431,6 +431,24 @@ static const struct {
 		"[health]\n"
 		"check = tcp\n",
 		"bad.ini:9: check: has no effect with adapter = relay: health-interval in [relay] is about its targets\n"},
+	{"keep-descriptors", "web",
+		"[service]\n"
+		"command = /bin/sh\n"
+		"keep-descriptors = 129\n",
+		"bad.ini:3: keep-descriptors: '129' is out of range, expected a number from 0 to 128\n"},
+	{"keep-descriptors without notify", "web",
+		"[service]\n"
+		"command = /bin/sh\n"
+		"keep-descriptors = 1\n",
+		"bad.ini:3: keep-descriptors: needs ready = notify\n"},
+	{"keep-descriptors and open-files", "web",
+		"[service]\n"
+		"command = /bin/sh\n"
+		"ready = notify\n"
+		"keep-descriptors = 100\n"
+		"[limits]\n"
+		"open-files = 100\n",
+		"bad.ini:4: keep-descriptors: needs a larger open-files in [limits]: they and 16 more\n"},
 	{"ready = fd:N beyond open-files", "web",
 		"[service]\n"
 		"command = /bin/sh\n"

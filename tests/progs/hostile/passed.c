@@ -450,20 +450,6 @@ static struct outcome send_to_router(int fd)
 	return judge(send_descriptor(job_channel(), fd), "the router was sent a descriptor");
 }
 
-static struct outcome send_to_daemon(int fd)
-{
-	struct sockaddr_un sa = {.sun_family = AF_UNIX};
-	int sock = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	const char *path = getenv("NOTIFY_SOCKET");
-
-	if (!path)
-		return absent("no NOTIFY_SOCKET");
-	strncpy(sa.sun_path, path, sizeof(sa.sun_path) - 1);
-	if (connect(sock, (struct sockaddr *)&sa, sizeof(sa)) < 0)
-		return refused(errno);
-	return judge(send_descriptor(sock, fd), "the supervisor was sent a descriptor");
-}
-
 static struct outcome send_to_accomplice(int fd)
 {
 	struct sockaddr_un sa = {.sun_family = AF_UNIX};
@@ -513,7 +499,6 @@ static const struct attack attacks[] = {
 	{"bind-to-device", P, bind_to_device, "seccomp", "ENOPROTOOPT", 6},
 	{"bind-to-ifindex", P, bind_to_ifindex, "seccomp", "ENOPROTOOPT", 6},
 	{"send-to-router", P, send_to_router, "channel-one-way passrights", "EPIPE", 6},
-	{"send-to-daemon", P, send_to_daemon, "passrights", "EPERM", 6},
 	{"send-to-accomplice", P, send_to_accomplice, "netns landlock", "ECONNREFUSED", 6},
 };
 const struct table passed_attacks = TABLE(attacks);

@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: ISC */
+#include "supervisor/sdnotify.h"
+#include "base/fdpass.h"
+#include "base/log.h"
+#include "supervisor/helper.h"
+#include "supervisor/reap.h"
+#include "supervisor/sdnotifymsg.h"
+#include "supervisor/service.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <time.h>
+
+#define OWN_ID  65530     /* inside the service's range; beside trp-notify's and trp-learn's */
+#define GROUP   "@notify" /* of all of them: what they do is not a service's to be killed with */
+#define KEPT_AS "sdnotify"
+
+struct sdnotify {
+	struct service *s;
+	pid_t pid;
+	int pidfd, control;
+	unsigned kept, refused;
+	ev_io on_end, on_message;
+};
+
+static void forget(struct sdnotify *n)
+{
+	struct service *s = n->s;
+
+	ev_io_stop(s->d->loop, &n->on_end);
+	ev_io_stop(s->d->loop, &n->on_message);
+	keep_drop(s->d->keep, s->name, KEPT_AS, 0);
+	keep_drop(s->d->keep, s->name, KEPT_AS "-control", 0);
+	trp_close(&n->control);
+	if (n->pidfd >= 0)
+		helper_leave(s->d->loop, n->pidfd);
+	s->sdnotify = NULL;
+	free(n);
+}
+
+/* Its runs see it by the end of their sockets. */
+static void on_end(struct ev_loop *loop, ev_io *w, int events)
+{
+	struct sdnotify *n = w->data;
+	char text[80];
+	int status;
+
+	(void)loop, (void)events;
+	if (reap_status(n->pidfd, &status) == 0)
+		return;
+	reap_text(status, text, sizeof(text));
+	log_error("%s: trp-sdnotify (pid %d) %s", n->s->name, n->pid, text);
+	if (n->kept > 0)
+		logs_note(n->s->logs, "%u descriptors that were kept for it are lost: trp-sdnotify %s", n->kept, text);
+	ev_io_stop(loop, w);
+	trp_close(&n->pidfd);
+	forget(n);
+}
+
+static void on_message(struct ev_loop *loop, ev_io *w, int events)
+{
+	struct sdnotify *n = w->data;
+	struct sdnotify_msg m;
+	ssize_t len = trp_fd_recv(n->control, &m, sizeof(m), NULL, 0, MSG_DONTWAIT);
+
+	(void)events;
+	if (len == -EAGAIN)
+		return;
+	if (len != sizeof(m) || m.magic != SDNOTIFY_MAGIC || m.type != SDNOTIFY_KEPT) {
+		ev_io_stop(loop, w); /* its end is seen by the pidfd */
+		return;
+	}
+	if (m.refused > n->refused && n->refused == 0)
+		logs_note(n->s->logs, "a descriptor that it wanted kept was refused: there are keep-descriptors of them, or it is a file");
+	n->kept = m.kept;
+	n->refused = m.refused;
+}
+
+static void watch(struct sdnotify *n)
+{
+	struct ev_loop *loop = n->s->d->loop;
+
+	ev_io_init(&n->on_end, on_end, n->pidfd, EV_READ);
+	ev_io_init(&n->on_message, on_message, n->control, EV_READ);
+	n->on_end.data = n->on_message.data = n;
+	ev_io_start(loop, &n->on_end);
+	ev_io_start(loop, &n->on_message);
+	keep_put(n->s->d->keep, n->s->name, KEPT_AS, 0, n->pidfd);
+	keep_put(n->s->d->keep, n->s->name, KEPT_AS "-control", 0, n->control);
+}
+
+static struct cgroup *group(struct daemon *d)
+{
+	struct cgroup_limits limits = CGROUP_NO_LIMITS;
+	char err[200];
+
+	if (!d->cgroups)
+		return NULL;
+	if (!d->has_notify_group && cgroup_adopt(d->cgroups, GROUP, &d->notify_group) < 0 &&
+		cgroup_create(d->cgroups, GROUP, &limits, &d->notify_group, err, sizeof(err)) < 0) {
+		log_error("trp-sdnotify: %s", err);
+		return NULL;
+	}
+	d->has_notify_group = true;
+	return &d->notify_group;
+}
+
+static int start(struct service *s)
+{
+	struct sdnotify *n = calloc(1, sizeof(*n));
+	cleanup_close int theirs = -1;
+	char id[16];
+	int pair[2], r = n ? trp_fd_pair(pair) : -ENOMEM;
+
+	if (r < 0) {
+		free(n);
+		return r;
+	}
+	*n = (struct sdnotify){.s = s, .pidfd = -1, .control = pair[0]};
+	theirs = pair[1];
+	snprintf(id, sizeof(id), "%u", s->uid_base + OWN_ID);
+	r = helper_start("trp-sdnotify", id, (const int[]){STDERR_FILENO, theirs}, 2, &n->pid, &n->pidfd);
+	if (r == 0)
+		r = helper_join(group(s->d), n->pid);
+	s->sdnotify = n;
+	if (r < 0)
+		forget(n);
+	else
+		watch(n);
+	return r;
+}
+
+/* A datagram socket in its run directory, bind mounted into its sandbox. */
+static int open_socket(struct service *s, int *ret)
+{
+	struct sockaddr_un addr = {.sun_family = AF_UNIX};
+	cleanup_close int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	cleanup_free char *run = prepare_run_dir(s);
+	uid_t uid;
+	gid_t gid;
+	int r = run ? prepare_user(s, &uid, &gid) : -ENOMEM;
+
+	if (fd < 0)
+		return -errno;
+	if (r < 0)
+		return r;
+	if ((size_t)snprintf(addr.sun_path, sizeof(addr.sun_path), "%s/notify", run) >= sizeof(addr.sun_path))
+		return -ENAMETOOLONG;
+	if (unlink(addr.sun_path) < 0 && errno != ENOENT)
+		return -errno;
+	if (bind(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0 || chmod(addr.sun_path, 0600) < 0 ||
+		lchown(addr.sun_path, s->uid_base + uid, s->uid_base + gid) < 0)
+		return -errno;
+	*ret = trp_steal_fd(&fd);
+	return 0;
+}
+
+int sdnotify_run(struct service *s, int *ret_kept)
+{
+	struct service *owner = s->shadow && s->beside ? s->beside : s;
+	struct sdnotify_msg m = {.magic = SDNOTIFY_MAGIC, .type = SDNOTIFY_RUN, .max = (uint32_t)s->profile->keep_descriptors};
+	cleanup_close int sock = -1, relay = -1, relay_end = -1, to_init = -1, init_end = -1;
+	int pair[2], r = open_socket(s, &sock);
+
+	if (r == 0 && !owner->sdnotify)
+		r = start(owner);
+	if (r == 0)
+		r = trp_fd_pair(pair);
+	if (r < 0)
+		return r;
+	relay = pair[0];
+	relay_end = pair[1];
+	if (m.max > 0) {
+		if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+			return -errno;
+		init_end = pair[0];
+		to_init = pair[1];
+	}
+	r = trp_fd_send(owner->sdnotify->control, &m, sizeof(m), (const int[]){sock, relay_end, to_init}, m.max > 0 ? 3 : 2, MSG_DONTWAIT);
+	if (r < 0)
+		return r;
+	s->run.notify = trp_steal_fd(&relay);
+	*ret_kept = trp_steal_fd(&init_end);
+	return 0;
+}
+
+void sdnotify_hand_over(struct service *from, struct service *to)
+{
+	to->sdnotify = from->sdnotify;
+	from->sdnotify = NULL;
+	if (to->sdnotify)
+		to->sdnotify->s = to;
+}
+
+void sdnotify_adopt(struct service *s)
+{
+	const struct sdnotify_msg m = {.magic = SDNOTIFY_MAGIC, .type = SDNOTIFY_COUNT};
+	int pidfd = keep_take(s->d->keep, s->name, KEPT_AS, 0), control = keep_take(s->d->keep, s->name, KEPT_AS "-control", 0);
+	struct sdnotify *n = pidfd < 0 || control < 0 ? NULL : calloc(1, sizeof(*n));
+
+	if (!n) {
+		if (pidfd >= 0)
+			helper_leave(s->d->loop, pidfd);
+		trp_close(&control);
+		return;
+	}
+	*n = (struct sdnotify){.s = s, .pid = reap_pid(pidfd), .pidfd = pidfd, .control = control};
+	s->sdnotify = n;
+	(void)group(s->d);
+	watch(n);
+	(void)trp_fd_send(control, &m, sizeof(m), NULL, 0, MSG_DONTWAIT);
+}
+
+void sdnotify_end(struct service *s)
+{
+	if (s->sdnotify)
+		forget(s->sdnotify);
+}
+
+unsigned sdnotify_kept(const struct service *s, unsigned *ret_refused)
+{
+	*ret_refused = s->sdnotify ? s->sdnotify->refused : 0;
+	return s->sdnotify ? s->sdnotify->kept : 0;
+}
+
+pid_t sdnotify_pid(const struct service *s)
+{
+	return s->sdnotify ? s->sdnotify->pid : 0;
+}
+
+void sdnotify_close(struct daemon *d)
+{
+	for (int tries = 0; d->has_notify_group && tries < 100; tries++) {
+		if (cgroup_destroy(d->cgroups, &d->notify_group) == 0)
+			break;
+		nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
+	}
+	d->has_notify_group = false;
+}
