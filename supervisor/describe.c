@@ -126,6 +126,8 @@ static void describe_use(const struct service *s, json_t *out)
 	json_object_set_new(out, "log_waited_ms", number_or_null(waited_ms));
 	json_object_set_new(out, "log_dropped", number_or_null(logs_dropped(s->logs)));
 	json_object_set_new(out, "log_lost", number_or_null(logs_lost(s->logs)));
+	json_object_set_new(out, "log_syslog_dropped", number_or_null(logs_not_taken(s->logs, LOG_SYSLOG)));
+	json_object_set_new(out, "log_journal_dropped", number_or_null(logs_not_taken(s->logs, LOG_JOURNAL)));
 	for (size_t i = 0; i < s->n_channels; i++)
 		if (s->channels[i].taken && s->run.running)
 			json_array_append_new(listens,

@@ -5,6 +5,7 @@
 #include "supervisor/helper.h"
 #include "supervisor/reap.h"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
@@ -27,8 +28,14 @@ static void on_end(struct ev_loop *loop, ev_io *w, int events);
 
 static int start(struct logger *l)
 {
-	const int fds[] = {STDERR_FILENO, logsink_their_end(l->sink)};
-	int r = helper_start("trp-logger", l->d->config->log_dir, fds, TRP_ARRAY_SIZE(fds), &l->pid, &l->pidfd);
+	cleanup_close int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	int fds[2 + LOG_SOCKETS] = {STDERR_FILENO, logsink_their_end(l->sink)}, r;
+
+	for (unsigned k = 0; k < LOG_SOCKETS; k++) {
+		int fd = logsink_socket(l->sink, (enum log_socket)k);
+		fds[2 + k] = fd < 0 ? null : fd;
+	}
+	r = helper_start("trp-logger", l->d->config->log_dir, fds, TRP_ARRAY_SIZE(fds), &l->pid, &l->pidfd);
 
 	l->started = ev_time();
 	if (r < 0) {
@@ -80,6 +87,8 @@ int logger_open(struct daemon *d, struct logger **ret)
 	ev_timer_init(&l->again, on_again, 0.0, AGAIN_SECONDS);
 	l->again.data = l;
 	r = logsink_open(d->loop, &l->sink);
+	if (r == 0)
+		logsink_paths(l->sink, (const char *const[LOG_SOCKETS]){[LOG_SYSLOG] = d->config->syslog_socket, [LOG_JOURNAL] = d->config->journal_socket});
 	if (r == 0)
 		r = start(l);
 	if (r < 0) {
@@ -140,5 +149,7 @@ void logger_limits(const struct daemon *d, const struct profile *p, struct log_l
 		.total = p->log_total == UINT64_MAX ? 0 : p->log_total,
 		.all = d->config->log_total == UINT64_MAX ? 0 : d->config->log_total,
 		.files = (uint32_t)p->log_files,
+		.to = (strv_has(&p->log_to, "file") ? LOG_TO_FILE : 0) | (strv_has(&p->log_to, "syslog") ? LOG_TO_SYSLOG : 0) |
+			(strv_has(&p->log_to, "journal") ? LOG_TO_JOURNAL : 0),
 		.compress = p->log_compress};
 }

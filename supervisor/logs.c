@@ -512,6 +512,11 @@ uint64_t logs_lost(const struct logs *l)
 	return l->queue->lost;
 }
 
+uint64_t logs_not_taken(const struct logs *l, enum log_socket k)
+{
+	return l->queue->not_taken[k];
+}
+
 void logs_last(const struct logs *l, unsigned n, void (*line)(void *data, const char *text, size_t len), void *data)
 {
 	const char *at = l->last + l->n_last;

@@ -35,6 +35,8 @@ uint64_t logs_dropped(const struct logs *l);
 bool logs_waits(const struct logs *l);
 /* Lines that never came into its file. */
 uint64_t logs_lost(const struct logs *l);
+/* Lines that syslogd, journald did not take. */
+uint64_t logs_not_taken(const struct logs *l, enum log_socket k);
 
 /* Makes the two pipes of a new instance; ret_out and ret_err are the write ends, close-on-exec, the
  * caller's, to be inherited as 1 and 2 (owned by the daemon's user: fchown() them to the service's

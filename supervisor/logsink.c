@@ -7,9 +7,11 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <time.h>
 
 #define SNDBUF   (16 << 20)
+#define RETRY_SECONDS 1.0 /* between attempts to connect to one that is not there */
 #define SAY_SECONDS 60.0 /* that lines of one service are lost is said at most so often */
 #define ACKS_MAX 256 /* for each turn of the loop */
 
@@ -41,7 +43,12 @@ struct logsink {
 	size_t first, n, size;
 	size_t waiting; /* of all queues */
 	uint64_t seq;
+	const char *paths[LOG_SOCKETS];
+	int sockets[LOG_SOCKETS]; /* connected there; -1: not */
+	double tried[LOG_SOCKETS]; /* ev_now() of the last attempt */
 };
+
+static const char *const socket_names[LOG_SOCKETS] = {"syslog", "the journal"};
 
 static uint64_t now_us(void)
 {
@@ -88,6 +95,7 @@ static int send_chunk(struct logq *q, struct logchunk *c)
 		return -EAGAIN;
 	c->msg.seq = sent.seq = s->seq + 1;
 	c->msg.limits = q->limits;
+	memcpy(c->msg.unsaid, q->unsaid, sizeof(q->unsaid));
 	r = remember(s, &sent);
 	if (r < 0)
 		return r;
@@ -99,6 +107,7 @@ static int send_chunk(struct logq *q, struct logchunk *c)
 		return r;
 	}
 	s->seq++;
+	memset(q->unsaid, 0, sizeof(q->unsaid)); /* the answer brings those back that were not */
 	q->in_flight += c->len;
 	watch_stall(s);
 	return 0;
@@ -293,6 +302,67 @@ static void tell_watchers(struct logsink *s, const struct logq *q)
 	}
 }
 
+/* A datagram socket connects at once or not at all. */
+static void connect_to(struct logsink *s, enum log_socket k)
+{
+	struct sockaddr_un addr = {.sun_family = AF_UNIX};
+	cleanup_close int fd = -1;
+
+	s->tried[k] = ev_now(s->loop);
+	trp_close(&s->sockets[k]);
+	if (!s->paths[k] || strlen(s->paths[k]) >= sizeof(addr.sun_path))
+		return;
+	strcpy(addr.sun_path, s->paths[k]);
+	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (fd >= 0 && connect(fd, (struct sockaddr *)&addr, sizeof(addr)) == 0)
+		s->sockets[k] = trp_steal_fd(&fd);
+}
+
+/* To a logger that runs. */
+static void send_socket(struct logsink *s, enum log_socket k)
+{
+	struct log_msg m = {.magic = LOG_MAGIC, .type = LOG_SOCKET, .socket = k};
+
+	connect_to(s, k);
+	if (s->sockets[k] >= 0)
+		(void)trp_fd_send(s->ours, &m, sizeof(m), &s->sockets[k], 1, MSG_DONTWAIT);
+}
+
+static bool is_wanted(const struct logsink *s, enum log_socket k)
+{
+	for (const struct logq *q = s->queues; q; q = q->next)
+		if (q->limits.to & LOG_SOCKET_BIT(k))
+			return true;
+	return false;
+}
+
+void logsink_paths(struct logsink *s, const char *const paths[LOG_SOCKETS])
+{
+	memcpy(s->paths, paths, sizeof(s->paths));
+}
+
+int logsink_socket(struct logsink *s, enum log_socket k)
+{
+	if (s->sockets[k] < 0 && is_wanted(s, k))
+		connect_to(s, k);
+	return s->sockets[k];
+}
+
+/* What became of the lines that were to go elsewhere. */
+static void answered_of(struct logsink *s, struct logq *q, const struct log_ack *ack)
+{
+	for (unsigned k = 0; k < LOG_SOCKETS; k++) {
+		q->unsaid[k] += ack->unsaid[k];
+		q->not_taken[k] += ack->dropped[k];
+		if (ack->dropped[k] > 0 && ev_now(s->loop) >= q->next_said_of[k]) {
+			q->next_said_of[k] = ev_now(s->loop) + SAY_SECONDS;
+			log_warn("%s: lines of its log are dropped: %s does not take them", q->service, socket_names[k]);
+		}
+		if ((ack->broken & LOG_SOCKET_BIT(k)) && ev_now(s->loop) >= s->tried[k] + RETRY_SECONDS)
+			send_socket(s, (enum log_socket)k);
+	}
+}
+
 static void answered(struct logsink *s, const struct log_ack *ack, const char *tail, size_t len)
 {
 	while (s->n > 0 && s->sent[s->first].seq <= ack->seq) {
@@ -309,6 +379,7 @@ static void answered(struct logsink *s, const struct log_ack *ack, const char *t
 				log_warn("%s.log: lines are lost: %s", q->service, strerror(-ack->error));
 			}
 			q->lost += ack->lost;
+			answered_of(s, q, ack);
 		}
 		if (!q->closed && sent.seq == ack->seq && len > 0 && q->tail)
 			q->tail(q, tail, len);
@@ -358,6 +429,8 @@ int logsink_open(struct ev_loop *loop, struct logsink **ret)
 	s->loop = loop;
 	s->ours = pair[0];
 	s->theirs = pair[1];
+	for (unsigned k = 0; k < LOG_SOCKETS; k++)
+		s->sockets[k] = -1;
 	ev_io_init(&s->on_ack, on_ack, s->ours, EV_READ);
 	ev_io_init(&s->on_room, on_room, s->ours, EV_WRITE);
 	ev_timer_init(&s->stall, on_stall, 0.0, LOGSINK_STALL);
@@ -385,6 +458,8 @@ void logsink_close(struct logsink *s)
 		s->queues = q->next;
 		free(q);
 	}
+	for (unsigned k = 0; k < LOG_SOCKETS; k++)
+		trp_close(&s->sockets[k]);
 	close(s->ours);
 	close(s->theirs);
 	free(s->sent);
@@ -460,6 +535,9 @@ void logq_set_limits(struct logq *q, const struct log_limits *limits)
 	bool first = q->limits.size == 0;
 
 	q->limits = *limits;
+	for (unsigned k = 0; k < LOG_SOCKETS; k++) /* before the lines that are to go there */
+		if ((limits->to & LOG_SOCKET_BIT(k)) && q->sink->sockets[k] < 0)
+			send_socket(q->sink, (enum log_socket)k);
 	announce(q, first);
 }
 

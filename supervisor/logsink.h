@@ -23,6 +23,7 @@ struct logq {
 	void (*tail)(struct logq *q, const char *lines, size_t len); /* once: the last lines of before; may be NULL */
 	struct log_limits limits;
 	uint64_t lost; /* lines that never came into the file, for whatever reason */
+	uint64_t not_taken[LOG_SOCKETS]; /* lines that were dropped because syslogd, journald did not take them */
 
 	/* of logsink.c */
 	struct logsink *sink;
@@ -33,6 +34,8 @@ struct logq {
 	uint64_t dropped; /* lines, that the log does not yet say */
 	const char *why;
 	double next_said;
+	uint64_t unsaid[LOG_SOCKETS];
+	double next_said_of[LOG_SOCKETS];
 	bool blocked, closed;
 };
 
@@ -40,6 +43,10 @@ struct logq {
 int logsink_open(struct ev_loop *loop, struct logsink **ret);
 /* Says what could not be sent, and forgets it. */
 void logsink_close(struct logsink *s);
+/* Where syslogd and journald listen; borrowed for the life of s. NULL: they are not there. */
+void logsink_paths(struct logsink *s, const char *const paths[LOG_SOCKETS]);
+/* A socket that is connected there, for a logger that is started; -1: nobody listens, or no service wants it. Borrowed. */
+int logsink_socket(struct logsink *s, enum log_socket k);
 /* The logger's end of the socket pair; borrowed. It stays open here. */
 int logsink_their_end(const struct logsink *s);
 /* Another logger was started: it is told what every service's limits are. */

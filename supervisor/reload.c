@@ -96,6 +96,8 @@ static void keep_fixed(struct reload *r)
 	keep_text(r, "run-dir", &old->run_dir, &next->run_dir);
 	keep_text(r, "state-dir", &old->state_dir, &next->state_dir);
 	keep_text(r, "log-dir", &old->log_dir, &next->log_dir);
+	keep_text(r, "syslog-socket", &old->syslog_socket, &next->syslog_socket);
+	keep_text(r, "journal-socket", &old->journal_socket, &next->journal_socket);
 	keep_text(r, "cgroup", &old->cgroup, &next->cgroup);
 	keep_number(r, "uid-base", &old->uid_base, &next->uid_base);
 	keep_number(r, "uid-ranges", &old->uid_ranges, &next->uid_ranges);

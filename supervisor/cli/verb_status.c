@@ -52,10 +52,17 @@ static void number_row(const json_t *s, const char *word, const char *key, char 
 	puts(text);
 }
 
-/* Nothing for one that has not had to wait. */
+/* Nothing for one that has not had to wait, and of which all was taken. */
 static void log_row(const json_t *s)
 {
-	double waits, ms;
+	static const char *const others[][2] = {{"log_syslog_dropped", "syslog"}, {"log_journal_dropped", "the journal"}};
+	double waits, ms, dropped;
+
+	for (size_t i = 0; i < TRP_ARRAY_SIZE(others); i++)
+		if (number_of(s, others[i][0], &dropped) && dropped > 0) {
+			label("Log");
+			printf("%.0f lines dropped that %s did not take\n", dropped, others[i][1]);
+		}
 
 	if (!number_of(s, "log_waits", &waits) || !number_of(s, "log_waited_ms", &ms) || waits <= 0)
 		return;

@@ -3,10 +3,12 @@
  *
  * Started by the daemon with its end of a socket pair as descriptor 3 and the log directory as argument. It sees that directory and
  * nothing else, has no capability, and opens files only there. When the daemon has ended it writes what it was sent, and ends. Old files
- * are compressed by a child of it, one at a time, as the least urgent of the machine. May never: connect, execute, signal. */
+ * are compressed by a child of it, one at a time, as the least urgent of the machine. What is to go to syslogd or journald too goes through
+ * sockets that the daemon has connected. May never: connect, execute, signal. */
 #include "base/fdpass.h"
 #include "base/log.h"
 #include "supervisor/logger/confine.h"
+#include "supervisor/logger/logout.h"
 #include "supervisor/logger/logpack.h"
 #include "supervisor/logger/logstore.h"
 
@@ -78,8 +80,9 @@ static bool take_message(void)
 		struct log_ack ack;
 		char tail[LOG_TAIL_MAX];
 	} out;
-	ssize_t n = trp_fd_recv(LOG_FD, &in, sizeof(in), NULL, 0, 0);
-	size_t tail = 0;
+	size_t tail = 0, n_fds = 0;
+	int fd = -1;
+	ssize_t n = trp_fd_recv_upto(LOG_FD, &in, sizeof(in), &fd, 1, &n_fds, 0);
 
 	if (n <= 0)
 		return n == -EINTR;
@@ -87,10 +90,17 @@ static bool take_message(void)
 		log_fatal("not a message of this trpsupd");
 	if (in.m.type == LOG_FINISH)
 		return false;
+	if (in.m.type == LOG_SOCKET && n_fds == 1 && in.m.socket < LOG_SOCKETS) {
+		logout_socket((enum log_socket)in.m.socket, fd);
+		return true;
+	}
+	trp_close(&fd);
 	out.ack = (struct log_ack){.magic = LOG_MAGIC, .seq = in.m.seq};
 	if (in.m.want_tail)
 		tail = logstore_tail(store, in.m.service, out.tail, sizeof(out.tail));
-	logstore_write(store, in.m.service, &in.m.limits, in.text, (size_t)n - sizeof(in.m), now_us(), &out.ack.lost, &out.ack.error);
+	if (in.m.limits.to == 0 || (in.m.limits.to & LOG_TO_FILE))
+		logstore_write(store, in.m.service, &in.m.limits, in.text, (size_t)n - sizeof(in.m), now_us(), &out.ack.lost, &out.ack.error);
+	logout_write(in.m.service, in.m.limits.to, in.text, (size_t)n - sizeof(in.m), in.m.unsaid, &out.ack);
 	(void)trp_fd_send(LOG_FD, &out, sizeof(out.ack) + tail, NULL, 0, 0); /* it may be gone: the rest is written all the same */
 	return true;
 }
@@ -177,6 +187,19 @@ static void serve(void)
 	}
 }
 
+/* Those that the daemon has connected already. What is none is /dev/null. */
+static void take_sockets(void)
+{
+	for (int k = 0; k < LOG_SOCKETS; k++) {
+		int fd = LOG_FD + 1 + k, type;
+		socklen_t len = sizeof(type);
+		if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) == 0 && type == SOCK_DGRAM)
+			logout_socket((enum log_socket)k, fd);
+		else
+			close(fd);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	struct sigaction child = {.sa_handler = on_child};
@@ -193,6 +216,8 @@ int main(int argc, char **argv)
 	sigfillset(&all);
 	if (sigprocmask(SIG_SETMASK, &all, NULL) < 0 || sigaction(SIGCHLD, &child, NULL) < 0)
 		log_fatal("signals: %m");
+	tzset(); /* its file will not be there any more */
+	take_sockets();
 	what = confine(argv[1], rules, TRP_ARRAY_SIZE(rules), attempts, TRP_ARRAY_SIZE(attempts));
 	if (what)
 		log_fatal("%s: %m", what);

@@ -186,6 +186,8 @@ void config_free(struct config *c)
 	free(c->run_dir);
 	free(c->state_dir);
 	free(c->log_dir);
+	free(c->syslog_socket);
+	free(c->journal_socket);
 	free(c->cgroup);
 	strv_free(&c->profile_dirs);
 	strv_free(&c->start);

@@ -41,6 +41,7 @@ struct config {
 	char *file;
 	/* [daemon] */
 	char *run_dir;   /* default /run/trpsup */
+	char *syslog_socket, *journal_socket;
 	char *state_dir; /* default /var/lib/trpsup */
 	char *log_dir;   /* default /var/log/trpsup */
 	char *cgroup;    /* default trpsup */

@@ -31,6 +31,12 @@ const struct lang_key config_keys[] = {
 	{"daemon", "log-dir", LANG_SCALAR, value_path, FIELD(log_dir),
 		.expects = "an absolute path", .fallback = "/var/log/trpsup",
 		.example = "/srv/log/trpsup", .help = "One log for each service."},
+	{"daemon", "syslog-socket", LANG_SCALAR, value_path, FIELD(syslog_socket),
+		.expects = "an absolute path", .fallback = "/dev/log", .example = "/run/rsyslog/extra",
+		.help = "Where syslogd listens, for services with log-to = syslog."},
+	{"daemon", "journal-socket", LANG_SCALAR, value_path, FIELD(journal_socket),
+		.expects = "an absolute path", .fallback = "/run/systemd/journal/socket", .example = "/run/systemd/journal.web/socket",
+		.help = "Where journald listens, for services with log-to = journal."},
 	{"daemon", "log-total", LANG_SCALAR, value_size, FIELD(log_total), .min = 1 << 20, .max = UINT64_MAX,
 		.expects = "a size such as 4G, at least 1M, or unlimited", .fallback = "unlimited", .example = "4G",
 		.help = "When the log files of all services together are larger, the oldest rotated file of the service that has the most "

@@ -44,6 +44,7 @@ const char *const profile_adapter_words[] = {"auto", "preload", "notify", "nativ
 const char *const profile_balance_words[] = {"least-connections", "round-robin", "source", NULL};
 const char *const profile_proxy_words[] = {"no", "v1", "v2", NULL};
 static const char *const root_words[] = {"host", "packages", "none", NULL};
+static const char *const log_to_words[] = {"file", "syslog", "journal", NULL};
 static const char *const exec_words[] = {"state", "tmp", "run", "shm", "memfd", NULL};
 static const char *const missing_words[] = {"landlock", "cgroup", "cgroup-bpf", "io", NULL};
 
@@ -167,6 +168,9 @@ const struct lang_key profile_keys[] = {
 		.expects = "absolute paths, with - in front if the file may be missing", .unset = "none",
 		.example = "/etc/default/web -/etc/default/web.local",
 		.help = "Files with NAME=VALUE lines, read at each start; they go before [environment]."},
+	{"service", "log-to", LANG_LIST, value_listed, LIVE(log_to), .words = log_to_words,
+		.expects = "file, syslog or journal", .fallback = "file", .example = "file syslog",
+		.help = "Where its log goes; without file there is none for 'trpsup logs'."},
 	{"service", "log-size", LANG_SCALAR, value_size, LIVE(log_size),
 		RANGE(4 * KIB, KIB *KIB *KIB *KIB), .expects = "a size such as 4M, from 4K to 1T",
 		.fallback = "4M", .example = "64M", .help = "A log file of this size is rotated."},

@@ -16,7 +16,7 @@ static void free_strings(struct profile *p)
 	char *const strings[] = {p->service, p->name, p->instance, p->id, p->file, p->files_dir,
 		p->description, p->user, p->group, p->working_directory, p->root_directory,
 		p->pid_file, p->suite, p->check_path, p->check_host};
-	struct strv *const lists[] = {&p->command, &p->targets, &p->requires, &p->wants, &p->after, &p->before, &p->conflicts, &p->members, &p->hosts,
+	struct strv *const lists[] = {&p->command, &p->targets, &p->requires, &p->wants, &p->after, &p->before, &p->log_to, &p->conflicts, &p->members, &p->hosts,
 		&p->listeners, &p->packages, &p->host_files, &p->use, &p->state_at, &p->syscalls,
 		&p->exec_from, &p->allow_missing, &p->check_command};
 

@@ -155,6 +155,7 @@ struct profile {
 	char *working_directory;
 	struct profile_env_file *env_files; /* in their order: of two values for a name the later one counts */
 	size_t n_env_files;
+	struct strv log_to; /* "file" "syslog" "journal"; default "file" */
 	uint64_t log_size; /* bytes of one log file before it is rotated; default 4M */
 	uint64_t log_files; /* rotated files kept; default 3 */
 	uint64_t log_age_ms;  /* ... or when its first line is so old; 0: no matter how old */

@@ -572,6 +572,11 @@ static const struct {
 		"delay-after-boot = 1m\n"
 		"persistent = yes\n",
 		"bad.ini:6: persistent: has no effect without calendar or interval\n"},
+	{"log to nowhere", "web",
+		"[service]\n"
+		"command = /bin/sh\n"
+		"log-to = file jornal\n",
+		"bad.ini:3: log-to: 'jornal' is not valid, expected file, syslog or journal; did you mean 'journal'?\n"},
 	{"bad environment files", "web",
 		"[service]\n"
 		"command = /bin/sh\n"
