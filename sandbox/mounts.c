@@ -196,6 +196,7 @@ int child_proc(struct child *c, const struct plan_step *s)
 	cleanup_close int fs = fsopen("proc", FSOPEN_CLOEXEC), mnt = -1;
 
 	if (fs < 0 || fsconfig(fs, FSCONFIG_SET_STRING, "hidepid", "invisible", 0) < 0 ||
+		(s->text && !weakened(CONTROL_PROC_SUBSET) && fsconfig(fs, FSCONFIG_SET_STRING, "subset", "pid", 0) < 0) ||
 		fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
 		return -errno;
 	mnt = fsmount(

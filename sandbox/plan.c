@@ -207,13 +207,15 @@ static void add_root_entries(struct maker *m, const struct sandbox_spec *spec,
 
 /* proc comes before anything of the old root is unmounted (the kernel asks for a visible procfs),
  * and before spec's mounts, so that a profile can lay something over it. */
-static void add_proc(struct maker *m)
+static void add_proc(struct maker *m, const struct plan_base *base)
 {
-	add(m, PLAN_PROC, SANDBOX_STAGE_PROC, "/proc");
+	add(m, PLAN_PROC, SANDBOX_STAGE_PROC, "/proc")->text = base->proc_pid ? "subset=pid" : NULL;
+	add_rule(m, "/proc", PLAN_ACCESS_PROC, -1);
+	if (base->proc_pid) /* there is nothing to hide */
+		return;
 	for (size_t i = 0; i < TRP_ARRAY_SIZE(proc_masks); i++)
 		add(m, PLAN_MASK, SANDBOX_STAGE_PROC, proc_masks[i]);
 	add(m, PLAN_READONLY, SANDBOX_STAGE_PROC, "/proc/sys");
-	add_rule(m, "/proc", PLAN_ACCESS_PROC, -1);
 }
 
 static void add_dev(struct maker *m, const struct plan_base *base)
@@ -243,7 +245,7 @@ static void add_base(struct maker *m, const struct plan_base *base)
 			add(m, PLAN_ALL_ADDRESSES, SANDBOX_STAGE_ADDRESSES, NULL);
 	}
 	add_root(m, base);
-	add_proc(m);
+	add_proc(m, base);
 	add_dev(m, base);
 	add_writable_tmpfs(m, SANDBOX_STAGE_ROOT, "/tmp", 01777, base, SANDBOX_EXEC_TMP);
 	add_writable_tmpfs(m, SANDBOX_STAGE_ROOT, "/run", 0755, base, SANDBOX_EXEC_RUN);
@@ -452,6 +454,7 @@ void plan_base_of(const struct sandbox_spec *spec, struct plan_base *ret)
 		.tmp_size = spec->tmp_size,
 		.exec_from = spec->exec_from,
 		.user_namespaces = spec->user_namespaces,
+		.proc_pid = spec->proc_pid,
 		.own_network = own,
 		.own_all_addresses = own && spec->own_all_addresses,
 		.first_unprivileged_port = own ? spec->first_unprivileged_port : 0,
@@ -461,7 +464,7 @@ void plan_base_of(const struct sandbox_spec *spec, struct plan_base *ret)
 bool plan_base_equal(const struct plan_base *a, const struct plan_base *b)
 {
 	return a->root_size == b->root_size && a->tmp_size == b->tmp_size && a->exec_from == b->exec_from &&
-		a->user_namespaces == b->user_namespaces && a->own_network == b->own_network &&
+		a->user_namespaces == b->user_namespaces && a->proc_pid == b->proc_pid && a->own_network == b->own_network &&
 		a->own_all_addresses == b->own_all_addresses && a->first_unprivileged_port == b->first_unprivileged_port;
 }
 

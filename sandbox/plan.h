@@ -117,7 +117,7 @@ struct plan_rule {
 struct plan_base {
 	uint64_t root_size, tmp_size;
 	unsigned exec_from;
-	bool user_namespaces;
+	bool user_namespaces, proc_pid;
 	bool own_network, own_all_addresses;
 	uint16_t first_unprivileged_port;
 };

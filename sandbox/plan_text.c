@@ -63,6 +63,8 @@ static int detail_text(const struct plan *plan, const struct plan_step *s, char 
 	switch (s->op) {
 	case PLAN_TREE:
 		return source_text(plan, s, out, size);
+	case PLAN_PROC:
+		return s->text ? snprintf(out, size, " %s", s->text) : 0;
 	case PLAN_SYMLINK:
 		return snprintf(out, size, " -> %s", s->text);
 	case PLAN_TMPFS:

@@ -95,6 +95,7 @@ struct sandbox_spec {
 	bool root_idmap;
 	uint64_t tmp_size; /* bytes for /tmp, /run and /dev/shm each */
 	bool user_namespaces; /* it may make more, if the filter lets it */
+	bool proc_pid; /* /proc has the processes and nothing else (subset=pid) */
 	bool memory_deny_write_execute; /* by PR_SET_MDWE, where the kernel has it: sandbox_has_mdwe() */
 	unsigned exec_from; /* SANDBOX_EXEC_...: the others of these are noexec */
 	const struct sandbox_mount *mounts;

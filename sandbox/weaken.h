@@ -26,6 +26,8 @@ enum weak_control {
 	CONTROL_MAX_USERNS,    /* user.max_user_namespaces inside */
 	CONTROL_PROC_MASKS,
 	CONTROL_PROC_READ_ONLY,
+	CONTROL_PROC_SUBSET,   /* with proc = pid */
+	CONTROL_MDWE,          /* with memory-deny-write-execute */
 	CONTROL_KEYRING,
 	CONTROL_SESSION,       /* setsid(2) */
 	CONTROL_DESCRIPTORS,   /* closing what was inherited */

@@ -35,6 +35,8 @@ static const char *const names[] = {
 	[CONTROL_MAX_USERNS] = "max-userns",
 	[CONTROL_PROC_MASKS] = "proc-masks",
 	[CONTROL_PROC_READ_ONLY] = "proc-read-only",
+	[CONTROL_PROC_SUBSET] = "proc-subset",
+	[CONTROL_MDWE] = "mdwe",
 	[CONTROL_KEYRING] = "keyring",
 	[CONTROL_SESSION] = "session",
 	[CONTROL_DESCRIPTORS] = "descriptors",
@@ -186,6 +188,7 @@ bool weaken_step(struct child *c, const struct plan_step *s, int *ret)
 		[PLAN_READONLY] = 1 + CONTROL_PROC_READ_ONLY,
 		[PLAN_SEAL] = 1 + CONTROL_READ_ONLY,
 		[PLAN_RLIMIT] = 1 + CONTROL_RLIMITS,
+		[PLAN_MDWE] = 1 + CONTROL_MDWE,
 		[PLAN_SYSCTL] = 1 + CONTROL_MAX_USERNS,
 	};
 

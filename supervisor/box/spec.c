@@ -320,6 +320,7 @@ static void fill_spec(struct box *b)
 		.tmp_size = p->tmp_size,
 		.exec_from = exec_from(p),
 		.user_namespaces = p->user_namespaces,
+		.proc_pid = p->proc == PROC_PID,
 		.memory_deny_write_execute = p->memory_deny_write_execute,
 		.mounts = b->mounts,
 		.n_mounts = b->n_mounts,

@@ -43,6 +43,7 @@ const char *const profile_adapter_words[] = {"auto", "preload", "notify", "nativ
 /* as router/relay/options.c takes them */
 const char *const profile_balance_words[] = {"least-connections", "round-robin", "source", NULL};
 const char *const profile_proxy_words[] = {"no", "v1", "v2", NULL};
+static const char *const proc_words[] = {"all", "pid", NULL};
 static const char *const root_words[] = {"host", "packages", "none", NULL};
 static const char *const log_to_words[] = {"file", "syslog", "journal", NULL};
 static const char *const exec_words[] = {"state", "tmp", "run", "shm", "memfd", NULL};
@@ -395,6 +396,9 @@ const struct lang_key profile_keys[] = {
 	{"sandbox", "exec-from", LANG_LIST, value_listed, FIELD(exec_from), .words = exec_words,
 		.expects = "state, tmp, run, shm or memfd", .unset = "none", .example = "state tmp",
 		.help = "Of what it can write to, from where programs and libraries may be run: all of it is noexec else."},
+	{"sandbox", "proc", LANG_SCALAR, value_choice, FIELD(proc), .words = proc_words,
+		.expects = "all or pid", .fallback = "all", .example = "pid",
+		.help = "What /proc has: pid is its own processes alone, without what it tells of the host (processors, memory, load, kernel)."},
 	{"sandbox", "memory-deny-write-execute", LANG_SCALAR, value_bool, FIELD(memory_deny_write_execute),
 		.expects = "yes or no", .fallback = "no", .example = "yes",
 		.help = "Memory that can be or was written is never executed. Not for programs that make code (JIT): Java, node."},

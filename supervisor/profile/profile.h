@@ -24,6 +24,7 @@ struct profile_where {
 	unsigned line;
 };
 
+enum profile_proc { PROC_ALL, PROC_PID };
 enum profile_ready {
 	READY_AUTO,   /* listen if the profile has a [route], else started */
 	READY_STARTED, /* the upstream was executed */
@@ -220,6 +221,7 @@ struct profile {
 	struct strv syscalls; /* seccomp words; default "@default" */
 	struct strv exec_from; /* writable places that are not noexec: "state" "tmp" "run" "shm" "memfd" */
 	bool user_namespaces; /* it may make namespaces of its own; default no */
+	unsigned proc; /* enum profile_proc; default all */
 	bool memory_deny_write_execute; /* no memory that is or was writable becomes executable; default no */
 	struct strv allow_missing; /* controls that the host may lack: "landlock" "cgroup" "cgroup-bpf" */
 	uint64_t tmp_size; /* default 64M */

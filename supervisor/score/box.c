@@ -180,11 +180,16 @@ static void judge_root(const struct score_view *v, struct score_row *row)
 
 static void judge_proc(const struct score_view *v, struct score_row *row)
 {
+	const struct plan_step *proc = find(v, PLAN_PROC, "/proc");
 	size_t masks = 0;
 
+	if (proc && proc->text) {
+		score_set(row, 0, "of its own processes alone (proc = pid), no /sys");
+		return;
+	}
 	for (size_t i = 0; i < v->plan.n_steps; i++)
 		masks += v->plan.steps[i].op == PLAN_MASK;
-	if (!find(v, PLAN_PROC, "/proc") || !find(v, PLAN_READONLY, "/proc/sys") || masks == 0) {
+	if (!proc || !find(v, PLAN_READONLY, "/proc/sys") || masks == 0) {
 		score_set(row, 100, "of the host, or not masked");
 		row->least = SCORE_FLOOR_BAD;
 		return;
@@ -194,9 +199,12 @@ static void judge_proc(const struct score_view *v, struct score_row *row)
 
 static void verify_proc(const struct score_view *v, const struct score_process *p, struct score_row *row)
 {
-	(void)v;
+	const struct plan_step *proc = find(v, PLAN_PROC, "/proc");
+
 	if (p->mounts_known && !strstr(p->proc_options, "hidepid="))
 		score_broken(row, "process %d sees a /proc without hidepid", p->pid);
+	else if (p->mounts_known && proc && proc->text && !strstr(p->proc_options, proc->text))
+		score_broken(row, "process %d sees a /proc without %s", p->pid, proc->text);
 }
 
 static void judge_devices(const struct score_view *v, struct score_row *row)

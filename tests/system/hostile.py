@@ -216,6 +216,7 @@ bind = %(progs)s /opt/progs
     %(noexec)s /opt/noexec rw noexec
     %(shared)s /opt/shared
 state-at = planted:/var/planted
+%(keys)s
 [environment]
 TRP_WEAKEN = %(weak)s
 """
@@ -224,7 +225,7 @@ TRP_WEAKEN = %(weak)s
 class Tenant:
     """A service that is the attacker."""
 
-    def __init__(self, host, daemon, name, weak=(), adapter="native"):
+    def __init__(self, host, daemon, name, weak=(), adapter="native", keys=""):
         self.host, self.daemon, self.name, self.close = host, daemon, name, contextlib.ExitStack()
         self.weak = frozenset(weak)
         self.files = tempfile.mkdtemp(prefix=name + "-", dir=host.dir)
@@ -232,7 +233,7 @@ class Tenant:
         dirs = {d: os.path.join(self.files, d) for d in ("bits", "noexec", "shared")}
         for d in dirs.values():
             os.makedirs(d)
-        daemon.profile(name, PROFILE % dict(dirs, name=name, adapter=adapter, progs=PROGS, weak=" ".join(sorted(weak)),
+        daemon.profile(name, PROFILE % dict(dirs, name=name, adapter=adapter, keys=keys, progs=PROGS, weak=" ".join(sorted(weak)),
                                             program="hostile-dynamic" if adapter == "preload" else "hostile",
                                             how="native" if adapter == "native" else "plain"))
 

@@ -11,8 +11,10 @@ import hostile
 import trp
 
 ALL = hostile.attacks()
-# These need a hand of the test's: a reload, a restart.
-BY_HAND = {"take-closed-port", "planted-link"}
+# What refuses these is a key of the profile, which is off by default.
+BY_KEY = {"proc-host": "proc = pid", "write-execute": "memory-deny-write-execute = yes"}
+# These need a hand of the test's: a reload, a restart, those keys.
+BY_HAND = {"take-closed-port", "planted-link", *BY_KEY}
 WANTED = 60  # proven attacks
 
 
@@ -123,6 +125,26 @@ class ByHand(unittest.TestCase):
         self.assertEqual(self.planted_link(controls)[0], "SUCCEEDED")
         for one in controls:
             self.assertEqual(self.planted_link(controls - {one})[0], "not started", one)
+
+
+class ByKey(unittest.TestCase):
+    """Without its key each of them succeeds; with it, it is refused, and by nothing but the control that the key is about."""
+
+    def test_keys(self):
+        host = hostile.Host()
+        self.addCleanup(host.close.close)
+        chosen = [ALL[name] for name in BY_KEY]
+        verdicts = {}
+        for what, weak, keys in (("without keys", None, ""), ("refused", None, "\n".join(BY_KEY.values())),
+                                 ("left out", {c for a in chosen for c in a.controls}, "\n".join(BY_KEY.values()))):
+            with host.daemon(None if weak is None else set()) as d:
+                tenant = hostile.Tenant(host, d, "tenant", weak=weak or (), keys=keys).start()
+                verdicts[what] = tenant.run(chosen)
+                tenant.stop()
+        for a in chosen:
+            self.assertEqual(verdicts["without keys"][a.name][0], "SUCCEEDED", a.name)
+            self.assertEqual(verdicts["refused"][a.name], ("refused", a.expected))
+            self.assertEqual(verdicts["left out"][a.name][0], "SUCCEEDED", a.name)
 
 
 def proofs():

@@ -241,6 +241,28 @@ static void expect_line(const struct plan *p, size_t i, const char *want)
 	assert_string_equal(text, want);
 }
 
+/* Nothing but processes: then there is nothing to hide, and it is not the same base. */
+static void test_proc(void **state)
+{
+	struct sandbox_spec other = good;
+	struct plan_base all, pid;
+	struct plan p = make(&good), q;
+
+	(void)state;
+	other.proc_pid = true;
+	plan_base_of(&good, &all);
+	plan_base_of(&other, &pid);
+	assert_false(plan_base_equal(&all, &pid));
+	q = make(&other);
+	expect_line(&p, at(&p, PLAN_PROC, "/proc"), "proc      proc /proc");
+	expect_line(&q, at(&q, PLAN_PROC, "/proc"), "proc      proc /proc subset=pid");
+	for (size_t i = 0; i < q.n_steps; i++)
+		assert_int_not_equal(q.steps[i].op, PLAN_MASK);
+	assert_true(q.n_rules == p.n_rules);
+	plan_free(&p);
+	plan_free(&q);
+}
+
 static void test_print(void **state)
 {
 	struct plan p = make(&good);
@@ -458,6 +480,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_order),
 		cmocka_unit_test(test_base),
+		cmocka_unit_test(test_proc),
 		cmocka_unit_test(test_mount_attributes),
 		cmocka_unit_test(test_landlock_follows_the_mounts),
 		cmocka_unit_test(test_exec_from),

@@ -11,6 +11,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/io.h>
+#include <sys/mman.h>
 #include <sys/personality.h>
 #include <sys/swap.h>
 #include <sys/syscall.h>
@@ -215,6 +216,24 @@ ATTACK(i386)
 
 #define K "kernel"
 #define HOST "seccomp capabilities userns"
+/* A function that was written to memory, as whoever has found an overflow would: it only returns. */
+static struct outcome write_execute(int sock)
+{
+	static const unsigned char code[] = {0xc3}; /* x86-64: ret */
+	void *page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	void (*written)(void);
+
+	(void)sock;
+	if (page == MAP_FAILED)
+		return refused(errno);
+	memcpy(page, code, sizeof(code));
+	if (mprotect(page, 4096, PROT_READ | PROT_EXEC) < 0)
+		return refused(errno);
+	memcpy(&written, &page, sizeof(written));
+	written();
+	return succeeded("executed what it had written");
+}
+
 static const struct attack attacks[] = {
 	{"userfaultfd", K, userfaultfd, "seccomp", "ENOSYS", 0},
 	{"io-uring", K, io_uring, "seccomp", "ENOSYS", 0},
@@ -237,6 +256,7 @@ static const struct attack attacks[] = {
 	{"vhangup", K, hang_up, HOST, "ENOSYS", 0},
 	{"fanotify", K, watch_files, "seccomp", "ENOSYS", 0},
 	{"memfd-secret", K, secret_memory, "seccomp", "ENOSYS", 0},
+	{"write-execute", K, write_execute, "mdwe", "EACCES", 0},
 	{"init-module", K, load_module, HOST, "ENOSYS", 0},
 	{"kexec", K, load_kernel, HOST, "ENOSYS", 0},
 	{"quotactl", K, quota, HOST, "ENOSYS", 0},

@@ -37,6 +37,16 @@ FILE_OF_PROC(kpagecount, "kpagecount")
 FILE_OF_PROC(kcore, "kcore")
 FILE_OF_PROC(vmallocinfo, "vmallocinfo")
 
+/* How much memory the host has, and uses. */
+static struct outcome of_host(int sock)
+{
+	char text[64];
+	int fd = open("/proc/meminfo", O_RDONLY);
+
+	(void)sock;
+	return fd < 0 ? refused(errno) : judge(read(fd, text, sizeof(text)), "read it");
+}
+
 /* Writes what is there already. The kernel asks for its root's id here, not for a capability. */
 static struct outcome rewrite(const char *path)
 {
@@ -140,6 +150,7 @@ static const struct attack attacks[] = {
 	{"proc-host-process", C, host_process, "pidns", "ENOENT", 0},
 	{"proc-host-environ", C, host_environ, "pidns userns landlock", "ENOENT", 0},
 	{"proc-host-root", C, host_root, "pidns userns landlock", "ENOENT", 0},
+	{"proc-host", C, of_host, "proc-subset", "ENOENT", 0},
 	{"proc-kallsyms", C, kallsyms, "proc-masks", "silently", 0},
 	{"proc-interrupts", C, interrupts, "proc-masks", "silently", 0},
 	{"proc-key-users", C, key_users, "proc-masks", "silently", 0},
