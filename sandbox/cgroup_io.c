@@ -274,6 +274,28 @@ static bool rate_in_force(const struct cgroup_host *h, int dir, size_t limit, ui
 	return has_line(dir, rates[limit].v1, start, NULL);
 }
 
+/* "default 50" or "50"; others behind it are of single disks. */
+static bool file_weighs(int dir, const char *file, uint64_t weight)
+{
+	cleanup_free char *text = NULL;
+	const char *at;
+
+	if (trp_read_file(dir, file, TEXT_MAX, &text, NULL) < 0)
+		return false;
+	at = strncmp(text, "default ", 8) == 0 ? text + 8 : text;
+	return strtoull(at, NULL, 10) == weight;
+}
+
+/* In each of the files that set_weight() writes, as far as this host has them. */
+static bool weight_in_force(const struct cgroup_host *h, int dir, uint64_t weight)
+{
+	const char *bfq = in_v2(h) ? "io.bfq.weight" : "blkio.bfq.weight";
+	const bool has_weight = in_v2(h) && faccessat(dir, "io.weight", F_OK, 0) == 0, has_own = faccessat(dir, bfq, F_OK, 0) == 0;
+
+	return (has_weight || has_own) && (!has_weight || file_weighs(dir, "io.weight", weight)) &&
+		(!has_own || file_weighs(dir, bfq, bfq_weight(weight)));
+}
+
 bool cgroup_io_in_force(const struct cgroup_host *h, const struct cgroup *cg, const struct cgroup_io *io, char *differs, size_t size)
 {
 	int dir = group_fd(h, cg);
@@ -286,6 +308,10 @@ bool cgroup_io_in_force(const struct cgroup_host *h, const struct cgroup *cg, co
 				io->limit[i], major(io->devices[d]), minor(io->devices[d]));
 			return false;
 		}
+	if (io->limit[CGROUP_IO_WEIGHT] && !weight_in_force(h, dir, io->limit[CGROUP_IO_WEIGHT])) {
+		snprintf(differs, size, "the I/O weight of its control group is not %" PRIu64, io->limit[CGROUP_IO_WEIGHT]);
+		return false;
+	}
 	return true;
 }
 

@@ -276,7 +276,11 @@ static void judge_requests(const struct score_view *v, struct score_row *row)
 
 static void judge_wx_memory(const struct score_view *v, struct score_row *row)
 {
-	if (ask_with(v, "mprotect", 2, PROT_READ | PROT_EXEC) & SECCOMP_MAY_ALLOW)
+	bool denied = false;
+
+	for (size_t i = 0; i < v->plan.n_steps && !denied; i++)
+		denied = v->plan.steps[i].op == PLAN_MDWE;
+	if (!denied && ask_with(v, "mprotect", 2, PROT_READ | PROT_EXEC) & SECCOMP_MAY_ALLOW)
 		score_set(row, 50, "memory can be written, then executed");
 	else
 		score_set(row, 0, "memory that was written cannot be executed");
@@ -301,6 +305,6 @@ const struct score_control score_call_controls[] = {
 	{"architectures", "Tables of system calls", 5, NULL, NULL, NULL, judge_architectures, NULL, NULL},
 	{"socket-families", "Kinds of sockets that it may make", 5, NULL, NULL, NULL, judge_families, NULL, NULL},
 	{"requests", "ioctl requests and socket options", 5, NULL, NULL, NULL, judge_requests, NULL, NULL},
-	{"write-execute-memory", "Memory that is both written and executed", 3, NULL, NULL, NULL, judge_wx_memory, NULL, NULL},
+	{"write-execute-memory", "Memory that is both written and executed", 3, "sandbox", "memory-deny-write-execute", "yes, unless it makes code (JIT)", judge_wx_memory, NULL, NULL},
 };
 const size_t score_n_call_controls = TRP_ARRAY_SIZE(score_call_controls);

@@ -152,6 +152,23 @@ static void test_refused(void **state)
 	fake_end(&f);
 }
 
+/* As it was written, and as the kernel shows it with this in front; and not when somebody has changed it. */
+static void holds_weight(const struct fake *f, const struct cgroup_io *io, const char *file, const char *front)
+{
+	cleanup_free char *have = NULL;
+	char text[64], differs[200] = "";
+
+	assert_true(cgroup_io_in_force(&f->host, &f->group, io, differs, sizeof(differs)));
+	assert_int_equal(trp_read_file(f->dir, file, 4096, &have, NULL), 0);
+	snprintf(text, sizeof(text), "%s%s\n", front, have);
+	put(f, file, text);
+	assert_true(cgroup_io_in_force(&f->host, &f->group, io, differs, sizeof(differs)));
+	snprintf(text, sizeof(text), "%s7\n8:0 %s\n", front, have);
+	put(f, file, text);
+	assert_false(cgroup_io_in_force(&f->host, &f->group, io, differs, sizeof(differs)));
+	assert_non_null(strstr(differs, "the I/O weight of its control group is not"));
+}
+
 /* A loop device leaves it to the disk behind it; the scale is bfq's. */
 static void test_weight(void **state)
 {
@@ -168,11 +185,13 @@ static void test_weight(void **state)
 		put(&f, "blkio.bfq.weight", "");
 		assert_int_equal(set(&f, &io), 0);
 		says(&f, "blkio.bfq.weight", scale[i].text);
+		holds_weight(&f, &io, "blkio.bfq.weight", "");
 		fake_end(&f);
 		fake_make(&f, true);
 		put(&f, "io.bfq.weight", "");
 		assert_int_equal(set(&f, &io), 0);
 		says(&f, "io.bfq.weight", scale[i].text);
+		holds_weight(&f, &io, "io.bfq.weight", "default ");
 		fake_end(&f);
 	}
 }

@@ -128,6 +128,25 @@ static const struct {
 	{"allow-missing = io", "io", false},
 };
 
+/* A gap that has a key is named with it, and closed by it alone. */
+static void test_key_that_closes_a_gap(void **state)
+{
+	struct judged open = judge(STRICT), closed = judge(STRICT "memory-deny-write-execute = yes\n");
+
+	(void)state;
+	judge_now(&open);
+	judge_now(&closed);
+	worse_by(&closed.score, &open.score, "write-execute-memory", "without memory-deny-write-execute");
+	assert_int_equal(row_of(&closed.score, "write-execute-memory")->exposure, 0);
+	assert_string_equal(row_of(&open.score, "write-execute-memory")->control->key, "memory-deny-write-execute");
+	assert_string_not_equal(row_of(&open.score, "write-execute-memory")->advice, "");
+	for (size_t i = 0; i < closed.score.n; i++)
+		if (closed.score.rows[i].exposure > 0 && closed.score.rows[i].advice[0] == '\0')
+			fail_msg("%s is a gap without a key: %s", closed.score.rows[i].control->name, closed.score.rows[i].has);
+	judged_free(&open);
+	judged_free(&closed);
+}
+
 static void test_each_key(void **state)
 {
 	struct judged strict = judge(STRICT);
@@ -454,6 +473,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_each_key),
+		cmocka_unit_test(test_key_that_closes_a_gap),
 		cmocka_unit_test(test_keys_that_are_missing),
 		cmocka_unit_test(test_each_step),
 		cmocka_unit_test(test_scheduling),
