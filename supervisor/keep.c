@@ -234,6 +234,11 @@ static int find_or_start(struct keep *k)
 
 	if (r == 0)
 		r = fetch(k);
+	if (r == 0 && !keep_has(k, KEEPER_IDS, "process", 0)) {
+		/* its daemon was killed before the first word, perhaps before it was put into our group: nothing is lost with it */
+		say(k, KEEP_FINISH, NULL, -1);
+		r = -ENODATA;
+	}
 	if (r == 0) {
 		if (open_group(k, true) < 0)
 			log_warn("trp-keeper is in no control group of ours");
