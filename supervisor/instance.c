@@ -297,6 +297,9 @@ static void on_status(struct ev_loop *loop, ev_io *w, int events)
 	ev_io_stop(loop, w);
 	if (n == sizeof(failure))
 		s->run.failure = failure;
+	/* nothing more will come: trp-init was executed, or the child has ended */
+	keep_drop(s->d->keep, s->key, "init-status", 0);
+	trp_close(&s->run.box.status_fd);
 }
 
 /* Errors that may be gone at the next try; all others are the profile's or the host's and will stay. */
