@@ -73,18 +73,20 @@ int controlsock_open(const char *path, struct controlsock *ret)
 {
 	struct controlsock s = {.fd = -1};
 	cleanup_free char *own_path = strdup(path);
-	cleanup_free char *dir = trp_asprintf("%s.XXXXXX", path);
-	cleanup_free char *name = NULL;
+	cleanup_free char *dir = trp_asprintf("%s.new", path);
+	cleanup_free char *name = trp_asprintf("%s.new/s", path);
 	int r = check_free(path);
 
 	if (r < 0)
 		return r;
-	if (!own_path || !dir)
+	if (!own_path || !dir || !name)
 		return -ENOMEM;
-	if (!mkdtemp(dir))
+	/* there is one daemon for this directory: what it finds there, one that was killed just here has left */
+	unlink(name);
+	rmdir(dir);
+	if (mkdir(dir, 0700) < 0)
 		return -errno;
-	name = trp_asprintf("%s/s", dir);
-	r = name ? listen_in(name, &s) : -ENOMEM;
+	r = listen_in(name, &s);
 	if (r == 0 && rename(name, path) < 0) {
 		r = -errno;
 		unlink(name);

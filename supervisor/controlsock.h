@@ -14,7 +14,7 @@ struct controlsock {
 };
 
 /* The socket appears at path with mode 0600 and already listening: it is made in a private
- * directory beside it and renamed. Errors as control_open(). */
+ * directory beside it (PATH.new) and renamed. Errors as control_open(). */
 int controlsock_open(const char *path, struct controlsock *ret);
 /* One that listens there already. -ENOENT: nothing is at path, or no socket. */
 int controlsock_adopt(const char *path, int fd, struct controlsock *ret);

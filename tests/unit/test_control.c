@@ -481,7 +481,7 @@ static void test_many(void **state)
 static void test_socket_file(void **state)
 {
 	struct control *second = NULL;
-	char other[80], link_name[90];
+	char other[80], half[90], link_name[90];
 	struct stat st;
 	int fd;
 
@@ -491,8 +491,16 @@ static void test_socket_file(void **state)
 	/* somebody is there */
 	assert_int_equal(control_open(t.loop, t.path, verbs, 1, &t, &second), -EADDRINUSE);
 	assert_null(second);
-	/* a dead daemon's: the file stays when its process ends */
+	/* of one that was killed before its socket had its name */
 	snprintf(other, sizeof(other), "%s/x", t.dir);
+	snprintf(half, sizeof(half), "%s/x.new", t.dir);
+	assert_int_equal(mkdir(half, 0700), 0);
+	snprintf(half, sizeof(half), "%s/x.new/s", t.dir);
+	assert_int_equal(trp_write_atomic(AT_FDCWD, half, "", 0, 0600), 0);
+	assert_int_equal(control_open(t.loop, other, verbs, 1, &t, &second), 0);
+	control_close(second);
+	assert_int_equal(lstat(half, &st), -1);
+	/* a dead daemon's: the file stays when its process ends */
 	snprintf(link_name, sizeof(link_name), "%s/y", t.dir);
 	assert_int_equal(control_open(t.loop, other, verbs, 1, &t, &second), 0);
 	assert_int_equal(link(other, link_name), 0);
