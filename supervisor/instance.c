@@ -6,6 +6,7 @@
 #include "base/io.h"
 #include "supervisor/ahead.h"
 #include "supervisor/initsock.h"
+#include "supervisor/lateclose.h"
 #include "supervisor/launch.h"
 #include "supervisor/mainpid.h"
 #include "supervisor/notified.h"
@@ -299,7 +300,7 @@ static void on_status(struct ev_loop *loop, ev_io *w, int events)
 		s->run.failure = failure;
 	/* nothing more will come: trp-init was executed, or the child has ended */
 	keep_drop(s->d->keep, s->key, "init-status", 0);
-	trp_close(&s->run.box.status_fd);
+	close_later(loop, &s->run.box.status_fd);
 }
 
 /* Errors that may be gone at the next try; all others are the profile's or the host's and will stay. */

@@ -4,6 +4,7 @@
  * number, with the clients singly in it. Routers go on sending to the old one until they have read of the new one; what
  * comes there is moved too, until all of them have closed it, which is the end of file at our end: no client is lost between. The same is
  * done with the channel in which clients have waited (hold.c). */
+#include "supervisor/lateclose.h"
 #include "supervisor/service.h"
 
 #include <limits.h>
@@ -40,7 +41,7 @@ static void drop(struct renewed *old)
 		keep_drop(old->s->d->keep, old->s->name, "channel-before", old->id);
 	shutdown(old->service_end, SHUT_RD);
 	channel_deal(old->service_end, UINT_MAX, hold_give, old->s);
-	trp_close(&old->service_end);
+	close_later(old->s->d->loop, &old->service_end);
 	free(old);
 }
 

@@ -30,15 +30,20 @@ class Bad:
 
 @dataclasses.dataclass
 class Kill:
-    """Of what; the clients that it had, and when that was seen."""
+    """Of what; the clients that it had, and when that was seen first and last."""
     what: str
     clients: dict
+
+    def saw(self, held):
+        for client, when in held.items():
+            self.clients[client] = self.clients.get(client, (when,))[0], when
 
 
 def judge(bad, kills):
     """What became of the client, and through whom."""
     for kill in kills:
-        if bad.source in kill.clients and bad.begun <= kill.clients[bad.source] <= bad.ended:
+        first, last = kill.clients.get(bad.source, (bad.ended + 1, 0))
+        if first <= bad.ended and last >= bad.begun:  # it may have been seen once more after it was cut off
             return "killed_with_router" if kill.what == "router" else "killed_with_process"
     # another answer, such as the 503 of the router for those whom it does not hand on
     if bad.what == "refused" or ":" in bad.what:
@@ -122,7 +127,7 @@ def stop(find):
 
 
 def held_by(pids):
-    """{client: now} of those whose sockets they have."""
+    """{client: when} of those whose sockets they have."""
     now = time.monotonic()
     inodes = set()
     for pid in pids:

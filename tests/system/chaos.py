@@ -249,7 +249,8 @@ class Chaos:
         pids = self.d.pids(service.name)
         victim = pids[0] if init else self.d.status(service.name)["main_pid"]
         others = stop(lambda: [p for p in self.d.pids_of_init(pids[0]) if p != pids[0]])
-        self.kills.append(Kill(service.name, held_by(others)))
+        self.kills.append(Kill(service.name, {}))
+        self.kills[-1].saw(held_by(others))
         os.kill(victim, signal.SIGKILL)
         trp.wait_until(lambda: self.d.status(service.name)["pid"] not in (0, None, pids[0]), 60, "another instance")
 
@@ -263,7 +264,8 @@ class Chaos:
         # asked once: one that stands still does not answer, and that is waited for
         pids = self.d.call("trpsup.Info")["router"]["pids"]
         stop(lambda: pids)
-        self.kills.append(Kill("router", held_by(pids)))
+        self.kills.append(Kill("router", {}))
+        self.kills[-1].saw(held_by(pids))
         for pid in pids:
             try:
                 os.kill(pid, signal.SIGKILL)
@@ -292,10 +294,10 @@ class Chaos:
                 trp.wait_until(lambda: has_pending(main) or restart.poll() is not None, 2, "it is told to stop")
             except AssertionError:
                 pass  # it ignores that signal
-            kill.clients.update(held_by(stopped))
+            kill.saw(held_by(stopped))
             let_go(stopped)
             while restart.poll() is None:
-                kill.clients.update(held_by(self.d.pids_of_init(old)))
+                kill.saw(held_by(self.d.pids_of_init(old)))
                 time.sleep(0.02)
             self.check(restart)
 
@@ -307,7 +309,7 @@ class Chaos:
         with self.trpsup("restart", "--overlap", service.name) as restart:
             self.check(restart)
         while self.d.status(service.name)["beside"]:
-            kill.clients.update(held_by(self.d.pids_of_init(old)))
+            kill.saw(held_by(self.d.pids_of_init(old)))
             time.sleep(0.02)
 
     def trpsup(self, *words):

@@ -16,14 +16,15 @@ class Judge(unittest.TestCase):
     """The reckoning can find fault."""
 
     def test_verdicts(self):
-        kills = [Kill("nginx", {("127.1.0.1", 7): 5.0}), Kill("router", {("127.1.0.2", 8): 6.0})]
+        kills = [Kill("nginx", {("127.1.0.1", 7): (5.0, 5.5)}), Kill("router", {("127.1.0.2", 8): (6.0, 6.0)})]
 
         def verdict(what, port=9, host="node.localhost", begun=4.0, ended=9.0, address="127.1.0.1"):
             return judge(Bad((address, port), host, begun, ended, 0, what), kills)
         self.assertEqual(verdict("reset", 7), "killed_with_process")
         self.assertEqual(verdict("closed", 8, address="127.1.0.2"), "killed_with_router")
         self.assertEqual(verdict("reset", 8), "reset")  # another address
-        self.assertEqual(verdict("reset", 7, begun=5.5), "reset")  # the same port, of a later connection
+        self.assertEqual(verdict("reset", 7, begun=5.6), "reset")  # the same port, of a later connection
+        self.assertEqual(verdict("cut", 7, ended=5.2), "killed_with_process")  # its process closed it a little later
         self.assertEqual(verdict("reset", 7, ended=4.5), "reset")  # lost before anybody was killed
         self.assertEqual(verdict("cut"), "reset")  # by nobody
         self.assertEqual(verdict("503:"), "refused")
