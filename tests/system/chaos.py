@@ -444,8 +444,13 @@ class Chaos:
         where = os.path.join(trp.ARTIFACTS, "chaos-%d." % self.seed)
         with open(where + "problems", "w") as f:
             f.write("\n".join(["%.3f-%.3f %s" % t for t in self.timeline] + self.problems) + "\n")
+        with open(where + "kills", "w") as f:
+            f.write("\n".join("%s %s" % (k.what, sorted((a, *t) for a, t in k.clients.items())) for k in self.kills) + "\n")
         with open(where + "log", "w") as f:
             f.write(self.d.daemon_log())
+        for s in SERVICES:
+            with open(where + s.name + ".log", "w") as f:
+                f.writelines("".join(line + "\n" for line in self.d.log_lines(s.name, " sup ")))
         self.say("  %d problems, see %s*" % (len(self.problems), where))
 
     def reckon(self, lines, total, downloads):

@@ -240,6 +240,8 @@ def point(bench, phase, n):
         d.process.wait(SECONDS)
         d.log.close()
     said = getattr(bench, phase)(n)
+    if said and said[-1].startswith("killed before"):
+        d.process.wait(SECONDS)  # it may just be dying
     if bench.gone():
         d.process.wait()
         d.log.close()
