@@ -4,7 +4,7 @@
 Before a process is killed it is stopped (SIGSTOP), with all that dies with it, and
 the sockets that they have are read: a stopped process is in no system call, so what it has accepted is in its table
 of descriptors, and it accepts nothing any more. A client that is cut off was accepted by the killed process exactly if its address and
-port are among those, and the connection was open then. One that is asked to stop is stopped so, too, until the signal waits for it, and its
+port are among those, and the connection was open then. One that is asked to end is stopped so, too, until it is asked, and its
 sockets are read again and again until it has ended: whom it was seen to have, it had."""
 import dataclasses
 import os
@@ -103,6 +103,10 @@ def socket_inodes(pid):
     return found
 
 
+def stands(pid):
+    return trp.process_status(pid).get("State", "")[:1] == "T"
+
+
 def threads_stand(pid):
     """Each thread; one that is in a system call it cannot be stopped in is not there yet."""
     try:
@@ -146,9 +150,3 @@ def let_go(pids):
             os.kill(pid, signal.SIGCONT)
         except ProcessLookupError:
             pass
-
-
-def has_pending(pid):
-    """Does a signal wait for it?"""
-    status = trp.process_status(pid)
-    return not status or any(int(status[key], 16) for key in ("SigPnd", "ShdPnd"))

@@ -22,7 +22,7 @@ import trp
 import upstreams
 import web
 import wpclient
-from blame import Bad, Kill, has_pending, held_by, judge, let_go, stop
+from blame import Bad, Kill, held_by, judge, let_go, stands, stop
 
 STORM = os.path.join(trp.BUILD, "tests/progs/storm")
 PATIENCE = 60  # seconds that a client waits before it is lost
@@ -284,18 +284,18 @@ class Chaos:
             self.problems.append("trpsupd was killed, and then there were other instances: %s, %s" % (before, after))
 
     def restart(self, service):
-        """One that ends at once when it is told to might accept others just before: it is held until the signal waits for it."""
+        """One that ends at once when it is told to might accept others just before: it stands still until it is told (init lets it
+        go on then), and the others until that has been."""
         old, main = [self.d.status(service.name)[key] for key in ("pid", "main_pid")]
         kill = Kill(service.name, {})
         self.kills.append(kill)
         stopped = stop(lambda: [p for p in self.d.pids_of_init(old) if p != old])
+        kill.saw(held_by(stopped))
         with self.trpsup("restart", service.name) as restart:
             try:
-                trp.wait_until(lambda: has_pending(main) or restart.poll() is not None, 2, "it is told to stop")
-            except AssertionError:
-                pass  # it ignores that signal
-            kill.saw(held_by(stopped))
-            let_go(stopped)
+                trp.wait_until(lambda: not stands(main) or restart.poll() is not None, 20, "it is told to stop")
+            finally:
+                let_go(stopped)
             while restart.poll() is None:
                 kill.saw(held_by(self.d.pids_of_init(old)))
                 time.sleep(0.02)
