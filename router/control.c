@@ -17,8 +17,17 @@ static void watch_control(struct router *r, uint32_t events)
 	router_watch(r, r->control_fd, events, SOURCE_DATA(SOURCE_CONTROL, 0, 0));
 }
 
+static bool has_listener(const struct router *r)
+{
+	for (uint32_t i = 0; i < r->n_listeners; i++)
+		if (r->listeners[i].fd >= 0)
+			return true;
+	return false;
+}
+
 /* The daemon is gone, perhaps to be replaced: clients are still to be served. The descriptor stays
- * open, because the system call filter knows its number. */
+ * open, because the system call filter knows its number. Without a listener (it was killed while it started us) nobody will ever come, and no
+ * other daemon knows of us. */
 static void control_gone(struct router *r)
 {
 	if (!r->control_open)
@@ -26,6 +35,10 @@ static void control_gone(struct router *r)
 	r->control_open = false;
 	r->reply_due = false;
 	router_unwatch(r, r->control_fd);
+	if (!has_listener(r)) {
+		r->retired = true; /* at the end of this turn, or when who waits here has been served */
+		return;
+	}
 	r->notice("the daemon closed the control socket; going on with what is there");
 }
 

@@ -852,6 +852,13 @@ class Start(unittest.TestCase):
         self.assertEqual(r.returncode, 1)
         self.assertIn(b"control socket", r.stderr)
 
+    def test_daemon_killed_while_it_starts_it(self):
+        """Nobody knows of it then, and nobody can come to it: it ends by itself."""
+        router = Router().wait_ready()
+        router.sync()
+        router.control.close()
+        self.assertEqual(router.process.wait(10), 0)
+
     def test_expects_a_sandbox(self):
         self.refuses(Router(["--expect-sandbox"]), "no_new_privs")
         privs = ["setpriv", "--no-new-privs"]
