@@ -257,6 +257,8 @@ json_t *describe_brief(const struct service *s)
 	json_object_set_new(o, "url", first_url(s, url, sizeof(url)) ? json_string(url) : json_null());
 	if (profile_is_timed(s->profile))
 		json_object_set_new(o, "timer", timers_describe(s));
+	if (s->profile->check_kind != CHECK_NONE)
+		json_object_set_new(o, "health", health_describe(s));
 	return o;
 }
 
