@@ -202,6 +202,8 @@ time.sleep(1000)
         trp.wait_until(lambda: self.d.status("lost")["says"] == "fine", 10, "its status is shown")
         self.d.logged("lost", "out time 500000$")
         trp.wait_until(lambda: self.d.status("lost")["restarts"] > 0, 20, "it is started again")
+        self.d.logged("lost", "no sign of life")
+        self.d.logged("lost", "killed by signal 6|SIGABRT|Aborted")
         log = self.d.service_log("lost")
         self.assertIn("no sign of life (WATCHDOG=1) for 0.5 s", log)
         self.assertLess(log.index("out last"), log.index("no sign of life"))  # not while it gave them

@@ -183,7 +183,7 @@ class Supervise(trp.DaemonTest):
         self.d.ok("start", "deaf")
         self.d.logged("deaf", "out deaf")  # it ignores TERM
         self.d.ok("stop", "deaf")
-        self.assertIn("does not stop; killing it", self.d.service_log("deaf"))
+        self.d.logged("deaf", "does not stop; killing it")
 
     def test_one_shot(self):
         self.d.profile("once", script("echo done", "ready = exit"))
