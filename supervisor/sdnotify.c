@@ -2,11 +2,13 @@
 #include "supervisor/sdnotify.h"
 #include "base/fdpass.h"
 #include "base/log.h"
+#include "sandbox/keptmsg.h"
 #include "supervisor/helper.h"
 #include "supervisor/reap.h"
 #include "supervisor/sdnotifymsg.h"
 #include "supervisor/service.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -17,12 +19,15 @@
 #define OWN_ID  65530     /* inside the service's range; beside trp-notify's and trp-learn's */
 #define GROUP   "@notify" /* of all of them: what they do is not a service's to be killed with */
 #define KEPT_AS "sdnotify"
+#define SAYS_IN_A_SECOND 50 /* at most: it has something to say ten times in that, and when a run begins or it is asked */
 
 struct sdnotify {
 	struct service *s;
 	pid_t pid;
 	int pidfd, control;
 	unsigned kept, refused;
+	double second; /* ev_now() at which the present one began */
+	unsigned said; /* in it */
 	ev_io on_end, on_message;
 };
 
@@ -69,8 +74,13 @@ static void on_message(struct ev_loop *loop, ev_io *w, int events)
 	(void)events;
 	if (len == -EAGAIN)
 		return;
-	if (len != sizeof(m) || m.magic != SDNOTIFY_MAGIC || m.type != SDNOTIFY_KEPT) {
-		ev_io_stop(loop, w); /* its end is seen by the pidfd */
+	if (ev_now(loop) >= n->second + 1.0) {
+		n->second = ev_now(loop);
+		n->said = 0;
+	}
+	if (len != sizeof(m) || m.magic != SDNOTIFY_MAGIC || m.type != SDNOTIFY_KEPT || m.kept > KEPT_MAX || ++n->said > SAYS_IN_A_SECOND) {
+		ev_io_stop(loop, w); /* it has ended, or a tenant has taken it over: on_end() goes on */
+		reap_kill(n->pidfd, SIGKILL);
 		return;
 	}
 	if (m.refused > n->refused && n->refused == 0)

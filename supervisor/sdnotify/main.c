@@ -38,6 +38,7 @@ static size_t n_runs;
 static uint32_t refused;
 static uint64_t window_ms;
 static unsigned in_window;
+static bool counted; /* something has changed since the daemon was told, which it is at the end of the window */
 
 static uint64_t now_ms(void)
 {
@@ -124,10 +125,10 @@ static void take_datagram(struct run *r)
 			close(fds[i]); /* of a barrier: that is what is waited for */
 	r->len = (size_t)n;
 	pass_on(r);
-	if (kept_count() != before || refused != not_taken)
-		say_count();
+	counted |= kept_count() != before || refused != not_taken;
 }
 
+/* A new window begins when the one before is over. Milliseconds until then, if something waits for it; -1: nothing does. */
 static int window_left(void)
 {
 	uint64_t now = now_ms();
@@ -135,8 +136,11 @@ static int window_left(void)
 	if (now >= window_ms + WINDOW_MS) {
 		window_ms = now;
 		in_window = 0;
+		if (counted)
+			say_count();
+		counted = false;
 	}
-	return in_window < PER_WINDOW ? -1 : (int)(window_ms + WINDOW_MS - now);
+	return in_window < PER_WINDOW && !counted ? -1 : (int)(window_ms + WINDOW_MS - now);
 }
 
 static void turn(void)
@@ -147,7 +151,7 @@ static void turn(void)
 
 	p[0] = (struct pollfd){.fd = SDNOTIFY_FD, .events = POLLIN};
 	for (size_t i = 0; i < n; i++) {
-		p[1 + 2 * i] = (struct pollfd){.fd = wait < 0 && runs[i].len == 0 ? runs[i].sock : -1, .events = POLLIN};
+		p[1 + 2 * i] = (struct pollfd){.fd = in_window < PER_WINDOW && runs[i].len == 0 ? runs[i].sock : -1, .events = POLLIN};
 		p[2 + 2 * i] = (struct pollfd){.fd = runs[i].relay, .events = runs[i].len > 0 ? POLLOUT : 0};
 	}
 	if (poll(p, 1 + 2 * n, wait) < 0)
