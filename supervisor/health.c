@@ -209,7 +209,8 @@ void health_checked(struct service *s, int32_t number, int32_t result)
 
 bool health_is_ready(const struct service *s)
 {
-	return s->health.count.state == HEALTH_HEALTHY;
+	/* a command is not run while it is learnt from: nobody could say it */
+	return s->health.count.state == HEALTH_HEALTHY || (s->learning.on && s->profile->check_kind == CHECK_COMMAND);
 }
 
 bool health_is_unhealthy(const struct service *s)

@@ -451,6 +451,16 @@ while True:
         self.fails_with("late", "^killed by signal 9")
         self.d.ok("stop", "late")
 
+    def test_a_run_that_is_learnt_from(self):
+        """No command is run in it, and so it is ready without one."""
+        self.command("pupil", "echo looked >/trp/state/looked", service="ready = check\nstart-timeout = 1d")
+        looked = os.path.join(self.d.state_dir, "state/pupil/looked")
+        self.d.ok("learn", "--seconds", "1", "pupil", timeout=60)
+        self.assertFalse(os.path.exists(looked))
+        self.d.ok("start", "pupil")
+        self.assertTrue(os.path.exists(looked))
+        self.d.trpsup("learn", "--reset", "pupil")
+
     # what outlives the daemon
 
     def restarted(self, how):
