@@ -13,6 +13,7 @@ import subprocess
 import tempfile
 import time
 import unittest
+import zlib
 
 TOP = os.path.realpath(os.path.join(os.path.dirname(__file__), "../.."))
 BUILD = os.path.abspath(os.environ.get("TRP_BUILD", os.path.join(TOP, "build")))
@@ -40,8 +41,8 @@ HTTP_PORT, TLS_PORT = free_port(18080), free_port(18443)
 # begins the names of all that a run makes on the machine (run directory, control groups), so that two runs at a time
 # do not take each other's for leftovers
 TAG = os.environ.setdefault("TRP_TEST_TAG", "trpsup-test-%07d" % os.getpid())
-# a part of the uid pool that the daemon of a real installation does not use, nor another run's
-UID_BASE = 0x70000000 + (7168 if "TRP_TEST_STATE" in os.environ else 4096) * 65536
+# a part of the uid pool that the daemon of a real installation does not use, nor another run's: the state remembers who had which
+UID_BASE = 0x70000000 + (1024 * (7 + zlib.crc32(STATE.encode()) % 16) if "TRP_TEST_STATE" in os.environ else 4096) * 65536
 
 START_SECONDS = 900  # with package roots to be built
 
