@@ -11,7 +11,6 @@
 #include "supervisor/mainpid.h"
 #include "supervisor/notified.h"
 #include "supervisor/prestop.h"
-#include "supervisor/profile/keys.h"
 #include "supervisor/reap.h"
 #include "supervisor/record.h"
 #include "supervisor/service.h"
@@ -20,8 +19,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
-#include <sys/wait.h>
 
 #define MESSAGES_PER_TURN 64
 #define MESSAGES_A_SECOND 1000 /* of all its sockets together */
@@ -303,69 +300,6 @@ static void on_status(struct ev_loop *loop, ev_io *w, int events)
 	close_later(loop, &s->run.box.status_fd);
 }
 
-/* Errors that may be gone at the next try; all others are the profile's or the host's and will stay. */
-enum service_event instance_error_event(int error)
-{
-	static const int list[] = {EAGAIN, ENOMEM, EMFILE, ENFILE, ETXTBSY, EINTR, EBUSY, ENOSPC, EADDRINUSE, ENOBUFS, EUSERS};
-
-	for (size_t i = 0; i < TRP_ARRAY_SIZE(list); i++)
-		if (error == list[i])
-			return EVENT_START_TEMPORARY;
-	return EVENT_START_PERMANENT;
-}
-
-/* Says how it ended and returns the event that the profile's policy makes of it. */
-static enum service_event judge(struct service *s, int init_status)
-{
-	const struct instance *run = &s->run;
-	const struct profile *p = s->profile;
-	int status = run->reported ? run->reported_status : init_status;
-	bool failed = s->state == STATE_ABORTING; /* and was ended for that: a clean exit is no success */
-	bool clean = run->reported && run->upstream_runs && !failed && WIFEXITED(status) && WEXITSTATUS(status) == 0;
-	char text[400];
-
-	if (run->failure.stage != SANDBOX_STAGE_NONE) {
-		sandbox_failure_text(&run->failure, text, sizeof(text));
-		service_say(s, "failed", "%s", text);
-		return instance_error_event(run->failure.error);
-	}
-	if (run->lost[0]) {
-		service_say(s, "failed", "%s", run->lost);
-		return p->restart == RESTART_NO ? EVENT_GONE_FAILED : EVENT_GONE_AGAIN;
-	}
-	if (run->no_main) {
-		service_say(s, run->stop_asked ? "note" : "failed", "%s exited and left no process that %s names", p->command.v[0],
-			p->pid_file);
-		return p->restart == RESTART_NO ? EVENT_GONE_FAILED : EVENT_GONE_AGAIN;
-	}
-	if (run->exec_failed) {
-		bool setup = run->reported_step >= 0 && (size_t)run->reported_step < run->n_setup;
-		const char *key = setup ? "setup" : "command";
-		struct profile_where where =
-			setup ? p->setup.where[run->reported_step] : profile_where(p, "service", key);
-		service_say(s, "failed", "%s:%u: %s: cannot execute %s inside its root: %s", where.file, where.line, key,
-			setup ? p->setup.v[run->reported_step].v[0] : p->command.v[0], strerror(run->exec_errno));
-		return instance_error_event(run->exec_errno);
-	}
-	reap_text(status, text, sizeof(text));
-	if (run->reported && run->reported_step >= 0 && (size_t)run->reported_step < run->n_setup)
-		service_say(s, run->stop_asked ? "note" : "failed", "setup step %d (%s) %s", run->reported_step + 1,
-			p->setup.v[run->reported_step].v[0], text);
-	else
-		service_say(s, clean || run->stop_asked ? "note" : "failed", "%s %s%s%s%s", p->command.v[0], text,
-			s->state == STATE_STARTING && !run->stop_asked && p->ready != READY_EXIT ? " before it was ready" : "",
-			run->says_error ? "; its own word (ERRNO): " : "", run->says_error ? strerror(run->says_error) : "");
-	if (p->ready == READY_EXIT && clean && s->state == STATE_STARTING) {
-		s->worked = ev_time();
-		service_event(s, EVENT_READY);
-	}
-	if (p->restart == RESTART_ALWAYS || (p->restart == RESTART_ON_FAILURE && !clean))
-		return EVENT_GONE_AGAIN;
-	if (!clean)
-		return EVENT_GONE_FAILED;
-	return p->start == START_ON_DEMAND || s->timed.armed ? EVENT_GONE_IDLE : EVENT_GONE_DONE;
-}
-
 static void on_end(struct ev_loop *loop, ev_io *w, int events)
 {
 	struct service *s = w->data;
@@ -381,7 +315,7 @@ static void on_end(struct ev_loop *loop, ev_io *w, int events)
 		on_status(s->d->loop, &s->run.on_status, EV_READ);
 	logs_drain(s->logs);
 	s->run.running = false;
-	event = judge(s, status);
+	event = instance_judge(s, status);
 	instance_release(s);
 	service_gone(s, event);
 }

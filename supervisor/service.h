@@ -157,6 +157,8 @@ enum service_event service_start_event(const struct service *s);
 void service_gone(struct service *s, enum service_event event);
 /* It could not be started: START_TEMPORARY for an errno that may pass, else START_PERMANENT. */
 enum service_event instance_error_event(int error);
+/* judge.c: says how its run ended and returns the event that the profile's policy makes of it. init_status: wait status of its init. */
+enum service_event instance_judge(struct service *s, int init_status);
 /* As service_event(EVENT_STOP), after everything that requires it has stopped, and what comes after it of those with stop_asked. */
 void service_stop(struct service *s);
 /* The time-out that it is in, if any, does not come sooner than us microseconds from now, within what its profile allows. */

@@ -303,6 +303,25 @@ while True:
         self.assertEqual(self.got("orphan", 2), [0, [], True])
         self.kept("orphan", 1)
 
+    def test_ends_when_nobody_has_it(self):
+        """Daemon and keeper killed: what it kept is nobody's; the next daemon starts the service clean."""
+        self.service("alone", "if not N: keep('a', memfd('x'))\nsay('READY=1')\ntime.sleep(100000)\n")
+        self.d.ok("start", "alone")
+        self.kept("alone", 1)
+        helper = self.helper("alone")
+        keeper = [p for p in trp.processes() if trp.process_status(p).get("Name") == "trp-keeper" and self.d.name in trp.cgroups_of(p)]
+        self.d.process.send_signal(signal.SIGSTOP)
+        for p in keeper:
+            os.kill(p, signal.SIGKILL)
+        self.d.process.kill()
+        self.d.process.wait()
+        self.d.log.close()
+        trp.wait_until(lambda: trp.process_status(helper).get("State", "Z")[0] in "ZX", 20, "trp-sdnotify has ended")
+        self.d.run()
+        trp.wait_until(lambda: self.d.status("alone")["state"] == "ready", 20, "it is started anew")
+        self.kept("alone", 1)
+        self.assertNotEqual(self.helper("alone"), helper)
+
     def test_helper_can_do_nothing(self):
         self.service("small", "say('READY=1')\ntime.sleep(100000)\n")
         self.d.ok("start", "small")
