@@ -7,6 +7,7 @@
 #include "supervisor/inherit.h"
 #include "supervisor/keep.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <linux/bpf.h>
 #include <net/if.h>
@@ -219,10 +220,12 @@ static int make_in_group(
 	return 0;
 }
 
+#define GROUP_PREFIX "@listener-" /* no service can have such a name, and theirs are those of their groups */
+
 /* By number, so that a listener can be opened before another of the same name is closed. */
 static void group_name(uint32_t id, char out[32])
 {
-	snprintf(out, 32, "listener-%u", id);
+	snprintf(out, 32, GROUP_PREFIX "%u", id);
 }
 
 static int make_group(int cgroup_dir, uint32_t id)
@@ -385,12 +388,41 @@ int listener_adopt(struct keep *keep, const struct config_listener *c, int cgrou
 	return 0;
 }
 
-void listeners_end_rest(struct keep *keep, int cgroup_dir)
+static bool is_group_of(const char *group, const struct listener *all, size_t n)
+{
+	char own[32];
+
+	for (size_t i = 0; i < n; i++) {
+		group_name(all[i].id, own);
+		if (all[i].fd >= 0 && strcmp(group, own) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* A daemon that was killed between a listener's end and that of its group left one that no key of the keeper leads to. */
+static void drop_unknown_groups(int cgroup_dir, const struct listener *all, size_t n)
+{
+	int fd = cgroup_dir < 0 ? -1 : openat(cgroup_dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	const struct dirent *entry;
+
+	while (dir && (entry = readdir(dir)))
+		if (strncmp(entry->d_name, GROUP_PREFIX, strlen(GROUP_PREFIX)) == 0 && !is_group_of(entry->d_name, all, n))
+			unlinkat(cgroup_dir, entry->d_name, AT_REMOVEDIR);
+	if (dir)
+		closedir(dir);
+	else
+		trp_close(&fd);
+}
+
+void listeners_end_rest(struct keep *keep, int cgroup_dir, const struct listener *all, size_t n)
 {
 	struct listener l = {.cgroup_fd = -1};
 
 	while ((l.fd = keep_take_any(keep, NULL, KEPT_AS, &l.id)) >= 0)
 		end_kept(&l, cgroup_dir);
+	drop_unknown_groups(cgroup_dir, all, n);
 }
 
 struct wanted {

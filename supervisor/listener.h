@@ -29,8 +29,8 @@ struct listener {
 
 /* That of an earlier daemon, with the clients in its backlog, or -ENOENT. */
 int listener_adopt(struct keep *keep, const struct config_listener *c, int cgroup_dir, struct listener *ret);
-/* Ends those of an earlier daemon that nobody adopted. */
-void listeners_end_rest(struct keep *keep, int cgroup_dir);
+/* Ends those of an earlier daemon that are not in all, which were adopted (fd -1: was not), and removes the groups of such. */
+void listeners_end_rest(struct keep *keep, int cgroup_dir, const struct listener *all, size_t n);
 /* all[], which are those of c, are kept for the next daemon, and no others. */
 void listeners_keep(struct keep *keep, const struct config *c, const struct listener *all, size_t n);
 /* cgroup_dir: directory of the daemon's group in cgroup v2, or -1. On failure a clear sentence is in err. */

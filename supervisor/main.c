@@ -210,7 +210,7 @@ static void adopt_listeners(struct daemon *d)
 		if (listener_adopt(d->keep, &d->config->listeners[i], d->cgroup_dir, l) == 0 && l->id > d->last_listener_id)
 			d->last_listener_id = l->id;
 	}
-	listeners_end_rest(d->keep, d->cgroup_dir);
+	listeners_end_rest(d->keep, d->cgroup_dir, d->listeners, d->config->n_listeners);
 }
 
 static int open_listeners(struct daemon *d)

@@ -166,6 +166,18 @@ class Kept(unittest.TestCase):
                 self.assertEqual(web.get(url("h")).status, 200)
             self.assertEqual(d.daemon_log().count("observer ready"), 2, d.daemon_log())
 
+    def test_group_of_a_listener_that_is_gone(self):
+        """Left by a daemon that was killed while it ended: leaving the block looks for it."""
+        with trp.Daemon({"h": HELLO}) as d:
+            d.ok("start", "h")
+            groups = [g for g in trp.control_groups(d.name) if os.path.basename(g).startswith("@listener-")]
+            self.assertTrue(groups, trp.control_groups(d.name))
+            self.kill(d)
+            os.mkdir(os.path.join(os.path.dirname(groups[0]), "@listener-77"))
+            d.run()
+            self.assertEqual(sorted(g for g in trp.control_groups(d.name) if "@listener-" in g), sorted(groups))
+            self.assertEqual(web.get(url("h")).status, 200)
+
     @staticmethod
     def answers(d):
         try:
