@@ -90,6 +90,12 @@ static int check(struct ids *ids, char *err, size_t err_size)
 			snprintf(err, err_size, "uids.json: %s: not the first id of a range", name);
 			return -EBADMSG;
 		}
+		/* of the daemon's own programs, without which it cannot run; a service is refused when it is started */
+		if (name[0] == '@' && !in_pool(ids, json_integer_value(value))) {
+			snprintf(err, err_size, "uids.json: the range of %s is not in the pool of uid-base and uid-ranges: set them as they were, "
+				"or remove the file if no service has files of its own", name);
+			return -ERANGE;
+		}
 		ids->taken[place(ids, json_integer_value(value))] = true;
 	}
 	return check_twice(ids, err, err_size);

@@ -99,6 +99,9 @@ static void test_ids_outside_of_pool(void **state)
 	assert_int_equal(ids_get(ids, "old", &id), -ERANGE);
 	assert_int_equal(id, 7);
 	ids_close(ids);
+	put("uids.json", "{\"version\":1,\"services\":{\"@keeper\":1879048192}}");
+	assert_int_equal(ids_open(dir, BASE + 16 * IDS_RANGE, 3, &ids, err, sizeof(err)), -ERANGE);
+	assert_non_null(strstr(err, "uid-base"));
 }
 
 static void test_secret_is_made_once(void **state)
