@@ -17,6 +17,9 @@
 #ifndef CLONE_CLEAR_SIGHAND
 #define CLONE_CLEAR_SIGHAND 0x100000000ULL
 #endif
+#ifndef CLONE_INTO_CGROUP
+#define CLONE_INTO_CGROUP 0x200000000ULL
+#endif
 
 static int fail(struct sandbox_failure *f, enum sandbox_stage stage, int error)
 {
@@ -48,14 +51,19 @@ static void run_in_child(const struct child *c, int daemon_end)
 	child_run(&own);
 }
 
-/* Its children are to be born in that pid namespace; the daemon itself stays where it is. */
-static int clone_into(const struct child *c, int daemon_end, int *ret_pidfd)
+/* Its children are to be born in that pid namespace; the daemon itself stays where it is. group: of v2, or -1 */
+static int clone_into(const struct child *c, int group, int daemon_end, int *ret_pidfd)
 {
 	cleanup_close int home = open("/proc/self/ns/pid", O_RDONLY | O_CLOEXEC);
 	struct clone_args args = {
 		.flags = CLONE_PIDFD | CLONE_CLEAR_SIGHAND, .pidfd = (uint64_t)(uintptr_t)ret_pidfd, .exit_signal = SIGCHLD};
 	int error;
 	long pid;
+
+	if (group >= 0) {
+		args.flags |= CLONE_INTO_CGROUP;
+		args.cgroup = (uint64_t)group;
+	}
 
 	if (home < 0 || setns(c->entry->pidfd, CLONE_NEWPID) < 0)
 		return -errno;
@@ -68,6 +76,23 @@ static int clone_into(const struct child *c, int daemon_end, int *ret_pidfd)
 	return pid < 0 ? -error : (int)pid;
 }
 
+/* Nobody is born in a group that has all the processes that it may have, but one that is moved there comes in: who wants to see what a
+ * service does that has used them up. */
+static int clone_for(const struct sandbox_spec *spec, const struct child *c, int daemon_end, int *ret_pidfd, bool *ret_attach)
+{
+	const int group = spec->cgroup ? spec->cgroup->v2_fd : -1;
+	int r = clone_into(c, group, daemon_end, ret_pidfd);
+
+	*ret_attach = r == -EAGAIN && group >= 0;
+	return *ret_attach ? clone_into(c, -1, daemon_end, ret_pidfd) : r;
+}
+
+static void close_doors(int doors[CGROUP_V1_MAX])
+{
+	for (size_t i = 0; i < CGROUP_V1_MAX; i++)
+		trp_close(&doors[i]);
+}
+
 int sandbox_enter(const struct sandbox_spec *spec, const struct sandbox *box, const struct sandbox_terminal *terminal,
 	struct sandbox_entry *ret, struct sandbox_failure *ret_failure)
 {
@@ -75,8 +100,9 @@ int sandbox_enter(const struct sandbox_spec *spec, const struct sandbox *box, co
 		.pidfd = box->pidfd, .rows = terminal ? terminal->rows : 0, .columns = terminal ? terminal->columns : 0};
 	struct child c = {.spec = spec, .exec_fd = -1, .root_fd = -1, .entry = &entry, .terminal = -1, .master = -1};
 	cleanup_close int status = -1, status_end = -1, sync = -1, sync_end = -1;
-	int pipe_fds[2], pair[2], pidfd = -1, r;
+	int pipe_fds[2], pair[2], doors[CGROUP_V1_MAX] = {-1, -1, -1, -1}, pidfd = -1, r;
 	struct plan plan;
+	bool attach;
 
 	if (pipe2(pipe_fds, O_CLOEXEC) < 0)
 		return fail(ret_failure, SANDBOX_STAGE_SYNC, -errno);
@@ -89,17 +115,25 @@ int sandbox_enter(const struct sandbox_spec *spec, const struct sandbox *box, co
 	r = make_plan(spec, terminal, &plan, ret_failure);
 	if (r < 0)
 		return r;
+	r = spec->cgroup ? cgroup_open_doors(spec->cgroup, doors) : 0;
+	if (r < 0) {
+		plan_free(&plan);
+		return fail(ret_failure, SANDBOX_STAGE_CGROUP, r);
+	}
 	c.plan = &plan;
+	c.groups = doors;
 	c.sync_fd = sync_end;
 	c.status_fd = status_end;
 	weaken_by(spec->envp);
-	r = clone_into(&c, sync, &pidfd);
+	r = clone_for(spec, &c, sync, &pidfd, &attach);
 	weaken_by(NULL);
+	close_doors(doors);
 	plan_free(&plan);
 	if (r < 0)
 		return fail(ret_failure, SANDBOX_STAGE_ENTER, r);
 	*ret = (struct sandbox_entry){
-		.child = {.pid = r, .pidfd = pidfd, .status_fd = trp_steal_fd(&status), .owner = box->owner}, .sync_fd = trp_steal_fd(&sync)};
+		.child = {.pid = r, .pidfd = pidfd, .status_fd = trp_steal_fd(&status), .owner = box->owner},
+		.sync_fd = trp_steal_fd(&sync), .attach = attach};
 	return 0;
 }
 
@@ -115,7 +149,7 @@ int sandbox_admit(const struct sandbox_spec *spec, struct sandbox_entry *entry, 
 		return n < 0 ? fail(ret_failure, SANDBOX_STAGE_SYNC, (int)n) : -EPIPE;
 	if (n_fds == 0)
 		master = -1;
-	r = spec->cgroup ? cgroup_attach(spec->cgroup, entry->child.pid) : 0;
+	r = entry->attach ? cgroup_attach_v2(spec->cgroup, entry->child.pid) : 0;
 	if (r < 0)
 		return fail(ret_failure, SANDBOX_STAGE_CGROUP, r);
 	r = equip_limits(spec, entry->child.owner, entry->child.pid, ret_failure);

@@ -3,11 +3,10 @@
  *
  *   daemon                                   child (clone3 into the sandbox's pid namespace, else the host's yet)
  *   plan_make_entry() (pure)
- *   clone3 ------------------------------->  cannot be looked into; joins all namespaces of the sandbox's init; makes the
- *                                            terminal, of a devpts of its own
+ *   clone3, in its v2 group -------------->  goes into its v1 groups by itself (cgroup.h); cannot be looked into; joins all
+ *                                            namespaces of the sandbox's init; makes the terminal, of a devpts of its own
  *   sandbox_admit() <----------------------  says that it is inside, with the terminal's master
- *   puts it into the cgroups, raises
- *   limits, gives the word --------------->  runs the steps of a start that bind a process, and executes argv[0], which is
+ *   raises limits, gives the word -------->  runs the steps of a start that bind a process, and executes argv[0], which is
  *                                            looked for inside, with the tenant's rights
  *   status pipe: EOF = the program runs
  *
@@ -24,6 +23,7 @@ struct sandbox_terminal {
 struct sandbox_entry {
 	struct sandbox child; /* as after sandbox_spawn() */
 	int sync_fd;          /* readable: it is inside, or it has failed */
+	bool attach;          /* it could not be born in its v2 group */
 };
 
 /* spec: as that of box, with what the process differs in (argv, envp, uid, gid, fds); exec_fd is -1. box must have executed its program, or

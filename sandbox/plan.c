@@ -558,8 +558,10 @@ int plan_binds_process(enum plan_op op)
 	return bound[op] ? bound[op] == PROCESS : -1;
 }
 
-static void add_entry(struct maker *m, const struct plan *start, bool terminal)
+static void add_entry(struct maker *m, const struct plan *start, bool group, bool terminal)
 {
+	if (group)
+		add(m, PLAN_GROUPS, SANDBOX_STAGE_CGROUP, NULL);
 	add(m, PLAN_ENTER, SANDBOX_STAGE_ENTER, NULL);
 	add(m, PLAN_NS_ROOT, SANDBOX_STAGE_USERNS, NULL);
 	if (terminal)
@@ -586,7 +588,7 @@ int plan_make_entry(const struct sandbox_spec *spec, const struct plan_root_entr
 		return r;
 	add_all(&start, spec, entries, n_entries);
 	m.enomem = start.enomem;
-	add_entry(&m, &start.plan, terminal);
+	add_entry(&m, &start.plan, spec->cgroup != NULL, terminal);
 	m.plan.rules = start.plan.rules;
 	m.plan.n_rules = start.plan.n_rules;
 	start.plan.rules = NULL;
