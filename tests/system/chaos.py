@@ -88,11 +88,13 @@ SERVICES = [
 
 
 def share(rate, capacity):
-    """{(service, path): clients a second}, of what each can serve: the first has what the others have not, none more than is good
-    for the machine."""
-    shares = {key: min(small.most, PART * capacity[key]) for key, small in capacity_keys() if key in capacity}
+    """{(service, path): clients a second}, of what each can serve: the first has what the others have not, which is half at least,
+    and none more than is good for the machine."""
+    shares = {key: min(small.most, PART * capacity[key]) for key, small in capacity_keys()}
     first = next(iter(shares))
     shares[first] = 0
+    part = min(1, rate / 2 / sum(shares.values()))
+    shares = {key: part * share for key, share in shares.items()}
     used = sum(shares[k] / capacity[k] for k in shares)
     shares[first] = max(1, min(rate - sum(shares.values()), (MOST - used) * capacity[first]))
     return shares

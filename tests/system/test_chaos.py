@@ -39,6 +39,8 @@ class Share(unittest.TestCase):
         keys = [(s.name, small.path) for s in SERVICES for small in s.small]
         got = share(1200, dict(zip(keys, (8000, 1000, 2000, 400, 10), strict=True)))
         self.assertEqual([round(got[k]) for k in keys], [1200 - 100 - 150 - 40 - 1, 100, 150, 40, 1])
+        few = share(300, dict(zip(keys, (8000, 2000, 2000, 1000, 100), strict=True)))
+        self.assertEqual((round(few[keys[0]]), round(sum(few.values()))), (150, 300))
         slow = share(1200, dict(zip(keys, (1000, 1000, 1000, 100, 10), strict=True)))
         self.assertLess(sum(slow.values()), 400)
         self.assertLessEqual(sum(slow[k] / c for k, c in zip(keys, (1000, 1000, 1000, 100, 10))), 0.51)
