@@ -17,7 +17,8 @@
 static int sock = -1;
 static int fds[KEPT_MAX];
 static size_t n_fds;
-static char names[sizeof("LISTEN_FDNAMES=") + KEPT_MAX * KEPT_NAME_MAX] = "LISTEN_FDNAMES=";
+/* Without a value in the program's file: it takes memory in those inits only that fill it. */
+static char names[sizeof("LISTEN_FDNAMES=") + KEPT_MAX * KEPT_NAME_MAX];
 static char count[32], pid[32];
 
 int kept_open(int fd)
@@ -39,7 +40,7 @@ static void add(int fd, const char *name, size_t total)
 		trp_close(&high);
 		return;
 	}
-	snprintf(names + len, sizeof(names) - len, "%s%.*s", n_fds ? ":" : "", KEPT_NAME_MAX - 1, name);
+	snprintf(names + len, sizeof(names) - len, "%s%.*s", n_fds ? ":" : "LISTEN_FDNAMES=", KEPT_NAME_MAX - 1, name);
 	fds[n_fds++] = high;
 }
 
