@@ -21,6 +21,7 @@
 #define DROP_FACTOR  16  /* with log-over-rate = drop so much more than log-rate is read at most: to drop it costs, too */
 #define PARTIAL_SECONDS 1.0 /* a line whose end does not come is written as it is */
 #define LAST_SIZE (8 * 1024) /* of its last lines, for who asks for them at once */
+#define LAST_FIRST 512       /* at first: most services say little */
 
 struct stream {
 	LIST_ENTRY(stream) link;
@@ -30,7 +31,7 @@ struct stream {
 	ev_io io;
 	ev_timer partial; /* while a line waits for its end */
 	size_t len; /* bytes of a line whose end has not come */
-	char line[LOGS_LINE_MAX];
+	char *line; /* of LOGS_LINE_MAX; NULL: there are none */
 };
 
 struct logs {
@@ -47,8 +48,8 @@ struct logs {
 	uint64_t dropped; /* all of them */
 	ev_timer say_over;
 	double next_waited; /* ev_now() from which it is said again that the service has to wait */
-	char *last; /* LAST_SIZE bytes, of which n_last are whole lines */
-	size_t n_last;
+	char *last; /* of last_size, at most LAST_SIZE bytes, of which n_last are whole lines */
+	size_t last_size, n_last;
 };
 
 struct queue {
@@ -73,14 +74,33 @@ static void batch_stamp(void)
 	logtext_time((uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000, batch.stamp);
 }
 
+/* Room for so many bytes more, up to LAST_SIZE in all. */
+static void grow_last(struct logs *l, size_t len)
+{
+	size_t want = l->n_last + len < LAST_SIZE ? l->n_last + len : LAST_SIZE, size = l->last_size ? l->last_size : LAST_FIRST;
+	char *grown;
+
+	while (size < want)
+		size *= 2;
+	if (size == l->last_size)
+		return;
+	grown = realloc(l->last, size);
+	if (grown) {
+		l->last = grown;
+		l->last_size = size;
+	}
+}
+
 /* Of what is too much the oldest lines go. */
 static void remember(struct logs *l, const char *lines, size_t len)
 {
-	size_t drop = l->n_last + len > LAST_SIZE ? l->n_last + len - LAST_SIZE : 0;
 	const char *end;
+	size_t drop;
 
+	grow_last(l, len);
 	if (!l->last)
 		return;
+	drop = l->n_last + len > l->last_size ? l->n_last + len - l->last_size : 0;
 	if (drop >= l->n_last) {
 		end = drop > l->n_last ? memchr(lines + drop - l->n_last - 1, '\n', len - (drop - l->n_last - 1)) : lines - 1;
 		len -= (size_t)(end + 1 - lines);
@@ -135,11 +155,34 @@ static void stream_line_end(struct stream *s, bool goes_on)
 	s->len = 0;
 }
 
+/* Of a line that is all in what is read now: for whichever stream is being read. */
+static char whole[LOGS_LINE_MAX];
+
+/* What waits for its end has memory of its own; where there is none it is a line as it is. */
+static void stream_keep(struct stream *s)
+{
+	if (s->line == whole && s->len > 0) {
+		char *own = malloc(LOGS_LINE_MAX);
+		if (own) {
+			s->line = memcpy(own, whole, s->len);
+			return;
+		}
+		stream_line_end(s, true);
+	}
+	if (s->len > 0)
+		return;
+	if (s->line != whole)
+		free(s->line);
+	s->line = NULL;
+}
+
 static void stream_bytes(struct stream *s, const char *at, size_t n)
 {
+	if (!s->line)
+		s->line = whole;
 	while (n > 0) {
 		const char *end = memchr(at, '\n', n);
-		size_t part = end ? (size_t)(end - at) : n, room = sizeof(s->line) - s->len;
+		size_t part = end ? (size_t)(end - at) : n, room = LOGS_LINE_MAX - s->len;
 
 		if (part > room) {
 			part = room;
@@ -157,6 +200,7 @@ static void stream_bytes(struct stream *s, const char *at, size_t n)
 			stream_line_end(s, true); /* too long: the rest becomes a line of its own */
 		}
 	}
+	stream_keep(s);
 }
 
 static void on_partial(struct ev_loop *loop, ev_timer *t, int events)
@@ -169,6 +213,7 @@ static void on_partial(struct ev_loop *loop, ev_timer *t, int events)
 		return;
 	batch_stamp();
 	stream_line_end(s, true);
+	stream_keep(s);
 	batch_flush(s->logs);
 }
 
@@ -179,6 +224,7 @@ static void stream_free(struct stream *s)
 	keep_drop(s->logs->keep, s->logs->name, s->tag, s->number);
 	close(s->io.fd);
 	LIST_REMOVE(s, link);
+	free(s->line);
 	free(s);
 }
 
@@ -444,7 +490,6 @@ int logs_open(struct ev_loop *loop, struct logsink *sink, const char *service, c
 		return -ENOMEM;
 	l->loop = loop;
 	l->name = trp_steal_ptr(&name);
-	l->last = malloc(LAST_SIZE);
 	LIST_INIT(&l->streams);
 	pace_init(&l->pace, loop, 0, 1, go_on_reading, l);
 	pace_init(&l->hard, loop, 0, 1, go_on_hard, l);
@@ -519,8 +564,11 @@ uint64_t logs_not_taken(const struct logs *l, enum log_socket k)
 
 void logs_last(const struct logs *l, unsigned n, void (*line)(void *data, const char *text, size_t len), void *data)
 {
-	const char *at = l->last + l->n_last;
+	const char *at;
 
+	if (l->n_last == 0)
+		return;
+	at = l->last + l->n_last;
 	while (n > 0 && at > l->last) {
 		const char *before = memrchr(l->last, '\n', (size_t)(at - 1 - l->last));
 		at = before ? before + 1 : l->last;
