@@ -164,7 +164,8 @@ class Shown(trp.DaemonTest):
         """What a service said before it ended is shown to who asks right afterwards."""
         for i in range(5):
             self.d.profile("short", script("echo said %d; exit 3" % i, "restart = no"))
-            self.d.trpsup("start", "short")
+            self.d.trpsup("start", "short")  # answered when it was executed
+            trp.wait_until(lambda: self.d.status("short")["state"] == "failed", 10, "it has ended")
             self.assertIn("said %d" % i, "\n".join(shown(self.d, "short")))
 
     def test_mistakes(self):
