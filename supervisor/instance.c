@@ -21,6 +21,7 @@
 #include <sys/socket.h>
 
 #define MESSAGES_PER_TURN 64
+#define HEARD_PER_TURN    16 /* of a process beside it */
 #define MESSAGES_A_SECOND 1000 /* of all its sockets together */
 #define MESSAGES_AT_ONCE  2000
 #define MAINS_IN_A_ROW    10  /* changes of the main process that are told at once; then one in a second */
@@ -194,6 +195,25 @@ void instance_took(struct service *s, unsigned n)
 	ev_io_stop(s->d->loop, &run->on_notify);
 	notifier_listen(s, false);
 	loopback_listen(s, false);
+}
+
+bool instance_hear(struct service *s, int control, void (*take)(struct service *s, const struct trp_init_msg *msg))
+{
+	struct trp_init_msg msg;
+	unsigned i = 0;
+
+	for (; i < HEARD_PER_TURN; i++) {
+		enum initsock_got got = initsock_look(control, &msg);
+		if (got == INITSOCK_NONE)
+			break;
+		if (got == INITSOCK_END || got == INITSOCK_RESET)
+			return false;
+		if (got == INITSOCK_MESSAGE)
+			take(s, &msg);
+		initsock_done(control);
+	}
+	instance_took(s, i);
+	return true;
 }
 
 void instance_lost(struct service *s, const char *what)

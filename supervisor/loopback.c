@@ -2,7 +2,6 @@
 #include "supervisor/loopback.h"
 #include "base/fdpass.h"
 #include "supervisor/helper.h"
-#include "supervisor/initsock.h"
 #include "supervisor/launch.h"
 #include "supervisor/reap.h"
 #include "supervisor/service.h"
@@ -12,7 +11,6 @@
 #include <sys/socket.h>
 #include <sys/wait.h>
 
-#define MESSAGES_PER_TURN 16
 #define DRAIN_SECONDS     1.0   /* the relay itself gives up after 0.4 s */
 #define LINGER_SECONDS    2.0
 
@@ -25,28 +23,21 @@ static void upstream_may_end(struct service *s)
 	s->run.loopback.stop_signal = 0;
 }
 
+static void take_message(struct service *s, const struct trp_init_msg *msg)
+{
+	if (msg->type == TRP_INIT_LISTEN)
+		instance_listened(s, msg);
+	if (msg->type == TRP_INIT_DRAINED)
+		upstream_may_end(s);
+}
+
 static void on_message(struct ev_loop *loop, ev_io *w, int events)
 {
 	struct service *s = w->data;
-	struct trp_init_msg msg;
-	unsigned i = 0;
 
 	(void)events;
-	for (; i < MESSAGES_PER_TURN; i++) {
-		enum initsock_got got = initsock_look(s->run.loopback.control, &msg);
-		if (got == INITSOCK_NONE)
-			break;
-		if (got == INITSOCK_END || got == INITSOCK_RESET) {
-			ev_io_stop(loop, w); /* its end is seen by the pidfd */
-			return;
-		}
-		if (got == INITSOCK_MESSAGE && msg.type == TRP_INIT_LISTEN)
-			instance_listened(s, &msg);
-		if (got == INITSOCK_MESSAGE && msg.type == TRP_INIT_DRAINED)
-			upstream_may_end(s);
-		initsock_done(s->run.loopback.control);
-	}
-	instance_took(s, i);
+	if (!instance_hear(s, s->run.loopback.control, take_message))
+		ev_io_stop(loop, w);
 }
 
 void loopback_listen(struct service *s, bool on)

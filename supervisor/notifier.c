@@ -2,7 +2,6 @@
 #include "supervisor/notifier.h"
 #include "base/fdpass.h"
 #include "supervisor/helper.h"
-#include "supervisor/initsock.h"
 #include "supervisor/reap.h"
 #include "supervisor/service.h"
 
@@ -10,8 +9,6 @@
 #include <stdio.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
-
-#define MESSAGES_PER_TURN 16
 
 int notifier_prepare(struct service *s, int *ret_init_end)
 {
@@ -24,26 +21,19 @@ int notifier_prepare(struct service *s, int *ret_init_end)
 	return 0;
 }
 
+static void take_message(struct service *s, const struct trp_init_msg *msg)
+{
+	if (msg->type == TRP_INIT_LISTEN)
+		instance_listened(s, msg);
+}
+
 static void on_message(struct ev_loop *loop, ev_io *w, int events)
 {
 	struct service *s = w->data;
-	struct trp_init_msg msg;
-	unsigned i = 0;
 
 	(void)events;
-	for (; i < MESSAGES_PER_TURN; i++) {
-		enum initsock_got got = initsock_look(s->run.notifier.control, &msg);
-		if (got == INITSOCK_NONE)
-			break;
-		if (got == INITSOCK_END || got == INITSOCK_RESET) {
-			ev_io_stop(loop, w); /* its end is seen by the pidfd */
-			return;
-		}
-		if (got == INITSOCK_MESSAGE && msg.type == TRP_INIT_LISTEN)
-			instance_listened(s, &msg);
-		initsock_done(s->run.notifier.control);
-	}
-	instance_took(s, i);
+	if (!instance_hear(s, s->run.notifier.control, take_message))
+		ev_io_stop(loop, w);
 }
 
 void notifier_listen(struct service *s, bool on)

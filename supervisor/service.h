@@ -194,6 +194,9 @@ int instance_send_channels(struct service *s, int sock);
 void instance_listened(struct service *s, const struct trp_init_msg *msg); /* an adapter took that channel */
 /* n messages came from inside. Too many: nothing more is read of any of its sockets for a moment. */
 void instance_took(struct service *s, unsigned n);
+/* Reads what a process of ours beside a service's says on its control socket, as init does: take gets each message. False: it has ended, which
+ * its pidfd tells too. */
+bool instance_hear(struct service *s, int control, void (*take)(struct service *s, const struct trp_init_msg *msg));
 void instance_lost(struct service *s, const char *what); /* ends it; it failed, by what */
 bool instance_is_ready(const struct service *s);
 /* Something was learnt that could make it ready. */
