@@ -95,6 +95,12 @@ void instance_check_ready(struct service *s)
 		health_update(s);
 }
 
+void instance_claim(struct service *s)
+{
+	if (s->run.claimed && s->run.upstream_runs)
+		(void)instance_send(s, TRP_INIT_CLAIM, s->run.claimed);
+}
+
 static void on_step(struct service *s, const struct trp_init_msg *msg)
 {
 	/* steps only go up, and the upstream is the last: who says more of them wants to fill our log */
@@ -108,6 +114,7 @@ static void on_step(struct service *s, const struct trp_init_msg *msg)
 	s->run.upstream_runs = true;
 	s->run.main_known = !s->profile->pid_file;
 	s->run.main_inside = s->run.main_known ? msg->value2 : 0;
+	instance_claim(s); /* said before we heard that it runs: the two come by different ways */
 	record_save(s);
 	if (s->state == STATE_STARTING && !instance_is_ready(s))
 		service_say(s, "note", "%s runs; waiting until it %s", s->profile->command.v[0],

@@ -84,8 +84,9 @@ void notified_ready(struct ev_loop *loop, ev_io *w, int events)
 			service_event(s, EVENT_LEAVING);
 		recv(s->run.notify, text, 0, MSG_DONTWAIT);
 	}
-	/* its number is the sandbox's: init knows whether there is such a process, and answers with MAIN */
-	if (claim && s->run.upstream_runs)
-		(void)instance_send(s, TRP_INIT_CLAIM, claim);
+	if (claim) {
+		s->run.claimed = claim;
+		instance_claim(s);
+	}
 	instance_took(s, i);
 }

@@ -42,6 +42,7 @@ struct instance {
 	struct pace messages; /* from all its sockets */
 	double next_status; /* ev_now() from which the next STATUS= is passed on */
 	bool upstream_runs;
+	int claimed;        /* inside: the last that said that it is the main process (MAINPID=); 0: none */
 	bool reported;      /* init said how the upstream or a setup step ended: */
 	int reported_step, reported_status;
 	bool exec_failed;
@@ -192,6 +193,8 @@ int instance_stop(struct service *s, int signo);
 int instance_tell_stop(struct service *s, int signo);
 int instance_send_channels(struct service *s, int sock);
 void instance_listened(struct service *s, const struct trp_init_msg *msg); /* an adapter took that channel */
+/* Tells init of run.claimed, if the upstream runs: it knows whether there is such a process, and answers with MAIN. */
+void instance_claim(struct service *s);
 /* n messages came from inside. Too many: nothing more is read of any of its sockets for a moment. */
 void instance_took(struct service *s, unsigned n);
 /* Reads what a process of ours beside a service's says on its control socket, as init does: take gets each message. False: it has ended, which
