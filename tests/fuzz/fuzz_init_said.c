@@ -83,6 +83,7 @@ static bool all_listened(const struct service *s)
 #define service_rearm(s) (void)(s)
 #include "supervisor/prestop.c" /* their statics are what is tried */
 #include "supervisor/instance.c"
+#include "supervisor/judge.c"
 
 enum { SETUP_MAX = 2, LINES_MAX = 3 * SETUP_MAX + 3 + MAINS_IN_A_ROW, PACKETS_MAX = 200 };
 
@@ -150,7 +151,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		abort();
 	ev_io_stop(d.loop, &s.run.on_control);
 	s.run.running = false;
-	event = judge(&s, 0);
+	event = instance_judge(&s, 0);
 	if (event != EVENT_GONE_AGAIN && event != EVENT_GONE_FAILED && event != EVENT_GONE_DONE && event != EVENT_START_TEMPORARY &&
 		event != EVENT_START_PERMANENT)
 		abort();
