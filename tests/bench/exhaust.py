@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: ISC
 """A service that uses up what it can get (tests/progs/exhaust.c), one kind of thing after the other, while visitors of another
 service ask for its page at a steady rate: all must be answered; how long they wait is compared with windows without the attack,
-which take turns with those under it. ATTACKS in the environment names some; by default all. tests/system/test_exhaustion.py asserts
-the bounds."""
+which take turns with those under it. In the environment ATTACKS names some, by default all; CPU=100% is the attacker's cpu limit, by
+default none. tests/system/test_exhaustion.py asserts the bounds."""
 import os
 import resource
 import shutil
@@ -38,7 +38,7 @@ bind = {progs} /opt/progs
 [limits]
 processes = 64
 memory = 256M
-"""
+""" + ("cpu = %s\n" % os.environ["CPU"] if "CPU" in os.environ else "")
 
 
 def windows(daemon, name):
