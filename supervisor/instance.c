@@ -160,8 +160,8 @@ pid_t instance_main_pid(struct service *s)
 
 void instance_listened(struct service *s, const struct trp_init_msg *msg)
 {
-	route_listened(s, msg);
-	record_save(s);
+	if (route_listened(s, msg))
+		record_save(s); /* each is a file that is written, and it may be said without end */
 	instance_check_ready(s);
 }
 

@@ -285,18 +285,20 @@ void route_close(struct service *s)
 	quota_tell(s);
 }
 
-void route_listened(struct service *s, const struct trp_init_msg *msg)
+bool route_listened(struct service *s, const struct trp_init_msg *msg)
 {
 	struct channel *c = find_channel(s, msg->port, msg->family);
+	bool several = c && msg->several == 1 && !c->several && channel_take_several(c, s->profile->queue) == 0;
 
-	if (c && msg->several == 1 && !c->several && channel_take_several(c, s->profile->queue) == 0)
+	if (several)
 		routerproc_channel_several(s->d->router, c->id);
 	if (!c || (c->taken && c->listened))
-		return; /* a tenant may say anything, and as often as it likes */
+		return several; /* a tenant may say anything, and as often as it likes */
 	c->listened = c->taken = true;
 	if (s->routes_told)
 		route_update(s);
 	hold_update(s);
+	return true;
 }
 
 bool route_any_listened(const struct service *s)

@@ -60,10 +60,13 @@ static void recorded(struct service *s)
 	n_records++;
 }
 
-static void listened(struct service *s, const struct trp_init_msg *msg)
+static bool listened(struct service *s, const struct trp_init_msg *msg)
 {
+	bool new = !has_listened && msg->port == 80 && msg->family == AF_INET;
+
 	(void)s;
-	has_listened |= msg->port == 80 && msg->family == AF_INET;
+	has_listened |= new;
+	return new;
 }
 
 static bool all_listened(const struct service *s)
