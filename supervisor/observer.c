@@ -239,8 +239,10 @@ static void on_message(struct ev_loop *loop, ev_io *w, int events)
 	if (n == sizeof(m) && m.magic == OBSERVER_MAGIC && take_message(o, &m))
 		return;
 	ev_io_stop(loop, w);
-	if (n != 0)
-		log_error("observer: unexpected message; replacing it");
+	if (n < 0)
+		log_error("observer: nothing can be read of it: %s; replacing it", strerror((int)-n));
+	else if (n > 0)
+		log_error("observer: unexpected message of %zd bytes, type %u; replacing it", n, n == sizeof(m) ? (unsigned)m.type : 0);
 	reap_kill(o->box.pidfd, SIGKILL);
 }
 
