@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 #include "calendar.h"
+#include "parse.h"
 #include "util.h"
 
 #include <ctype.h>
@@ -148,14 +149,6 @@ static bool weekday_list(const char **at, struct calendar *c)
 	return true;
 }
 
-static bool skip(const char **at, char c)
-{
-	if (**at != c)
-		return false;
-	++*at;
-	return true;
-}
-
 /* "*-*-01", "12-24" */
 static bool date(const char **at, struct calendar *c)
 {
@@ -163,9 +156,9 @@ static bool date(const char **at, struct calendar *c)
 	size_t len = strcspn(*at, " ");
 	uint64_t months, days;
 
-	if (dash && memchr(dash + 1, '-', len - (size_t)(dash + 1 - *at)) && (!years(at, c) || !skip(at, '-')))
+	if (dash && memchr(dash + 1, '-', len - (size_t)(dash + 1 - *at)) && (!years(at, c) || !trp_skip(at, '-')))
 		return false;
-	if (!list(at, 1, 12, &months) || !skip(at, '-') || !list(at, 1, 31, &days))
+	if (!list(at, 1, 12, &months) || !trp_skip(at, '-') || !list(at, 1, 31, &days))
 		return false;
 	c->months = (uint16_t)months;
 	c->days = (uint32_t)days;
@@ -176,10 +169,10 @@ static bool time_of_day(const char **at, struct calendar *c)
 {
 	uint64_t hours;
 
-	if (!list(at, 0, 23, &hours) || !skip(at, ':') || !list(at, 0, 59, &c->minutes))
+	if (!list(at, 0, 23, &hours) || !trp_skip(at, ':') || !list(at, 0, 59, &c->minutes))
 		return false;
 	c->hours = (uint32_t)hours;
-	return !skip(at, ':') || list(at, 0, 59, &c->seconds);
+	return !trp_skip(at, ':') || list(at, 0, 59, &c->seconds);
 }
 
 /* One word of the four; each comes once, in their order. */

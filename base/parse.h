@@ -16,6 +16,15 @@ int trp_parse_percent(const char *text, uint64_t *ret_permille); /* 50% -> 500, 
 int trp_parse_rate(const char *text, uint64_t *ret_interval_ns); /* 200/s, 30/m, 1/h, at most 1000000/s -> the time for one */
 int trp_parse_signal(const char *text, int *ret);                /* TERM, SIGTERM, 15 */
 
+/* Of text that is taken apart: goes past c if that is what *at stands at. */
+static inline bool trp_skip(const char **at, char c)
+{
+	if (**at != c)
+		return false;
+	++*at;
+	return true;
+}
+
 /* A service's name: [a-z0-9][a-z0-9._-]*, at most 63, optionally "@" and an instance of the same form. */
 bool trp_valid_service_name(const char *text);
 /* Is path that of dir, or of something in it? Of text alone: both without "..", dir without a slash at its end. */

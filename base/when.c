@@ -44,19 +44,11 @@ static bool digits(const char **at, unsigned n, int min, int max, int *ret)
 	return true;
 }
 
-static bool skip(const char **at, char c)
-{
-	if (**at != c)
-		return false;
-	++*at;
-	return true;
-}
-
 static bool date(const char **at, struct tm *tm)
 {
 	const char *p = *at;
 
-	if (!digits(&p, 4, 1970, 9999, &tm->tm_year) || !skip(&p, '-') || !digits(&p, 2, 1, 12, &tm->tm_mon) || !skip(&p, '-') ||
+	if (!digits(&p, 4, 1970, 9999, &tm->tm_year) || !trp_skip(&p, '-') || !digits(&p, 2, 1, 12, &tm->tm_mon) || !trp_skip(&p, '-') ||
 		!digits(&p, 2, 1, 31, &tm->tm_mday))
 		return false;
 	tm->tm_year -= 1900;
@@ -71,12 +63,12 @@ static bool time_of_day(const char **at, struct tm *tm, uint64_t *micro)
 	uint64_t unit = SECOND / 10;
 	const char *p = *at;
 
-	if (!digits(&p, 2, 0, 23, &tm->tm_hour) || !skip(&p, ':') || !digits(&p, 2, 0, 59, &tm->tm_min))
+	if (!digits(&p, 2, 0, 23, &tm->tm_hour) || !trp_skip(&p, ':') || !digits(&p, 2, 0, 59, &tm->tm_min))
 		return false;
-	if (skip(&p, ':')) {
+	if (trp_skip(&p, ':')) {
 		if (!digits(&p, 2, 0, 59, &tm->tm_sec))
 			return false;
-		if (skip(&p, '.')) {
+		if (trp_skip(&p, '.')) {
 			if (*p < '0' || *p > '9')
 				return false;
 			for (; *p >= '0' && *p <= '9'; p++, unit /= 10)
