@@ -278,20 +278,26 @@ int cgroup_attach(const struct cgroup *cg, pid_t pid)
 
 int cgroup_open_doors(const struct cgroup *cg, int ret[CGROUP_V1_MAX])
 {
-	int doors[CGROUP_V1_MAX], r = 0;
+	int doors[CGROUP_V1_MAX] = CGROUP_DOORS_CLOSED;
 
 	for (int c = 0; c < CGROUP_V1_MAX; c++) {
-		doors[c] = r == 0 && cg->v1_fd[c] >= 0 ? openat(cg->v1_fd[c], "tasks", O_WRONLY | O_CLOEXEC) : -1;
-		if (r == 0 && cg->v1_fd[c] >= 0 && doors[c] < 0)
-			r = -errno;
+		if (cg->v1_fd[c] < 0)
+			continue;
+		doors[c] = openat(cg->v1_fd[c], "tasks", O_WRONLY | O_CLOEXEC);
+		if (doors[c] < 0) {
+			int r = -errno;
+			cgroup_close_doors(doors);
+			return r;
+		}
 	}
-	for (int c = 0; c < CGROUP_V1_MAX; c++) {
-		if (r < 0)
-			trp_close(&doors[c]);
-		else
-			ret[c] = doors[c];
-	}
-	return r;
+	memcpy(ret, doors, sizeof(doors));
+	return 0;
+}
+
+void cgroup_close_doors(int doors[CGROUP_V1_MAX])
+{
+	for (int c = 0; c < CGROUP_V1_MAX; c++)
+		trp_close(&doors[c]);
 }
 
 int cgroup_enter(const int doors[CGROUP_V1_MAX])

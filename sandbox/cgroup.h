@@ -83,6 +83,8 @@ int cgroup_attach(const struct cgroup *cg, pid_t pid);
 int cgroup_attach_v2(const struct cgroup *cg, pid_t pid);
 /* Opens what cgroup_enter() needs, -1 where there is no v1 group: the rights are those of who opens it. 0 or -errno, and then none is open. */
 int cgroup_open_doors(const struct cgroup *cg, int ret[CGROUP_V1_MAX]);
+#define CGROUP_DOORS_CLOSED {-1, -1, -1, -1}
+void cgroup_close_doors(int doors[CGROUP_V1_MAX]);
 /* IN A CHILD with one thread: goes into the v1 groups, and closes doors. A thread that moves itself alone stops nobody else, and so waits for
  * nothing (cgroup_procs_write_start() in kernel/cgroup/cgroup.c, Linux 5.5). */
 int cgroup_enter(const int doors[CGROUP_V1_MAX]);

@@ -4,22 +4,15 @@
 #include "base/fdpass.h"
 #include "base/io.h"
 #include "sandbox/child.h"
+#include "sandbox/clone3.h"
 #include "sandbox/equip.h"
 #include "sandbox/weaken.h"
 
 #include <fcntl.h>
-#include <linux/sched.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
-
-#ifndef CLONE_CLEAR_SIGHAND
-#define CLONE_CLEAR_SIGHAND 0x100000000ULL
-#endif
-#ifndef CLONE_INTO_CGROUP
-#define CLONE_INTO_CGROUP 0x200000000ULL
-#endif
 
 static int fail(struct sandbox_failure *f, enum sandbox_stage stage, int error)
 {
@@ -64,7 +57,6 @@ static int clone_into(const struct child *c, int group, int daemon_end, int *ret
 		args.flags |= CLONE_INTO_CGROUP;
 		args.cgroup = (uint64_t)group;
 	}
-
 	if (home < 0 || setns(c->entry->pidfd, CLONE_NEWPID) < 0)
 		return -errno;
 	pid = syscall(SYS_clone3, &args, sizeof(args));
@@ -87,12 +79,6 @@ static int clone_for(const struct sandbox_spec *spec, const struct child *c, int
 	return *ret_attach ? clone_into(c, -1, daemon_end, ret_pidfd) : r;
 }
 
-static void close_doors(int doors[CGROUP_V1_MAX])
-{
-	for (size_t i = 0; i < CGROUP_V1_MAX; i++)
-		trp_close(&doors[i]);
-}
-
 int sandbox_enter(const struct sandbox_spec *spec, const struct sandbox *box, const struct sandbox_terminal *terminal,
 	struct sandbox_entry *ret, struct sandbox_failure *ret_failure)
 {
@@ -100,7 +86,7 @@ int sandbox_enter(const struct sandbox_spec *spec, const struct sandbox *box, co
 		.pidfd = box->pidfd, .rows = terminal ? terminal->rows : 0, .columns = terminal ? terminal->columns : 0};
 	struct child c = {.spec = spec, .exec_fd = -1, .root_fd = -1, .entry = &entry, .terminal = -1, .master = -1};
 	cleanup_close int status = -1, status_end = -1, sync = -1, sync_end = -1;
-	int pipe_fds[2], pair[2], doors[CGROUP_V1_MAX] = {-1, -1, -1, -1}, pidfd = -1, r;
+	int pipe_fds[2], pair[2], doors[CGROUP_V1_MAX] = CGROUP_DOORS_CLOSED, pidfd = -1, r;
 	struct plan plan;
 	bool attach;
 
@@ -127,7 +113,7 @@ int sandbox_enter(const struct sandbox_spec *spec, const struct sandbox *box, co
 	weaken_by(spec->envp);
 	r = clone_for(spec, &c, sync, &pidfd, &attach);
 	weaken_by(NULL);
-	close_doors(doors);
+	cgroup_close_doors(doors);
 	plan_free(&plan);
 	if (r < 0)
 		return fail(ret_failure, SANDBOX_STAGE_ENTER, r);

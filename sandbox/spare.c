@@ -3,6 +3,7 @@
 #include "sandbox/spare.h"
 #include "base/io.h"
 #include "sandbox/child.h"
+#include "sandbox/clone3.h"
 #include "sandbox/equip.h"
 #include "sandbox/network.h"
 #include "sandbox/obstacle.h"
@@ -10,7 +11,6 @@
 #include "sandbox/weaken.h"
 
 #include <fcntl.h>
-#include <linux/sched.h>
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
@@ -18,13 +18,6 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
-
-#ifndef CLONE_CLEAR_SIGHAND
-#define CLONE_CLEAR_SIGHAND 0x100000000ULL
-#endif
-#ifndef CLONE_INTO_CGROUP
-#define CLONE_INTO_CGROUP 0x200000000ULL
-#endif
 
 #define NAMESPACES  (CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS)
 #define MEMORY_SIZE (512 * 1024) /* of one that is kept; pages that are not written to cost nothing */

@@ -169,15 +169,14 @@ static void release(struct spawn *sp)
 	plan_free(&sp->plan);
 	free(sp->trees);
 	trp_close(&sp->root_fd);
-	for (size_t i = 0; i < CGROUP_V1_MAX; i++)
-		trp_close(&sp->groups[i]);
+	cgroup_close_doors(sp->groups);
 	spare_discard(&sp->spare);
 }
 
 int sandbox_spawn(
 	const struct sandbox_spec *spec, struct sandbox *ret, struct sandbox_failure *ret_failure)
 {
-	struct spawn sp = {.spec = spec, .failure = ret_failure, .root_fd = -1, .groups = {-1, -1, -1, -1}, .spare = SPARE_NONE};
+	struct spawn sp = {.spec = spec, .failure = ret_failure, .root_fd = -1, .groups = CGROUP_DOORS_CLOSED, .spare = SPARE_NONE};
 	int r;
 
 	weaken_by(spec->envp);
