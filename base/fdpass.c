@@ -108,7 +108,7 @@ static void close_all(const int *fds, size_t n)
 		trp_raw_close(fds[i]);
 }
 
-/* One recvmsg(2). Too many descriptors, or a truncated message: all of them are closed. */
+/* One recvmsg(2). Too many descriptors, a truncated message, or an empty one, which must not look like the end of file: all of them are closed. */
 static ssize_t receive_named(int sock, void *buf, size_t size, int *ret_fds, size_t max, size_t *ret_n, int flags, void *name, socklen_t *name_len)
 {
 	union fdpass_control control;
@@ -127,7 +127,7 @@ static ssize_t receive_named(int sock, void *buf, size_t size, int *ret_fds, siz
 	if (n < 0)
 		return n;
 	n_fds = collect(&hdr, fds);
-	if (n_fds > max || (hdr.msg_flags & (MSG_TRUNC | MSG_CTRUNC))) {
+	if (n_fds > max || (n == 0 && n_fds > 0) || (hdr.msg_flags & (MSG_TRUNC | MSG_CTRUNC))) {
 		close_all(fds, n_fds);
 		return hdr.msg_flags & (MSG_TRUNC | MSG_CTRUNC) ? -EMSGSIZE : -EBADMSG;
 	}
@@ -153,10 +153,9 @@ static ssize_t receive_exact(int sock, void *buf, size_t size, int *ret_fds, siz
 	ssize_t n;
 
 	n = receive_named(sock, buf, size, fds, TRP_FDPASS_MAX, &got, flags, name, name_len);
-	if (n < 0 || (n == 0 && got == 0))
+	if (n <= 0)
 		return n;
-	/* an empty message with descriptors must not look like the end of file, or they would leak */
-	if (got != n_fds || n == 0) {
+	if (got != n_fds) {
 		close_all(fds, got);
 		return -EBADMSG;
 	}

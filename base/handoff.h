@@ -3,7 +3,7 @@
  * has it field by field. One SOCK_SEQPACKET message = one struct trp_handoff (only its first size
  * bytes) with exactly one descriptor. Native byte order: it never leaves the machine.
  *
- * The socket in it is as accept() made it: nothing was read, SO_RCVLOWAT is 1, O_NONBLOCK is clear.
+ * The socket in it is as accept() made it: nothing was read, SO_RCVLOWAT is 1, O_NONBLOCK is as flags say.
  * Pure functions; compile freestanding. */
 #pragma once
 
@@ -40,6 +40,8 @@ struct trp_addr {
 #define TRP_HANDOFF_ECH 1u /* TLS: the client offers Encrypted Client Hello; name is the outer one (or GREASE) */
 /* peer and local are those that a trusted load balancer told (PROXY protocol): the socket's own are the balancer's */
 #define TRP_HANDOFF_PROXIED 2u
+/* O_NONBLOCK is set on the socket, else it is clear. Only to receivers of which it is known that they look at this */
+#define TRP_HANDOFF_NONBLOCK 4u
 
 struct trp_handoff {
 	uint32_t magic;

@@ -240,3 +240,9 @@ uint64_t trp_now_ms(void)
 {
 	return trp_now_ns() / 1000000u;
 }
+
+bool trp_is_shortage(int error)
+{
+	error = error < 0 ? -error : error;
+	return error == EMFILE || error == ENFILE || error == ENOMEM || error == ENOBUFS;
+}

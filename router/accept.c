@@ -131,8 +131,9 @@ static bool accept_turn(struct router *r, uint32_t index)
 
 	for (int i = 0; i < n && l->fd >= 0 && r->paused_until_ns == 0; i++) {
 		len = sizeof(peer);
-		/* without SOCK_NONBLOCK: that belongs to the description, which the service gets */
-		c.fd = accept4(l->fd, &peer.any, &len, SOCK_CLOEXEC);
+		/* O_NONBLOCK belongs to the description, which the service gets (handon.c: suit()) */
+		c.nonblock = l->nonblock;
+		c.fd = accept4(l->fd, &peer.any, &len, SOCK_CLOEXEC | (l->nonblock ? SOCK_NONBLOCK : 0));
 		if (c.fd < 0) {
 			if (is_clients_error(errno))
 				continue;
@@ -251,7 +252,7 @@ void listener_take_back(struct router *r, const struct router_msg *m, int fd)
 	const struct listener *l = find_listener(r, h->listener);
 	const struct note note = {.service = m->service, .name = h->name, .name_len = h->name_len, .taken_back = true};
 	struct client c = {.accepted_ns = h->accepted_ns, .peer = h->peer, .local = h->local, .fd = fd,
-		.protocol = h->protocol, .flags = h->flags};
+		.protocol = h->protocol, .flags = h->flags & ~TRP_HANDOFF_NONBLOCK};
 
 	if (!l) { /* it is gone, and nobody would know how to count its clients */
 		close(fd);

@@ -23,6 +23,7 @@ struct channel {
 	uint32_t service; /* whose it is, 0: nobody's; only counted */
 	struct channel_group *group;
 	struct quota *quota; /* of its service, NULL: none; quota.c */
+	bool nonblock; /* its receiver looks at TRP_HANDOFF_NONBLOCK */
 	bool several; /* its receiver takes messages with several clients */
 	uint32_t queued;     /* at most so many clients wait in it; quota.c */
 };

@@ -131,6 +131,8 @@ static int apply(struct router *r, const struct router_msg *m, int *fd)
 		del_channel(r, m->id);
 		err = channel_add(&r->channels, m->id, *fd);
 		channel_own(&r->channels, m->id, m->service);
+		if (err == 0)
+			channel_pick(&r->channels, m->id, 0)->nonblock = m->nonblock != 0;
 		break;
 	case ROUTER_CHANNEL_SEVERAL:
 		take_several(r, m->id);

@@ -133,6 +133,7 @@ struct router_msg {
 	union {
 		uint8_t verdict; /* EXPLAINED, REFUSE: enum router_verdict */
 		uint8_t plain;   /* ROUTE_SET: 1: HTTP of this name is never redirected */
+		uint8_t nonblock; /* CHANNEL_ADD: 1: its receiver looks at TRP_HANDOFF_NONBLOCK */
 	};
 	uint8_t rank;         /* EXPLAINED: enum route_rank */
 	uint16_t code;        /* EXPLAINED: what a refused client is told: HTTP's status or TLS's alert. 0: nothing */

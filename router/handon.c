@@ -8,6 +8,7 @@
 #include "router/router.h"
 #include "base/util.h"
 
+#include <fcntl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -17,6 +18,22 @@ static void set_via(struct handon_client *h, const struct channel *c)
 	h->via = c ? c->id : 0;
 	if (c && c->service)
 		h->service = c->service;
+}
+
+/* O_NONBLOCK of the client's socket for the receiver there. Most programs want it, and so need not set it themselves; who does not know
+ * that it can be set, an adapter or library of an earlier version, gets it clear. It costs nothing where accept4(2) sets it, so that is done
+ * as long as it was right the last time. */
+static void suit(struct router *r, struct handon_client *h, const struct channel *c)
+{
+	const bool knows = c && c->nonblock;
+
+	if (c)
+		r->listeners[h->client.listener].nonblock = knows;
+	if (h->client.nonblock && !knows && fcntl(h->client.fd, F_SETFL, 0) == 0)
+		h->client.nonblock = false;
+	h->header.flags &= ~TRP_HANDOFF_NONBLOCK;
+	if (h->client.nonblock)
+		h->header.flags |= TRP_HANDOFF_NONBLOCK;
 }
 
 /* May another client go there? 0 or why not. */
@@ -51,6 +68,8 @@ static int send_elsewhere(struct router *r, struct handon_client *h, int err)
 		set_via(h, c);
 		noted(r, h); /* the one before does not get it */
 		int now = admit(r, h, c);
+		if (now == 0)
+			suit(r, h, c);
 		if (now == 0)
 			now = trp_fd_send(c->fd, &h->header, h->len, &h->client.fd, 1, MSG_DONTWAIT);
 		if (now == 0 || now == -ETOOMANYREFS)
@@ -170,6 +189,8 @@ static void pick_channel(struct router *r, struct handon_client *h)
 	h->quota = NULL;
 	h->error = admit(r, h, c);
 	set_via(h, c);
+	if (h->error == 0)
+		suit(r, h, c);
 }
 
 static bool send_all(struct router *r)

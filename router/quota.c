@@ -54,7 +54,7 @@ static bool has_live(const struct quotas *t, struct quota *q)
 void quota_noted(struct quotas *t, struct quota *q)
 {
 	q->pending--;
-	if (q->max_live && t->ledger)
+	if (t->ledger) /* without a limit, too: one may be set later, and who came before must not count as unseen for ever */
 		q->mark = t->ledger->head;
 }
 

@@ -55,6 +55,7 @@ struct client {
 	uint32_t seen;     /* bytes there at the last look */
 	uint32_t flags, detail; /* of its opening, as struct parse_result has them */
 	uint8_t proxied;        /* enum proxied */
+	bool nonblock;          /* its socket's O_NONBLOCK */
 	struct trp_addr local;  /* as a load balancer told it, else family 0 */
 };
 
@@ -76,6 +77,7 @@ struct listener {
 	struct trust trust; /* whose PROXY protocol is believed */
 	struct router_redirect redirect;
 	uint8_t alone, unasked; /* accept.c: clients come one at a time */
+	bool nonblock; /* whose receivers know of O_NONBLOCK: those of its last clients */
 	struct wait_queue waiting; /* one duration for all: the first in is the first to end */
 };
 

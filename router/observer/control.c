@@ -58,13 +58,14 @@ static void set_listener(struct observer *o, const struct observer_msg *m)
 
 static void set_slots(struct observer *o, const struct observer_msg *m)
 {
-	bool first = o->n_slots == 0;
+	const uint32_t before = o->n_slots;
 
 	o->n_slots = m->id < LEDGER_SLOTS ? m->id : LEDGER_SLOTS;
-	if (!first || o->table.live->n == 0)
+	if (o->n_slots <= before)
 		return;
-	records_take(o);
-	sample_start(o, 0, true); /* who of our predecessor's is still there? */
+	records_take(o); /* also what our predecessor has not read any more: the ends of these may have been told to nobody who knew them */
+	if (o->table.live->n > 0)
+		sample_start(o, 0, true); /* who of them is still there? */
 }
 
 static void apply(struct observer *o, const struct observer_msg *m, int *fd)

@@ -42,6 +42,14 @@ static void take_info(struct diag_socket *s, const void *data, size_t len)
 	s->retrans = info.tcpi_total_retrans;
 }
 
+static int take_errno(const uint8_t *data, size_t len)
+{
+	int error = 0;
+
+	memcpy(&error, data, len < sizeof(error) ? len : sizeof(error));
+	return error < 0 && error > -4096 ? -error : 0;
+}
+
 static enum diag_result take_socket(const uint8_t *data, size_t len, struct diag_socket *ret)
 {
 	struct inet_diag_msg m;
@@ -76,7 +84,6 @@ enum diag_result diag_next(const void *buf, size_t len, size_t *at, struct diag_
 {
 	const uint8_t *data = (const uint8_t *)buf + *at;
 	struct nlmsghdr h;
-	struct nlmsgerr e;
 	size_t body;
 
 	if (*at >= len || len - *at < sizeof(h))
@@ -90,11 +97,10 @@ enum diag_result diag_next(const void *buf, size_t len, size_t *at, struct diag_
 	case SOCK_DIAG_BY_FAMILY:
 		return take_socket(data + sizeof(h), body, ret);
 	case NLMSG_DONE:
-		return DIAG_DONE;
-	case NLMSG_ERROR:
-		memset(&e, 0, sizeof(e));
-		memcpy(&e, data + sizeof(h), body < sizeof(e) ? body : sizeof(e));
-		*ret_error = e.error < 0 && e.error > -4096 ? -e.error : 0;
+		*ret_error = take_errno(data + sizeof(h), body); /* what is behind it was not to be had */
+		return *ret_error ? DIAG_ERROR : DIAG_DONE;
+	case NLMSG_ERROR: /* begins with it, too */
+		*ret_error = take_errno(data + sizeof(h), body);
 		return DIAG_ERROR;
 	default:
 		return DIAG_OTHER;

@@ -2,6 +2,7 @@
 /* ends.c: what the kernel says of sockets: those that died, and, when somebody wants to know, those that live. */
 #include "router/observer/diag.h"
 #include "router/observer/observer.h"
+#include "base/log.h"
 #include "base/util.h"
 
 #include <string.h>
@@ -9,6 +10,10 @@
 
 #define DATAGRAMS_MAX 256 /* in one turn */
 #define DATAGRAM_ROOM 8192
+#define RETRY_NS      2000000000u /* after a look that was not to be had */
+/* Between two looks for those whose end nobody was told, as long as there is anybody (else nothing wakes us): the kernel tells no end for
+ * which it had no memory just then, and who counts for ever keeps a service from being idle. */
+#define AUDIT_NS      600000000000u
 
 static void take_figures(struct line *l, const struct diag_socket *s)
 {
@@ -87,17 +92,22 @@ static void end_unseen(struct observer *o)
 	}
 }
 
-/* Ports of listeners, each once; port 0: that was the last. */
-static uint16_t port_number(const struct observer *o, uint32_t n)
+/* Ports of listeners, each once; false: that was the last. Who must be found may have come by a listener that is no more: then it is
+ * looked at all of them, of any port (0). */
+static bool next_port(const struct observer *o, uint32_t n, uint16_t *ret)
 {
+	*ret = 0;
+	if (o->sample.resync)
+		return n == 0;
 	for (uint32_t i = 0; i < o->n_listeners; i++) {
 		bool before = false;
 		for (uint32_t j = 0; j < i; j++)
 			before |= o->listeners[j].port == o->listeners[i].port;
+		*ret = o->listeners[i].port;
 		if (!before && n-- == 0)
-			return o->listeners[i].port;
+			return true;
 	}
-	return 0;
+	return false;
 }
 
 static void end_sample(struct observer *o)
@@ -105,8 +115,10 @@ static void end_sample(struct observer *o)
 	struct sample *s = &o->sample;
 
 	s->running = false;
-	if (s->resync)
+	if (s->resync && !s->failed)
 		end_unseen(o);
+	if (s->resync)
+		s->due_ns = observer_clock() + (s->failed ? RETRY_NS : AUDIT_NS);
 	answer(o);
 	if (!s->wanted)
 		return;
@@ -120,17 +132,17 @@ static void end_sample(struct observer *o)
 static void next_dump(struct observer *o)
 {
 	struct sample *s = &o->sample;
-	uint16_t port = port_number(o, s->next / 2);
 	char request[DIAG_REQUEST_MAX];
+	uint16_t port;
 
-	if (port == 0) {
+	if (!next_port(o, s->next / 2, &port)) {
 		end_sample(o);
 		return;
 	}
 	size_t len = diag_request(request, s->next % 2 ? AF_INET : AF_INET6, port, s->next + 1);
 	s->next++;
 	if (send(OBSERVER_DIAG_FD, request, len, MSG_DONTWAIT) < 0) {
-		s->resync = false; /* what was not asked for is not missing */
+		s->failed = true; /* what was not asked for is not missing */
 		end_sample(o);
 	}
 }
@@ -148,10 +160,30 @@ void sample_start(struct observer *o, uint32_t seq, bool resync)
 	s->answer = seq ? seq : s->answer;
 	s->running = true;
 	s->resync = resync;
+	s->failed = false;
 	s->number++;
 	s->next = 0;
 	s->began_ns = observer_clock();
 	next_dump(o);
+}
+
+int sample_due(struct observer *o)
+{
+	struct sample *s = &o->sample;
+	const uint64_t now = observer_clock();
+	const bool due = s->due_ns && now >= s->due_ns;
+
+	if (s->running)
+		return -1;
+	if (o->table.live->n == 0) { /* who comes wakes us */
+		s->due_ns = 0;
+		return -1;
+	}
+	if (due || s->due_ns == 0)
+		s->due_ns = now + AUDIT_NS;
+	if (due)
+		sample_start(o, 0, true);
+	return (int)((s->due_ns - now) / 1000000u) + 1;
 }
 
 static void take_sample(struct observer *o, const struct diag_socket *s)
@@ -179,13 +211,17 @@ void diag_ready(struct observer *o)
 	int error = 0;
 	ssize_t len = recv(OBSERVER_DIAG_FD, buf, sizeof(buf), MSG_DONTWAIT);
 
+	if (len < 0 && errno != EAGAIN && errno != EINTR) {
+		log_error("sockets that live cannot be looked at: %m");
+		o->end = true; /* nobody knows how far the kernel has come: another observer asks anew */
+	}
 	if (len <= 0)
 		return;
 	while ((r = diag_next(buf, (size_t)len, &at, &s, &error)) != DIAG_END) {
 		if (r == DIAG_SOCKET)
 			take_sample(o, &s);
 		if (r == DIAG_ERROR)
-			o->sample.resync = false;
+			o->sample.failed = true;
 		if ((r == DIAG_DONE || r == DIAG_ERROR) && o->sample.running)
 			next_dump(o);
 	}

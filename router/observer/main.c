@@ -77,7 +77,8 @@ static void run(struct observer *o)
 
 	while (!o->end) {
 		fds[2].events = o->n_slots ? POLLIN : 0;
-		int n = poll(fds, TRP_ARRAY_SIZE(fds), busy ? BUSY_MS : fall_asleep(o) ? -1 : 0);
+		const int due = sample_due(o);
+		int n = poll(fds, TRP_ARRAY_SIZE(fds), busy ? BUSY_MS : fall_asleep(o) ? due : 0);
 		awake(o);
 		if (n < 0 && errno != EINTR)
 			log_fatal("poll: %m");

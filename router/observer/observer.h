@@ -33,15 +33,17 @@ struct listener_name {
 	char name[130];
 };
 
-/* A look at all sockets that live: one dump for each (family, port) */
+/* A look at all sockets that live: one dump for each (family, port), or for each family */
 struct sample {
 	bool running, resync; /* resync: who is not found has ended */
+	bool failed; /* a part of it was not to be had */
 	bool wanted, wanted_resync; /* when this one is done */
 	uint32_t number; /* of this look */
 	uint32_t next;   /* dump */
 	uint64_t began_ns;
 	uint32_t answer; /* seq of the last who waits for it, 0: nobody does; who asked before is meant too */
 	uint32_t later;  /* ... and for the next one */
+	uint64_t due_ns; /* when it is looked for those who have ended without our being told, 0: not known yet */
 };
 
 struct observer {
@@ -74,6 +76,8 @@ bool ends_ready(struct observer *o);
 void diag_ready(struct observer *o);
 /* answer: seq of who is to be told when it is done; 0: nobody. resync: who is not found has ended. */
 void sample_start(struct observer *o, uint32_t answer, bool resync);
+/* Starts what is due. Milliseconds until something will be, -1: nothing. */
+int sample_due(struct observer *o);
 
 /* log.c */
 void log_line(struct observer *o, const struct line *l);
