@@ -26,7 +26,7 @@ enum limit_value {
 	VALUE_CPU_MAX, /* both */
 	VALUE_WEIGHT,
 	VALUE_SHARES, /* the same on v1's scale, whose default is 1024 */
-	VALUE_ALL_OR_NONE, /* 1, where memory is limited */
+	VALUE_ALL_OR_NONE,
 };
 
 static const struct limit_file {
@@ -86,6 +86,10 @@ static void format_value(const struct limit_file *f, const struct cgroup_limits 
 
 	if (format_weight(f, l, out))
 		return;
+	if (f->value == VALUE_ALL_OR_NONE) {
+		snprintf(out, 64, "%d", l->oom_group);
+		return;
+	}
 	if (limit == CGROUP_UNLIMITED || f->value == VALUE_NO_LIMIT) {
 		snprintf(out, 64, "%s", f->no_limit);
 		return;
@@ -107,8 +111,6 @@ static void format_value(const struct limit_file *f, const struct cgroup_limits 
 		snprintf(out, 64, "%llu %llu", quota, period);
 		break;
 	case VALUE_ALL_OR_NONE:
-		snprintf(out, 64, "1");
-		break;
 	case VALUE_NO_LIMIT:
 	case VALUE_WEIGHT:
 	case VALUE_SHARES:
@@ -155,19 +157,32 @@ static int make_group(int parent, const char *name)
 	return fd < 0 ? -errno : fd;
 }
 
-static void close_group(struct cgroup *cg)
+void cgroup_close(struct cgroup *cg)
 {
 	trp_close(&cg->v2_fd);
 	for (int c = 0; c < CGROUP_V1_MAX; c++)
 		trp_close(&cg->v1_fd[c]);
 }
 
-/* Opens what exists of it, so that it can be killed. */
-static void open_leftover(const struct cgroup_host *h, const char *name, struct cgroup *cg)
+static int open_if_there(int parent, const char *name, int *ret)
 {
-	cg->v2_fd = h->v2_fd < 0 ? -1 : openat(h->v2_fd, name, DIR_FLAGS);
-	for (int c = 0; c < CGROUP_V1_MAX; c++)
-		cg->v1_fd[c] = h->v1_fd[c] < 0 ? -1 : openat(h->v1_fd[c], name, DIR_FLAGS);
+	*ret = parent < 0 ? -1 : openat(parent, name, DIR_FLAGS);
+	return parent < 0 || *ret >= 0 || errno == ENOENT ? 0 : -errno;
+}
+
+/* Opens what exists of it, so that it can be killed. 0; or -errno with nothing open: one that cannot be opened (want of descriptors) may well be there. */
+static int open_leftover(const struct cgroup_host *h, const char *name, struct cgroup *cg)
+{
+	struct cgroup found = {CGROUP_NONE};
+	int r = open_if_there(h->v2_fd, name, &found.v2_fd);
+
+	for (int c = 0; c < CGROUP_V1_MAX && r == 0; c++)
+		r = open_if_there(h->v1_fd[c], name, &found.v1_fd[c]);
+	if (r < 0)
+		cgroup_close(&found);
+	else
+		*cg = found;
+	return r;
 }
 
 static void sleep_ms(long ms)
@@ -177,68 +192,72 @@ static void sleep_ms(long ms)
 	nanosleep(&ts, NULL);
 }
 
-/* Killed processes leave a moment later: without this the new limits would meet the old use. */
-static void clear_leftover(const struct cgroup_host *h, const char *name)
+/* Killed processes leave a moment later: without this the new limits would meet the old use. 1: there was a group, 0: none; or -errno. */
+static int clear_leftover(const struct cgroup_host *h, const char *name)
 {
 	struct cgroup old;
+	bool any;
+	int r = open_leftover(h, name, &old);
 
-	open_leftover(h, name, &old);
+	if (r < 0)
+		return r;
+	any = old.v2_fd >= 0;
+	for (int c = 0; c < CGROUP_V1_MAX; c++)
+		any |= old.v1_fd[c] >= 0;
 	for (int i = 0; i < KILL_ROUNDS && !cgroup_is_empty(&old); i++) {
 		cgroup_kill(&old);
 		sleep_ms(1);
 	}
-	close_group(&old);
+	cgroup_close(&old);
+	return any;
 }
 
 int cgroup_adopt(struct cgroup_host *h, const char *name, struct cgroup *ret)
 {
 	struct cgroup cg;
 	bool whole = strlen(name) < sizeof(cg.name);
+	int r = open_leftover(h, name, &cg);
 
-	open_leftover(h, name, &cg);
+	if (r < 0)
+		return r;
 	whole &= h->v2_fd < 0 || cg.v2_fd >= 0;
 	for (int c = 0; c < CGROUP_V1_MAX; c++)
 		whole &= h->v1_fd[c] < 0 || cg.v1_fd[c] >= 0 || c == CGROUP_IO; /* made for few */
 	if (!whole) {
-		close_group(&cg);
+		cgroup_close(&cg);
 		return -ENOENT;
 	}
 	strcpy(cg.name, name);
+	cg.births = h->births;
 	*ret = cg;
 	return 0;
 }
 
 int cgroup_clear(struct cgroup_host *h, const char *name)
 {
-	struct cgroup old;
-	int r;
+	struct cgroup old = {CGROUP_NONE};
+	int r = strlen(name) < sizeof(old.name) ? clear_leftover(h, name) : 0;
 
-	open_leftover(h, name, &old);
-	r = old.v2_fd >= 0;
-	for (int c = 0; c < CGROUP_V1_MAX; c++)
-		r |= old.v1_fd[c] >= 0;
-	close_group(&old);
-	if (r == 0 || strlen(name) >= sizeof(old.name))
-		return 0;
-	clear_leftover(h, name);
+	if (r <= 0)
+		return r;
 	strcpy(old.name, name);
-	int error = cgroup_destroy(h, &old);
-	return error < 0 ? error : 1;
+	r = cgroup_destroy(h, &old);
+	return r < 0 ? r : 1;
 }
 
 int cgroup_create(struct cgroup_host *h, const char *name, const struct cgroup_limits *limits,
 	struct cgroup *ret, char *err, size_t err_size)
 {
-	struct cgroup cg = {CGROUP_NONE};
-	int r = 0;
+	struct cgroup cg = {CGROUP_NONE, .births = h->births};
+	int r;
 
 	if (!name[0] || strchr(name, '/') || name[0] == '.' || strlen(name) >= sizeof(cg.name)) {
 		snprintf(err, err_size, "'%s' is no name for a control group", name);
 		return -EINVAL;
 	}
 	strcpy(cg.name, name);
-	clear_leftover(h, name);
-	if (h->v2_fd >= 0)
+	r = clear_leftover(h, name);
+	if (r >= 0 && h->v2_fd >= 0)
 		r = cg.v2_fd = make_group(h->v2_fd, name);
 	for (int c = 0; c < CGROUP_V1_MAX && r >= 0; c++)
 		if (h->v1_fd[c] >= 0 && (c != CGROUP_IO || cgroup_io_wanted(&limits->io))) /* each group costs at every start */
@@ -249,7 +268,7 @@ int cgroup_create(struct cgroup_host *h, const char *name, const struct cgroup_l
 		r = cgroup_set_limits(h, &cg, limits, err, err_size);
 	if (r < 0) {
 		if (cgroup_destroy(h, &cg) < 0)
-			close_group(&cg);
+			cgroup_close(&cg);
 		return r;
 	}
 	*ret = cg;
@@ -351,6 +370,7 @@ int cgroup_kill(const struct cgroup *cg)
 	int r = -ENOENT;
 
 	if (cg->v2_fd >= 0) {
+		cgroup_no_births(cg); /* first: whoever is killed in between leaves the mark to the next daemon */
 		r = trp_write_file(cg->v2_fd, "cgroup.kill", "1");
 		if (r == -ENOENT) /* before Linux 5.14 */
 			r = kill_all_listed(cg->v2_fd);
@@ -367,7 +387,9 @@ static bool nobody_in(int dir)
 	cleanup_close int fd = openat(dir, "cgroup.procs", O_RDONLY | O_CLOEXEC);
 	char byte;
 
-	return fd < 0 || read(fd, &byte, 1) <= 0;
+	if (fd < 0)
+		return errno == ENOENT || errno == ENODEV; /* removed meanwhile; else nobody knows */
+	return read(fd, &byte, 1) <= 0;
 }
 
 /* cgroup.procs leaves out what is dying but still keeps the group from being removed. */
@@ -385,6 +407,11 @@ int cgroup_freeze(const struct cgroup *cg, bool freeze)
 	int r = cg->v2_fd < 0 ? -EOPNOTSUPP : trp_write_file(cg->v2_fd, "cgroup.freeze", freeze ? "1" : "0");
 
 	return r == -ENOENT ? -EOPNOTSUPP : r;
+}
+
+bool cgroup_can_freeze(const struct cgroup *cg)
+{
+	return cg->v2_fd >= 0 && faccessat(cg->v2_fd, "cgroup.freeze", W_OK, 0) == 0;
 }
 
 bool cgroup_is_frozen(const struct cgroup *cg)
@@ -417,14 +444,12 @@ int cgroup_destroy(struct cgroup_host *h, struct cgroup *cg)
 	for (int c = 0; c < CGROUP_V1_MAX && r == 0; c++)
 		r = remove_group(h->v1_fd[c], cg->name);
 	if (r == 0)
-		close_group(cg);
+		cgroup_close(cg);
 	return r;
 }
 
-/* The number in file, or behind key in it. The kernel gives all of such a file to the first read(). */
-static uint64_t read_number(int dir, const char *file, const char *key)
+uint64_t cgroup_number_of_fd(int fd, const char *key)
 {
-	cleanup_close int fd = dir < 0 ? -1 : openat(dir, file, O_RDONLY | O_CLOEXEC);
 	char text[4096];
 	ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
 	const char *p;
@@ -439,6 +464,13 @@ static uint64_t read_number(int dir, const char *file, const char *key)
 	p += key ? strlen(key) : 0;
 	text[(p - text) + (long)strcspn(p, "\n")] = '\0';
 	return trp_parse_u64(p, &v) == 0 ? v : UINT64_MAX;
+}
+
+uint64_t cgroup_number(int dir, const char *file, const char *key)
+{
+	cleanup_close int fd = dir < 0 ? -1 : openat(dir, file, O_RDONLY | O_CLOEXEC);
+
+	return cgroup_number_of_fd(fd, key);
 }
 
 /* Does a file say what was written to it? Numbers are compared, as the kernel rounds sizes down to whole pages. */
@@ -482,7 +514,7 @@ bool cgroup_in_force(const struct cgroup_host *h, const struct cgroup *cg, const
 /* A controller is in one of the trees only: where the host has it as v1, the other is not asked in vain. */
 static uint64_t number_of(const struct cgroup *cg, enum cgroup_controller controller, const char *v1, const char *v2)
 {
-	return cg->v1_fd[controller] >= 0 ? read_number(cg->v1_fd[controller], v1, NULL) : read_number(cg->v2_fd, v2, NULL);
+	return cg->v1_fd[controller] >= 0 ? cgroup_number(cg->v1_fd[controller], v1, NULL) : cgroup_number(cg->v2_fd, v2, NULL);
 }
 
 void cgroup_usage(const struct cgroup *cg, uint64_t *memory, uint64_t *pids, uint64_t *cpu_us)
@@ -492,9 +524,9 @@ void cgroup_usage(const struct cgroup *cg, uint64_t *memory, uint64_t *pids, uin
 	*memory = number_of(cg, CGROUP_MEMORY, "memory.usage_in_bytes", "memory.current");
 	*pids = number_of(cg, CGROUP_PIDS, "pids.current", "pids.current");
 	/* v2 counts the time of every group, with or without the controller */
-	*cpu_us = read_number(cg->v2_fd, "cpu.stat", "usage_usec ");
+	*cpu_us = cgroup_number(cg->v2_fd, "cpu.stat", "usage_usec ");
 	if (*cpu_us == UINT64_MAX) {
-		ns = read_number(cg->v1_fd[CGROUP_CPU], "cpuacct.usage", NULL);
+		ns = cgroup_number(cg->v1_fd[CGROUP_CPU], "cpuacct.usage", NULL);
 		*cpu_us = ns == UINT64_MAX ? UINT64_MAX : ns / 1000;
 	}
 }

@@ -28,6 +28,7 @@ struct cgroup_io {
 struct cgroup_limits {
 	uint64_t pids;         /* CGROUP_UNLIMITED: no limit */
 	uint64_t memory;       /* bytes; swap is not added to it */
+	bool oom_group;        /* a kill for want of memory takes all of it, where v2 has the memory controller */
 	uint64_t cpu_permille; /* 1000 = one processor */
 	uint32_t cpu_weight;   /* share of the processors where they are short, 1 to CGROUP_WEIGHT_MAX; 0: CGROUP_WEIGHT */
 	struct cgroup_io io;   /* for a group that wants some; they are set by cgroup_io_set() */
@@ -45,6 +46,8 @@ struct cgroup_host;
  * the daemon's own, where a hierarchy has it: one that was made for us, all whose processes may be moved; borrowed; NULL: none. -ENOTSUP with a text in err: no pids, memory or cpu
  * controller is to be had. The host is the caller's; free with cgroup_host_free(), which removes base if empty. */
 int cgroup_host_open(const char *base, const char *within, struct cgroup_host **ret, char *err, size_t err_size);
+/* Does an error of these functions say that the host has groups, but none to spare now (cgroup.max.descendants, the kernel's numbers for them)? */
+bool cgroup_is_shortage(int error);
 /* The processors' share of all that is in base against the groups and processes beside it; weight as in struct cgroup_limits. Where the daemon
  * has a group of its own beside base, that gets the same: services cannot push it aside. 0, or -errno: the kernel did not take it. */
 int cgroup_host_set_weight(const struct cgroup_host *host, unsigned weight);
@@ -56,15 +59,15 @@ int cgroup_host_v2_fd(const struct cgroup_host *host);
 
 struct cgroup {
 	char name[160];
-	int v2_fd;                /* O_DIRECTORY, -1: no v2 tree. For CLONE_INTO_CGROUP */
+	int v2_fd;                /* O_DIRECTORY, -1: no v2 tree */
+	bool births;              /* one may be born in such a group, if it was never killed: cgroup_birthplace() */
 	int v1_fd[CGROUP_V1_MAX]; /* O_DIRECTORY, -1 where not used */
 };
 #define CGROUP_NONE .v2_fd = -1, .v1_fd = {-1, -1, -1, -1} /* members of one that is not open */
 _Static_assert(CGROUP_V1_MAX == 4, "each is in CGROUP_NONE");
 
 /* Makes the group (a leftover of the same name is killed and reused) and sets every limit but those of io: one that cannot be
- * set is an error with its file in err. Where memory is limited and v2 has it, a kill for want of memory takes all of the group:
- * half a service serves nobody. */
+ * set is an error with its file in err. */
 int cgroup_create(struct cgroup_host *host, const char *name, const struct cgroup_limits *limits,
 	struct cgroup *ret, char *err, size_t err_size);
 /* Sets limits->io of a group that was made with it. Error: -ENOTSUP (no controller, no throttling, or no scheduler that knows
@@ -76,6 +79,11 @@ bool cgroup_io_wanted(const struct cgroup_io *io);
 bool cgroup_io_in_force(const struct cgroup_host *host, const struct cgroup *cg, const struct cgroup_io *io, char *differs, size_t size);
 /* Sets every limit but those of io of a group that is in use. Else as cgroup_create(): those before the one that cannot be set are new. */
 int cgroup_set_limits(const struct cgroup_host *host, const struct cgroup *cg, const struct cgroup_limits *limits, char *err, size_t err_size);
+/* The v2 group, for CLONE_INTO_CGROUP; -1: nobody is to be born in it (there is none, or the kernel would kill it at once: cgroup_birth.c). Then it is
+ * to be moved there: cgroup_attach_v2(). */
+int cgroup_birthplace(const struct cgroup *cg);
+/* From now on nobody is: who was born there was killed, and not by us. cgroup_kill() says so by itself. */
+void cgroup_no_births(const struct cgroup *cg);
 /* Puts a process into the groups. The kernel lets nobody fork meanwhile: the first one in a while waits for a grace period of RCU, some ms. So a
  * sandbox's first process is born in its v2 group, and goes into those of v1 itself. */
 int cgroup_attach(const struct cgroup *cg, pid_t pid);
@@ -92,6 +100,9 @@ int cgroup_enter(const int doors[CGROUP_V1_MAX]);
  * same. 0; -EOPNOTSUPP: there is no v2 tree, or an old kernel; or other -errno. */
 int cgroup_freeze(const struct cgroup *cg, bool freeze);
 bool cgroup_is_frozen(const struct cgroup *cg);
+bool cgroup_can_freeze(const struct cgroup *cg);
+/* Why a group cannot, in a sentence. */
+#define CGROUP_NO_FREEZER "this host has no cgroup v2 tree, or a kernel before 5.2 (cgroup.freeze)"
 /* SIGKILL to every process in it: cgroup.kill, else by reading cgroup.procs until it is empty. */
 int cgroup_kill(const struct cgroup *cg);
 /* Kills and removes a group of that name that an earlier daemon left. 1: there was one, 0: none, or -errno. */
@@ -99,6 +110,8 @@ int cgroup_clear(struct cgroup_host *host, const char *name);
 /* Opens the group of that name that an earlier daemon made, as it is. -ENOENT: it is not there, or not in every hierarchy. */
 int cgroup_adopt(struct cgroup_host *host, const char *name, struct cgroup *ret);
 bool cgroup_is_empty(const struct cgroup *cg);
+/* Closes its descriptors; the group stays. */
+void cgroup_close(struct cgroup *cg);
 /* rmdir in each hierarchy; -EBUSY while processes are in it. Closes the descriptors on success. */
 int cgroup_destroy(struct cgroup_host *host, struct cgroup *cg);
 /* Current use, for status: bytes, number, microseconds of CPU. Fields that cannot be read are UINT64_MAX. */
@@ -107,5 +120,11 @@ void cgroup_usage(const struct cgroup *cg, uint64_t *memory, uint64_t *pids, uin
 void cgroup_io_usage(const struct cgroup *cg, uint64_t *ret_read, uint64_t *ret_written);
 /* Are these limits what the kernel has, read back file by file? If not, differs says which one is not. */
 bool cgroup_in_force(const struct cgroup_host *host, const struct cgroup *cg, const struct cgroup_limits *limits, char *differs, size_t size);
+/* cgroup_oom.c: a descriptor that says by epoll(7), with ret_events, that memory of the group was short: in v1 before the kernel kills, which it need
+ * not come to, in v2 also when its limit is met and nobody killed. The caller's; or -errno: -ENOTSUP: it has no memory controller. */
+int cgroup_oom_watch(const struct cgroup *cg, uint32_t *ret_events);
+/* How many of its processes the kernel has killed for want of memory since the group was made; UINT64_MAX: it does not say. watch: of
+ * cgroup_oom_watch(), which then says nothing until there is something new; or -1. */
+uint64_t cgroup_oom_kills(const struct cgroup *cg, int watch);
 /* The most memory that it has used at a time, in bytes; UINT64_MAX: the kernel does not say. */
 uint64_t cgroup_memory_peak(const struct cgroup *cg);

@@ -282,6 +282,11 @@ static int open_v2(
 	return r;
 }
 
+bool cgroup_is_shortage(int error)
+{
+	return trp_is_shortage(error) || error == -ENOSPC || error == -EAGAIN;
+}
+
 static struct cgroup_host *new_host(const char *base, const char *within)
 {
 	struct cgroup_host *h = calloc(1, sizeof(*h));
@@ -340,6 +345,7 @@ int cgroup_host_open(const char *base, const char *within, struct cgroup_host **
 		cgroup_host_free(h);
 		return r;
 	}
+	h->births = cgroup_births_work(h->v2_fd);
 	*ret = h;
 	return 0;
 }

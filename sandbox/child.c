@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 /* child.c: runs a plan. IN THE CHILD, from clone3 to execveat: the first error is reported and ends
- * it. In between, at PLAN_ORDER, it learns whose sandbox it is in. */
+ * it. */
 #include "sandbox/child.h"
 
 #include "base/io.h"
 #include "sandbox/network.h"
-#include "sandbox/order.h"
 #include "sandbox/weaken.h"
 
 #include <fcntl.h>
@@ -27,51 +26,6 @@ static int close_between(int first, int end)
 	if (first >= end)
 		return 0;
 	return syscall(SYS_close_range, first, end - 1, 0) < 0 ? -errno : 0;
-}
-
-static int by_number(const void *a, const void *b)
-{
-	return *(const int *)a - *(const int *)b;
-}
-
-/* What the daemon has open is none of ours, and the end of one of its descriptors must be seen although we wait here. */
-static int close_all_but(int *keep, size_t n)
-{
-	int next = 0, r = 0;
-
-	qsort(keep, n, sizeof(*keep), by_number);
-	for (size_t i = 0; i < n && r == 0; i++) {
-		r = close_between(next, keep[i]);
-		next = keep[i] + 1;
-	}
-	return r < 0 || syscall(SYS_close_range, next, ~0U, 0) == 0 ? r : -errno;
-}
-
-/* End of file instead of an order: the daemon gave up or is gone. */
-static int step_order(struct child *c, const struct plan_step *s)
-{
-	int keep[] = {c->sync_fd, c->status_fd, c->root_fd}, r = 0;
-	struct order *o;
-
-	(void)s;
-	prctl(PR_SET_NAME, "trp-spare", 0, 0, 0);
-	if (!weakened(CONTROL_DESCRIPTORS))
-		r = close_all_but(keep, TRP_ARRAY_SIZE(keep));
-	if (r == 0)
-		r = order_receive(c->sync_fd, &o);
-	if (r < 0)
-		return r;
-	if (r == 0)
-		_exit(1);
-	trp_close(&c->sync_fd);
-	memcpy(o->own, c->own, c->n_own * sizeof(*c->own));
-	c->own = o->own;
-	c->spec = &o->spec;
-	c->plan = &o->plan;
-	c->trees = o->trees;
-	c->groups = o->groups;
-	c->exec_fd = o->spec.exec_fd;
-	return 0;
 }
 
 /* End of file instead of the word: the daemon gave up or is gone. */
@@ -207,16 +161,20 @@ static int step_rlimit(struct child *c, const struct plan_step *s)
 	return setrlimit((unsigned)s->resource, &limit) < 0 ? -errno : 0;
 }
 
-/* A handler of the daemon's is gone with clone3's CLEAR_SIGHAND; what it ignores (SIGPIPE) would stay ignored. By the
- * system call, whose struct is all zero for "default": libc does not let its own two signals be set. */
-static int step_signals(struct child *c, const struct plan_step *s)
+/* By the system call, whose struct is all zero for "default": libc does not let its own two signals be set. */
+void child_default_signals(void)
 {
 	static const char by_default[32];
+
+	for (int sig = 1; sig <= 64; sig++)
+		syscall(SYS_rt_sigaction, sig, by_default, NULL, sizeof(uint64_t)); /* KILL and STOP cannot be set */
+}
+
+static int step_signals(struct child *c, const struct plan_step *s)
+{
 	uint64_t none = 0;
 
 	(void)c, (void)s;
-	for (int sig = 1; sig <= 64; sig++)
-		syscall(SYS_rt_sigaction, sig, by_default, NULL, sizeof(none)); /* KILL and STOP cannot be set */
 	return syscall(SYS_rt_sigprocmask, SIG_SETMASK, &none, NULL, sizeof(none)) < 0 ? -errno : 0;
 }
 
@@ -250,7 +208,6 @@ static int step_exec(struct child *c, const struct plan_step *s)
 }
 
 static int (*const run[])(struct child *c, const struct plan_step *s) = {
-	[PLAN_ORDER] = step_order,
 	[PLAN_WAIT] = step_wait,
 	[PLAN_GROUPS] = step_groups,
 	[PLAN_CGROUPNS] = step_cgroupns,
@@ -305,7 +262,7 @@ static void report(const struct child *c, const struct plan_step *s, int error)
 
 void child_run(struct child *c)
 {
-	for (size_t i = 0; i < c->plan->n_steps; i++) { /* step_order() changes the plan, of which the beginning is the same */
+	for (size_t i = 0; i < c->plan->n_steps; i++) {
 		const struct plan_step *s = &c->plan->steps[i];
 		int r;
 

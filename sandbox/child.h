@@ -1,20 +1,13 @@
 /* SPDX-License-Identifier: ISC */
 /* child.h: inside sandbox/ only: the state of the child between clone3 and execveat, and its steps.
  *
- * Everything declared here runs IN THE CHILD, a forked copy of the daemon in new namespaces: no malloc, no stdio, no
- * libc call that knows of threads. Each step returns 0 or -errno. */
+ * Everything declared here runs IN THE CHILD, which has the forker's memory (forker.h), or a copy of it. No malloc, no stdio, no libc call that knows of threads, and nothing static is changed. Each step returns 0 or -errno. */
 #pragma once
 
 #include "sandbox/plan.h"
 
-/* One more process in a sandbox that runs. */
-struct entry {
-	int pidfd; /* of its init */
-	unsigned short rows, columns;
-};
-
 struct child {
-	const struct sandbox_spec *spec; /* NULL before PLAN_ORDER */
+	const struct sandbox_spec *spec;
 	const struct plan *plan;
 	const int *trees; /* detached mounts, by index of plan->sources; -1: optional and not there. NULL: an entry */
 	const int *groups; /* what the daemon opened of the v1 control groups (cgroup_open_doors()) */
@@ -25,7 +18,8 @@ struct child {
 	int exec_fd;
 	int root_fd; /* the new root */
 	bool network_is_ready; /* made by the daemon, with lo up and its ports */
-	const struct entry *entry; /* NULL: it is a sandbox's first process */
+	int masks[2];     /* mounts that cover a file, a directory; -1: none yet */
+	const struct entry *entry; /* of one more process in a sandbox that runs (order.h) */
 	int terminal, master;  /* of an entry with one, else -1 */
 	bool no_landlock;      /* the kernel has none, and the profile accepts that */
 	char detail[120]; /* what exactly failed; set by a step that knows better than its path */
@@ -33,6 +27,8 @@ struct child {
 
 /* Runs the plan. Never returns: execveat, or a struct sandbox_failure on status_fd and _exit. */
 void child_run(struct child *c) __attribute__((noreturn));
+/* IN THE FORKER, for all of its children. A handler of the daemon's is gone with clone3's CLEAR_SIGHAND; what it ignores (SIGPIPE) would stay ignored. */
+void child_default_signals(void);
 
 /* target.c: paths inside the new root, before pivot. None follows a link out of it. */
 enum target_kind { TARGET_DIR, TARGET_FILE };

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: ISC */
-/* enter.h: one more process in a sandbox that runs, with no control less than those that run there. Runs in the daemon.
+/* enter.h: one more process in a sandbox that runs, with no control less than those that run there. Runs in the daemon, which waits for nothing that
+ * they could make slow.
  *
- *   daemon                                   child (clone3 into the sandbox's pid namespace, else the host's yet)
+ *   daemon                                   child of the forker's (forker.h; in the sandbox's pid namespace, else the host's yet)
  *   plan_make_entry() (pure)
- *   clone3, in its v2 group -------------->  goes into its v1 groups by itself (cgroup.h); cannot be looked into; joins all
+ *   gives the order ---------------------->  born in its v2 group; goes into its v1 groups by itself (cgroup.h); cannot be looked into; joins all
  *                                            namespaces of the sandbox's init; makes the terminal, of a devpts of its own
  *   sandbox_admit() <----------------------  says that it is inside, with the terminal's master
  *   raises limits, gives the word -------->  runs the steps of a start that bind a process, and executes argv[0], which is

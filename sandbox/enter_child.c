@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: ISC */
-/* enter_child.c: the steps of one more process in a sandbox that runs. IN THE CHILD: a copy of the daemon that goes among processes
+/* enter_child.c: the steps of one more process in a sandbox that runs. IN THE CHILD: a copy of the forker that goes among processes
  * which are not trusted. None of them may look into it (it is not dumpable, and until it has entered it belongs to the host's user
  * namespace), and nothing that they made is opened before it is one of them. */
 #include "sandbox/child.h"
 
 #include "base/fdpass.h"
 #include "sandbox/openat2.h"
+#include "sandbox/order.h"
 
 #include <fcntl.h>
 #include <limits.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* mounts.c: the steps that build the new root. All run IN THE CHILD: those before PLAN_ORDER while its user namespace has no ids yet, so that
+/* mounts.c: the steps that build the new root. All run IN THE CHILD: those before PLAN_WAIT while its user namespace has no ids yet, so that
  * nothing can be made in a file system, the others as id 0 of it. */
 #include "base/io.h"
 #include "sandbox/child.h"
@@ -100,8 +100,8 @@ int child_tmpfs(struct child *c, const struct plan_step *s)
 	return tree < 0 ? tree : attach_at(c, tree, s->path);
 }
 
-/* Shows the file or directory path of the new root at target too, read-only. */
-static int show(struct child *c, const char *path, int target)
+/* The file or directory path of the new root once more, read-only. Not attached yet. */
+static int copy_read_only(struct child *c, const char *path)
 {
 	struct mount_attr attr = {
 		.attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC};
@@ -112,7 +112,15 @@ static int show(struct child *c, const char *path, int target)
 	tree = open_tree(from, "", AT_EMPTY_PATH | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
 	if (tree < 0 || mount_setattr(tree, "", AT_EMPTY_PATH, &attr, sizeof(attr)) < 0)
 		return -errno;
-	return attach(tree, target);
+	return trp_steal_fd(&tree);
+}
+
+/* Shows it at target too. */
+static int show(struct child *c, const char *path, int target)
+{
+	cleanup_close int tree = copy_read_only(c, path);
+
+	return tree < 0 ? tree : attach(tree, target);
 }
 
 static int write_data(int dir, const char *name, const struct plan_step *s)
@@ -204,10 +212,12 @@ int child_proc(struct child *c, const struct plan_step *s)
 	return mnt < 0 ? -errno : attach_at(c, mnt, s->path);
 }
 
+/* The first of each kind is made of what is hidden, the others are copies of its mount, with its attributes. */
 int child_mask(struct child *c, const struct plan_step *s)
 {
-	cleanup_close int target = target_open_existing(c, s->path);
+	cleanup_close int target = target_open_existing(c, s->path), tree = -1;
 	struct stat st;
+	int *first, r;
 
 	if (target == -ENOENT)
 		return 0; /* this kernel has no such file */
@@ -215,7 +225,16 @@ int child_mask(struct child *c, const struct plan_step *s)
 		return target;
 	if (fstat(target, &st) < 0)
 		return -errno;
-	return show(c, S_ISDIR(st.st_mode) ? PLAN_EMPTY_DIR : PLAN_EMPTY_FILE, target);
+	first = &c->masks[S_ISDIR(st.st_mode)];
+	if (*first >= 0) {
+		tree = open_tree(*first, "", AT_EMPTY_PATH | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+		return tree < 0 ? -errno : attach(tree, target);
+	}
+	tree = copy_read_only(c, S_ISDIR(st.st_mode) ? PLAN_EMPTY_DIR : PLAN_EMPTY_FILE);
+	r = tree < 0 ? tree : attach(tree, target);
+	if (r == 0)
+		*first = trp_steal_fd(&tree);
+	return r;
 }
 
 int child_readonly(struct child *c, const struct plan_step *s)

@@ -9,9 +9,11 @@
 #include <stdio.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <time.h>
 
 #define OURS            "/proc/thread-self/ns/net"
 #define PORT_START_FILE "/proc/sys/net/ipv4/ip_unprivileged_port_start"
+#define LEAVE_TRIES     100
 
 int network_loopback_up(void)
 {
@@ -44,7 +46,7 @@ static int home_open(void)
 	return home < 0 ? -errno : home;
 }
 
-int network_enter_new(uint16_t first_port, char *detail, size_t size)
+static int enter_new(uint16_t first_port, char *detail, size_t size)
 {
 	int home = home_open(), r;
 
@@ -65,7 +67,7 @@ int network_enter_new(uint16_t first_port, char *detail, size_t size)
 
 int network_make(uint16_t first_port, char *detail, size_t size)
 {
-	int home = network_enter_new(first_port, detail, size), made;
+	int home = enter_new(first_port, detail, size), made;
 
 	if (home < 0)
 		return home;
@@ -96,8 +98,11 @@ void network_leave(int home)
 
 	if (home < 0)
 		return;
-	if (setns(home, CLONE_NEWNET) < 0)
-		abort(); /* a daemon that stays in a tenant's network must do nothing more */
+	for (int tries = 1; setns(home, CLONE_NEWNET) < 0; tries++) {
+		if (errno != ENOMEM || tries == LEAVE_TRIES)
+			abort(); /* a daemon that stays in a tenant's network must do nothing more */
+		nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
+	}
 	close(home);
 	errno = error;
 }

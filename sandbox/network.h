@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* network.h: inside sandbox/ only: for a moment the daemon is in a sandbox's network namespace, so that what it makes there (a socket, a
+/* network.h: inside sandbox/ only: for a moment the daemon, or the forker, is in a sandbox's network namespace, so that what it makes there (a socket, a
  * process) belongs to that one. A process that is born there in a user namespace of its own has no right over it. */
 #pragma once
 
@@ -7,9 +7,7 @@
 
 /* Returns a descriptor of where we were, for network_leave(); or -errno, and we have not moved. */
 int network_enter(const struct sandbox *box);
-/* The same into a fresh one, with lo up; ports below first_port belong to CAP_NET_BIND_SERVICE. detail: what exactly failed. */
-int network_enter_new(uint16_t first_port, char *detail, size_t size);
-/* Makes such a one for later: returns a descriptor of it, or -errno. */
+/* Makes a fresh one, with lo up; ports below first_port belong to CAP_NET_BIND_SERVICE. A descriptor of it, or -errno and what exactly failed in detail. */
 int network_make(uint16_t first_port, char *detail, size_t size);
 /* As network_enter(), into that one. */
 int network_enter_fd(int fd);

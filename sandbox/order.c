@@ -5,6 +5,7 @@
 #include <string.h>
 
 #define ALIGN 16u
+#define CHUNK (64u * 1024) /* what fits into a socket's buffer of the usual size, twice */
 
 /* Memory that is given out from its beginning to its end. */
 struct pool {
@@ -124,41 +125,39 @@ static void copy_spec(struct pool *p, const struct sandbox_spec *spec, struct sa
 		filter->insns = copy(p, filter->insns, filter->len, sizeof(*filter->insns));
 }
 
-struct order *order_write(void *memory, size_t size, const struct sandbox_spec *spec, const struct plan *plan, const int *trees,
-	const int groups[CGROUP_V1_MAX])
+struct order *order_write(void *memory, size_t size, const struct order_parts *parts)
 {
+	const struct sandbox_spec *spec = parts->spec;
+	const struct plan *plan = parts->plan;
 	struct pool p = {.at = memory, .end = (char *)memory + size};
 	struct order *o = take(&p, 1, sizeof(*o));
 
 	if (!o)
 		return NULL;
-	copy_spec(&p, spec, &o->spec);
-	copy_plan(&p, plan, &o->plan);
 	o->fds = copy(&p, spec->fds, spec->n_fds, sizeof(*spec->fds));
-	o->spec.fds = o->fds;
-	o->trees = copy(&p, trees, plan->n_sources, sizeof(*trees));
+	o->trees = copy(&p, parts->trees, plan->n_sources, sizeof(*parts->trees));
 	o->own = take(&p, plan->n_tmpfs, sizeof(*o->own));
+	copy_spec(&p, spec, &o->spec);
+	o->spec.fds = o->fds;
+	copy_plan(&p, plan, &o->plan);
 	if (p.full)
 		return NULL;
-	memcpy(o->groups, groups, sizeof(o->groups));
-	o->n_descriptors = 1 + (int)spec->n_fds;
-	for (size_t i = 0; i < CGROUP_V1_MAX; i++)
-		o->n_descriptors += groups[i] >= 0;
-	for (size_t i = 0; i < plan->n_sources; i++) {
-		if (i < plan->n_base)
-			o->trees[i] = -1;
-		o->n_descriptors += o->trees[i] >= 0;
-	}
+	memcpy(o->groups, parts->groups, sizeof(o->groups));
 	o->plan.n_sources = plan->n_sources;
+	o->birth = parts->birth;
+	o->size = (size_t)(p.at - (char *)memory);
 	return o;
 }
 
-/* Where the child keeps the number of descriptor i: the program, the control groups, the program's own, the trees. NULL: there are no more. */
+/* Where descriptor i is kept: the program, those of the birth, the control groups, the program's own, the trees. NULL: there are no more. */
 static int *place_of(struct order *o, size_t i)
 {
-	if (i == 0)
-		return &o->spec.exec_fd;
-	i--;
+	struct birth *b = &o->birth;
+	int *const single[] = {&o->spec.exec_fd, &b->entry.pidfd, &b->network, &b->cgroup, &b->sync, &b->status};
+
+	if (i < TRP_ARRAY_SIZE(single))
+		return single[i];
+	i -= TRP_ARRAY_SIZE(single);
 	if (i < CGROUP_V1_MAX)
 		return &o->groups[i];
 	i -= CGROUP_V1_MAX;
@@ -179,47 +178,71 @@ static int *place(struct order *o, size_t *at)
 	return fd;
 }
 
-int order_send(int sync_fd, struct order *o)
-{
-	int fds[TRP_FDPASS_MAX], r = 0;
-	size_t n = 0, at = 0;
-	const int *fd;
-
-	do {
-		fd = place(o, &at); /* the child has written to those before it only */
-		if (fd)
-			fds[n++] = *fd;
-		if (n == TRP_FDPASS_MAX || (!fd && n > 0)) {
-			r = trp_fd_send(sync_fd, &o, sizeof(o), fds, n, 0);
-			n = 0;
-		}
-	} while (fd && r == 0);
-	return r;
-}
-
-int order_receive(int sync_fd, struct order **ret)
+static int count_descriptors(struct order *o)
 {
 	size_t at = 0;
-	struct order *o = NULL;
-	int left = 1;
+	int n = 0;
 
-	while (left > 0) {
-		int fds[TRP_FDPASS_MAX];
+	while (place(o, &at))
+		n++;
+	return n;
+}
+
+/* In messages of at most CHUNK bytes and TRP_FDPASS_MAX descriptors; one of a byte that means nothing if only descriptors are left. The first
+ * one has all numbers of descriptors in it: they were copied first. */
+int order_send(int sock, struct order *o)
+{
+	size_t sent = 0, at = 0;
+	int left = o->n_descriptors = count_descriptors(o);
+
+	while (sent < o->size || left > 0) {
+		size_t len = o->size - sent < CHUNK ? o->size - sent : CHUNK;
+		int fds[TRP_FDPASS_MAX], r;
 		size_t n = 0;
-		ssize_t got = trp_fd_recv_upto(sync_fd, &o, sizeof(o), fds, TRP_FDPASS_MAX, &n, 0);
-		if (got <= 0)
-			return (int)got;
-		if (got != sizeof(o) || n == 0)
-			return -EBADMSG;
-		if (at == 0)
-			left = o->n_descriptors;
-		for (size_t i = 0; i < n && left > 0; i++, left--) {
-			int *fd = place(o, &at);
-			if (!fd)
-				return -EBADMSG;
-			*fd = fds[i];
-		}
+		for (; n < TRP_FDPASS_MAX && left > 0; left--)
+			fds[n++] = *place(o, &at);
+		r = trp_fd_send(sock, len ? (const char *)o + sent : "", len ? len : 1, fds, n, 0);
+		if (r < 0)
+			return r;
+		sent += len;
 	}
-	*ret = o;
+	return 0;
+}
+
+static int put_descriptors(struct order *o, size_t *at, const int *fds, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		int *fd = place(o, at);
+		if (!fd)
+			return -EBADMSG;
+		*fd = fds[i];
+	}
+	return 0;
+}
+
+int order_receive(int sock, void *memory, size_t size)
+{
+	struct order *o = memory;
+	size_t got = 0, at = 0;
+	int left = 1, r;
+	char nothing;
+
+	while (left > 0 || got < o->size) {
+		const bool more = got == 0 || got < o->size;
+		int fds[TRP_FDPASS_MAX];
+		size_t n_fds = 0;
+		ssize_t n = trp_fd_recv_upto(sock, more ? (char *)memory + got : &nothing, more ? size - got : 1, fds, TRP_FDPASS_MAX, &n_fds, 0);
+		if (n <= 0)
+			return (int)n;
+		if (got == 0 && ((size_t)n < sizeof(*o) || o->size > size))
+			return -EBADMSG;
+		if (got == 0)
+			left = o->n_descriptors;
+		got += more ? (size_t)n : 0;
+		left -= (int)n_fds;
+		r = put_descriptors(o, &at, fds, n_fds);
+		if (r < 0)
+			return r;
+	}
 	return 1;
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /* plan.c: spec -> steps. Pure; runs in the daemon. */
 #include "sandbox/plan.h"
+#include "sandbox/spec.h"
 
-#include <limits.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
@@ -33,36 +33,6 @@ static const char *const proc_masks[] = {"/proc/acpi", "/proc/asound", "/proc/bu
 	"/proc/kpagecount", "/proc/kpageflags", "/proc/latency_stats", "/proc/modules",
 	"/proc/sched_debug", "/proc/scsi", "/proc/slabinfo", "/proc/sysrq-trigger",
 	"/proc/timer_list", "/proc/timer_stats", "/proc/vmallocinfo"};
-
-static const struct {
-	int resource;
-	const char *name;
-} rlimit_names[] = {
-	{RLIMIT_AS, "RLIMIT_AS"},
-	{RLIMIT_CORE, "RLIMIT_CORE"},
-	{RLIMIT_CPU, "RLIMIT_CPU"},
-	{RLIMIT_DATA, "RLIMIT_DATA"},
-	{RLIMIT_FSIZE, "RLIMIT_FSIZE"},
-	{RLIMIT_LOCKS, "RLIMIT_LOCKS"},
-	{RLIMIT_MEMLOCK, "RLIMIT_MEMLOCK"},
-	{RLIMIT_MSGQUEUE, "RLIMIT_MSGQUEUE"},
-	{RLIMIT_NICE, "RLIMIT_NICE"},
-	{RLIMIT_NOFILE, "RLIMIT_NOFILE"},
-	{RLIMIT_NPROC, "RLIMIT_NPROC"},
-	{RLIMIT_RSS, "RLIMIT_RSS"},
-	{RLIMIT_RTPRIO, "RLIMIT_RTPRIO"},
-	{RLIMIT_RTTIME, "RLIMIT_RTTIME"},
-	{RLIMIT_SIGPENDING, "RLIMIT_SIGPENDING"},
-	{RLIMIT_STACK, "RLIMIT_STACK"},
-};
-
-const char *plan_rlimit_name(int resource)
-{
-	for (size_t i = 0; i < TRP_ARRAY_SIZE(rlimit_names); i++)
-		if (rlimit_names[i].resource == resource)
-			return rlimit_names[i].name;
-	return "resource limit";
-}
 
 /* Makes room for one more element. NULL: no memory. */
 static void *grow(void **array, size_t n, size_t *size, size_t element)
@@ -252,7 +222,7 @@ static void add_base(struct maker *m, const struct plan_base *base)
 	add(m, PLAN_PIVOT, SANDBOX_STAGE_PIVOT, NULL);
 	add(m, PLAN_SIGNALS, SANDBOX_STAGE_SESSION, NULL);
 	add(m, PLAN_BOUNDING, SANDBOX_STAGE_CAPS, NULL);
-	add(m, PLAN_ORDER, SANDBOX_STAGE_SYNC, NULL);
+	add(m, PLAN_WAIT, SANDBOX_STAGE_SYNC, NULL);
 	m->plan.n_base = m->plan.n_sources;
 }
 
@@ -325,7 +295,7 @@ static void add_mount(struct maker *m, const struct sandbox_mount *mnt)
 		s->data_len = mnt->data_len;
 		break;
 	default:
-		return; /* refused by check_mount() */
+		return; /* refused by spec.c */
 	}
 	s->uid = mnt->uid;
 	s->gid = mnt->gid;
@@ -362,82 +332,6 @@ static void add_rest(struct maker *m, const struct sandbox_spec *spec,
 	}
 	add(m, PLAN_SECCOMP, SANDBOX_STAGE_SECCOMP, NULL);
 	add(m, PLAN_EXEC, SANDBOX_STAGE_EXEC, NULL)->text = spec->argv[0];
-}
-
-/* Absolute, not "/" itself, no "..", "." or empty component: links are resolved by the kernel, dots
- * by nobody. */
-static bool valid_target(const char *path)
-{
-	if (!path || path[0] != '/' || !path[1] || strlen(path) >= PATH_MAX)
-		return false;
-	for (const char *p = path; *p;) {
-		const char *name = p + 1;
-		size_t len = strcspn(name, "/");
-		if (len == 0 || len > NAME_MAX || (len == 1 && name[0] == '.') ||
-			(len == 2 && memcmp(name, "..", 2) == 0))
-			return false;
-		p = name + len;
-	}
-	return true;
-}
-
-static bool valid_mount(const struct sandbox_mount *m)
-{
-	if (!valid_target(m->target))
-		return false;
-	switch (m->kind) {
-	case SANDBOX_BIND:
-		return m->source && m->source[0] == '/';
-	case SANDBOX_SYMLINK:
-		return m->source && m->source[0];
-	case SANDBOX_TMPFS:
-		return m->size > 0;
-	case SANDBOX_DATA:
-		return m->data || m->data_len == 0;
-	case SANDBOX_DIR:
-	case SANDBOX_MOUNTED:
-		return true;
-	}
-	return false;
-}
-
-static int refuse(struct sandbox_failure *f, enum sandbox_stage stage, const char *detail)
-{
-	sandbox_failure_set(f, stage, EINVAL, detail);
-	return -EINVAL;
-}
-
-static int check_spec(const struct sandbox_spec *s, bool entry, struct sandbox_failure *f)
-{
-	if (s->uid_base == 0 || s->uid_count == 0 || s->uid_base > UINT32_MAX - s->uid_count)
-		return refuse(f, SANDBOX_STAGE_USERNS, "uid range");
-	if (s->uid >= s->uid_count || s->gid >= s->uid_count)
-		return refuse(f, SANDBOX_STAGE_IDS, "uid or gid outside of the range");
-	if (!s->seccomp || !s->seccomp->insns || s->seccomp->len == 0)
-		return refuse(f, SANDBOX_STAGE_SECCOMP, "no filter");
-	if (!s->argv || !s->argv[0] || !s->envp || (s->exec_fd < 0) != entry)
-		return refuse(f, SANDBOX_STAGE_EXEC, "no program");
-	if (!s->hostname || !s->hostname[0])
-		return refuse(f, SANDBOX_STAGE_HOSTNAME, "no hostname");
-	if (s->cwd && s->cwd[0] != '/')
-		return refuse(f, SANDBOX_STAGE_SESSION, s->cwd);
-	if (s->tmp_size == 0)
-		return refuse(
-			f, SANDBOX_STAGE_ROOT, "tmp_size"); /* size=0 is "no limit" to tmpfs */
-	for (size_t i = 0; i < s->n_mounts; i++)
-		if (!valid_mount(&s->mounts[i]))
-			return refuse(f, SANDBOX_STAGE_MOUNT, s->mounts[i].target);
-	if (s->n_connect_ports > 0 && !s->host_network && !s->network_of)
-		return refuse(f, SANDBOX_STAGE_LANDLOCK, "ports in a network of its own");
-	if (s->host_network + !!s->network_of + s->own_all_addresses > 1)
-		return refuse(f, SANDBOX_STAGE_NETNS, "two networks at once");
-	if (s->n_fds > PLAN_FDS_MAX)
-		return refuse(f, SANDBOX_STAGE_FDS, "too many descriptors");
-	for (size_t i = 0; i < s->n_fds; i++)
-		if ((s->fds[i].from < 0 && !(entry && s->fds[i].from == SANDBOX_FD_TERMINAL)) || s->fds[i].to < 0 || s->fds[i].to >= 1024 ||
-			(i > 0 && s->fds[i].to <= s->fds[i - 1].to))
-			return refuse(f, SANDBOX_STAGE_FDS, "descriptor numbers must ascend");
-	return 0;
 }
 
 void plan_base_of(const struct sandbox_spec *spec, struct plan_base *ret)
@@ -502,7 +396,7 @@ int plan_make(const struct sandbox_spec *spec, const struct plan_root_entry *ent
 	size_t n_entries, struct plan *ret, struct sandbox_failure *ret_failure)
 {
 	struct maker m = {0};
-	int r = check_spec(spec, false, ret_failure);
+	int r = spec_check(spec, false, ret_failure);
 
 	if (r < 0)
 		return r;
@@ -512,7 +406,6 @@ int plan_make(const struct sandbox_spec *spec, const struct plan_root_entry *ent
 
 /* Every step of a start is one or the other: a new one that is not in here fails the unit test. */
 static const enum { AROUND = 1, PROCESS } bound[PLAN_OP_COUNT] = {
-	[PLAN_ORDER] = AROUND,
 	[PLAN_GROUPS] = AROUND,
 	[PLAN_CGROUPNS] = AROUND,
 	[PLAN_NS_ROOT] = AROUND,
@@ -582,7 +475,7 @@ int plan_make_entry(const struct sandbox_spec *spec, const struct plan_root_entr
 	struct plan *ret, struct sandbox_failure *ret_failure)
 {
 	struct maker start = {0}, m = {0};
-	int r = check_spec(spec, true, ret_failure);
+	int r = spec_check(spec, true, ret_failure);
 
 	if (r < 0)
 		return r;

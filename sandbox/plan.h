@@ -15,7 +15,7 @@
 #define PLAN_EMPTY_DIR   PLAN_HIDDEN_NAME "/dir"
 
 enum plan_op {
-	PLAN_ORDER,        /* waits for whose sandbox it is: all before is made ahead, what comes after is told by the daemon (order.h) */
+	PLAN_WAIT,         /* for the daemon's word: the ids are mapped, the limits are raised */
 	PLAN_GROUPS,       /* into the v1 control groups; in v2's it was born */
 	PLAN_CGROUPNS,     /* our group is the root that we see */
 	PLAN_NS_ROOT,      /* become id 0 of the user namespace: owner of what is made next */
@@ -51,7 +51,6 @@ enum plan_op {
 	PLAN_ENTER,        /* all namespaces of the sandbox */
 	PLAN_TERMINAL,     /* a pseudo-terminal of a devpts of its own */
 	PLAN_INSIDE,       /* tells the daemon */
-	PLAN_WAIT,         /* for the daemon's word */
 	PLAN_CONTROLLING,  /* descriptor 0 becomes the controlling terminal */
 	PLAN_SIGNALS,      /* all as the kernel does by default */
 	PLAN_OP_COUNT
@@ -113,7 +112,7 @@ struct plan_rule {
 	int source; /* no rule if this source was left out; -1: always */
 };
 
-/* What the steps up to PLAN_ORDER depend on. Of most sandboxes it is the same. */
+/* What the steps up to PLAN_WAIT depend on. Of most sandboxes it is the same. */
 struct plan_base {
 	uint64_t root_size, tmp_size;
 	unsigned exec_from;
@@ -130,7 +129,7 @@ struct plan {
 	struct plan_rule *rules;
 	size_t n_rules;
 	size_t n_tmpfs; /* most tmpfs that there are, the root included */
-	size_t n_base;  /* sources of the steps before PLAN_ORDER: they come first */
+	size_t n_base;  /* sources of the steps before PLAN_WAIT: they come first */
 	size_t size_steps, size_sources, size_rules;
 };
 
@@ -156,7 +155,7 @@ const char *plan_rlimit_name(int resource);
 /* 1: what the step changes is the process that runs it; 0: the sandbox around; -1: a new step of which nobody has said it, a defect (and done
  * by an entry, too). */
 int plan_binds_process(enum plan_op op);
-/* Only the steps up to PLAN_ORDER, which are the first ones of each plan whose spec has the same base. 0 or -ENOMEM. */
+/* Only the steps up to PLAN_WAIT, which are the first ones of each plan whose spec has the same base. 0 or -ENOMEM. */
 int plan_make_base(const struct plan_base *base, struct plan *ret);
 void plan_base_of(const struct sandbox_spec *spec, struct plan_base *ret);
 bool plan_base_equal(const struct plan_base *a, const struct plan_base *b);

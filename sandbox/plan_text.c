@@ -7,7 +7,6 @@
 #include <sys/mount.h>
 
 static const char *const op_names[] = {
-	[PLAN_ORDER] = "whose-it-is",
 	[PLAN_WAIT] = "wait",
 	[PLAN_GROUPS] = "control-groups",
 	[PLAN_CGROUPNS] = "cgroup-namespace",
@@ -47,6 +46,36 @@ static const char *const op_names[] = {
 	[PLAN_SIGNALS] = "signals",
 };
 _Static_assert(TRP_ARRAY_SIZE(op_names) == PLAN_OP_COUNT, "a name for each step");
+
+static const struct {
+	int resource;
+	const char *name;
+} rlimit_names[] = {
+	{RLIMIT_AS, "RLIMIT_AS"},
+	{RLIMIT_CORE, "RLIMIT_CORE"},
+	{RLIMIT_CPU, "RLIMIT_CPU"},
+	{RLIMIT_DATA, "RLIMIT_DATA"},
+	{RLIMIT_FSIZE, "RLIMIT_FSIZE"},
+	{RLIMIT_LOCKS, "RLIMIT_LOCKS"},
+	{RLIMIT_MEMLOCK, "RLIMIT_MEMLOCK"},
+	{RLIMIT_MSGQUEUE, "RLIMIT_MSGQUEUE"},
+	{RLIMIT_NICE, "RLIMIT_NICE"},
+	{RLIMIT_NOFILE, "RLIMIT_NOFILE"},
+	{RLIMIT_NPROC, "RLIMIT_NPROC"},
+	{RLIMIT_RSS, "RLIMIT_RSS"},
+	{RLIMIT_RTPRIO, "RLIMIT_RTPRIO"},
+	{RLIMIT_RTTIME, "RLIMIT_RTTIME"},
+	{RLIMIT_SIGPENDING, "RLIMIT_SIGPENDING"},
+	{RLIMIT_STACK, "RLIMIT_STACK"},
+};
+
+const char *plan_rlimit_name(int resource)
+{
+	for (size_t i = 0; i < TRP_ARRAY_SIZE(rlimit_names); i++)
+		if (rlimit_names[i].resource == resource)
+			return rlimit_names[i].name;
+	return "resource limit";
+}
 
 static int source_text(const struct plan *plan, const struct plan_step *s, char *out, size_t size)
 {

@@ -3,16 +3,16 @@
  *
  * Knows nothing of profiles, services or routes. sandbox_spawn() runs in the daemon:
  *
- *   daemon                                   child
+ *   daemon                                   forker (forker.h), child
  *   sandbox_prepare(), when there is time:
- *   clone3 ------------------------------->  in user, mount, pid, net, ipc, uts namespaces: the plan's
- *                                            first steps (root, /proc, /dev, /tmp), then waits
+ *   makes the forker; tmpfs, /dev, network
  *   sandbox_spawn():
  *   plan_make() (pure), clones the host's
  *   trees as detached mounts,
- *   writes uid_map and gid_map, puts the
- *   child into its cgroups, raises limits,
- *   maps the mounts' ids, gives the order ->  the other steps; the first error is reported (stage,
+ *   gives the order ---------------------->  clone3, the daemon's child: in user, mount, pid, net, ipc, uts
+ *   writes uid_map and gid_map, raises       namespaces and its v2 group: the plan's first steps (root,
+ *   limits, maps the mounts' ids             /proc, /dev, /tmp), then waits
+ *   the word ----------------------------->  the other steps; the first error is reported (stage,
  *   returns                                  errno, detail) on the status pipe: _exit
  *                                            last: landlock, rlimits, seccomp, execveat
  *   status pipe: EOF = the program runs
@@ -78,6 +78,13 @@ struct sandbox_rlimit {
 
 struct sandbox;
 
+/* How it competes for processors with others of its weight. Its processes may choose otherwise for themselves. */
+enum sandbox_scheduling {
+	SANDBOX_NORMAL,
+	SANDBOX_PROMPT, /* woken, it goes before who computes: the kernel's shortest slice (Linux 6.12; before that as normal) */
+	SANDBOX_BATCH,  /* woken, it lets who has the processor go on (SCHED_BATCH) */
+};
+
 struct sandbox_spec {
 	const char *name;     /* for messages */
 	const char *hostname; /* inside */
@@ -111,6 +118,7 @@ struct sandbox_spec {
 	const struct sandbox_rlimit *rlimits;
 	size_t n_rlimits;
 	int oom_score_adj;
+	enum sandbox_scheduling scheduling;
 	/* No network namespace of its own: for a program of ours that must connect to other machines (trp-relay). It
 	 * may bind nowhere and connect by TCP to these ports only, where Landlock knows of ports (ABI 4, Linux 6.7). */
 	bool host_network;
@@ -120,7 +128,7 @@ struct sandbox_spec {
 	/* Every address is its own in its network namespace, so that somebody who is let in there can connect from a client's
 	 * address (adapter = loopback); and a closed connection's addresses are free at once. */
 	bool own_all_addresses;
-	bool may_be_prepared; /* by sandbox_prepare(): the owner of its user namespace may be one that was given there */
+	bool may_be_prepared; /* by sandbox_prepare() */
 	/* In the network namespace of that one, which runs, over which it gets no right; NULL: in one of its own. It may connect to
 	 * connect_ports only, as with host_network, but bind anywhere. */
 	const struct sandbox *network_of;
@@ -137,7 +145,7 @@ struct sandbox {
 	uid_t owner;   /* of its user namespace, on the host; no other sandbox that runs may have the same */
 };
 
-/* Who owns the user namespace of one that was not prepared. */
+/* Who owns its user namespace. */
 uid_t sandbox_owner(uint32_t uid_base, uint32_t uid_count);
 
 /* A socket in that sandbox's network namespace, or -errno. Runs in the daemon, which must have one thread only. */
@@ -154,10 +162,11 @@ struct sandbox_failure {
  * the child was let go) nothing is left behind and *ret_failure says where: returns -errno. */
 int sandbox_spawn(const struct sandbox_spec *spec, struct sandbox *ret, struct sandbox_failure *ret_failure);
 
-/* Makes ahead what the next start would wait for: a sandbox like the last one that was started, but for what is its service's own. To be called
- * when there is time (some ms); one is kept at most. owner: as in struct sandbox, not in a range of a service. Runs in the daemon, which must
- * have one thread only. 0, or -errno: the next start makes its own, and says what is wrong. */
-int sandbox_prepare(uid_t owner);
+/* Makes ahead what the next start would wait for: the process that makes others (forker.h), which has the daemon's memory as it is at the first call;
+ * and, after the first start, what of a sandbox is the same for all, like that of the last one. To be called when there is time (some ms). Runs in the
+ * daemon, which must have one thread only. 0, or -errno: the next start makes its own, and says what is wrong. */
+int sandbox_prepare(void);
+/* Ends that process, too. */
 void sandbox_unprepare(void);
 
 /* Else (before Linux 6.3) SECCOMP_WORD_NO_WRITE_EXECUTE is to be in the filter. */

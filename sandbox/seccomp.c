@@ -8,9 +8,9 @@
 #include <seccomp.h>
 #include <string.h>
 
-/* The set of chosen calls, by number, and what else was said. */
+/* The sets of chosen calls, by number, and what else was said. */
 struct chosen {
-	bool on[SECCOMP_NR_MAX];
+	bool on[SECCOMP_TABLES][SECCOMP_NR_MAX];
 	unsigned policy;
 };
 
@@ -19,22 +19,32 @@ static const struct {
 	const char *word;
 	unsigned policy;
 } policies[] = {{SECCOMP_WORD_NAMESPACES, SECCOMP_NAMESPACES}, {SECCOMP_WORD_MEMFD_EXEC, SECCOMP_MEMFD_EXEC},
-	{SECCOMP_WORD_NO_WRITE_EXECUTE, SECCOMP_NO_WRITE_EXECUTE}};
+	{SECCOMP_WORD_NO_WRITE_EXECUTE, SECCOMP_NO_WRITE_EXECUTE}, {SECCOMP_WORD_X86, SECCOMP_X86_CALLS}};
 
-int seccomp_number(const char *name)
+bool seccomp_has_x86(void)
 {
-	int nr = seccomp_syscall_resolve_name(name);
+	return seccomp_audit_arch(SECCOMP_X86) != 0;
+}
 
-	return nr >= 0 && nr < SECCOMP_NR_MAX ? nr : -1; /* negative: not of this machine, or not known */
+static bool has_table(const struct chosen *c, unsigned table)
+{
+	return table == SECCOMP_NATIVE || c->policy & SECCOMP_X86_CALLS;
 }
 
 static void choose(struct chosen *c, const char *const *names, bool on)
 {
-	for (; *names; names++) {
-		int nr = seccomp_number(*names);
-		if (nr >= 0)
-			c->on[nr] = on;
-	}
+	for (; *names; names++)
+		for (unsigned table = 0; table < SECCOMP_TABLES; table++)
+			if (has_table(c, table))
+				seccomp_choose_call(table, *names, on, c->on[table]);
+}
+
+static unsigned policy_of(const char *word)
+{
+	for (size_t i = 0; i < TRP_ARRAY_SIZE(policies); i++)
+		if (strcmp(word, policies[i].word) == 0)
+			return policies[i].policy;
+	return 0;
 }
 
 static const struct seccomp_group *find_group(const char *name)
@@ -74,11 +84,8 @@ static int apply_word(struct chosen *c, const char *word)
 	size_t n;
 	const struct seccomp_group *g = seccomp_groups(&n);
 
-	for (size_t i = 0; i < TRP_ARRAY_SIZE(policies); i++)
-		if (strcmp(word, policies[i].word) == 0) {
-			c->policy |= policies[i].policy;
-			return 0;
-		}
+	if (policy_of(word))
+		return 0;
 	if (!seccomp_valid_name(name))
 		return -EINVAL;
 	if (strcmp(name, "@default") == 0) {
@@ -98,6 +105,10 @@ static int apply_words(struct chosen *c, const char *const *words, size_t n)
 {
 	int r = 0;
 
+	for (size_t i = 0; i < n; i++)
+		c->policy |= policy_of(words[i]);
+	if (c->policy & SECCOMP_X86_CALLS && !seccomp_has_x86())
+		return -EOPNOTSUPP;
 	for (size_t i = 0; i < n && r == 0; i++)
 		r = apply_word(c, words[i]);
 	return r;
@@ -111,22 +122,21 @@ int seccomp_choose(const char *const *words, size_t n, bool ret[SECCOMP_NR_MAX])
 	if (r < 0)
 		return r;
 	choose(&c, seccomp_always, true);
-	memcpy(ret, c.on, sizeof(c.on));
+	memcpy(ret, c.on[SECCOMP_NATIVE], sizeof(c.on[SECCOMP_NATIVE]));
 	return 0;
 }
 
-/* What trp-init needs is allowed whatever the words say; of socket() only what it needs. */
-static int make_rules(struct chosen *c, bool notify, struct seccomp_rules *rules)
+static int rules_of_table(const struct chosen *c, bool only_unix, bool notify, struct seccomp_rules *rules)
 {
-	const int socket_nr = seccomp_number("socket"), seccomp_nr = seccomp_number("seccomp");
-	const bool only_unix = socket_nr >= 0 && !c->on[socket_nr];
-	int r = notify && seccomp_nr < 0 ? -EOPNOTSUPP : 0;
+	const bool *on = c->on[rules->table];
+	const int socket_nr = seccomp_number_in(rules->table, "socket"), seccomp_nr = seccomp_number_in(rules->table, "seccomp");
+	const int ipc_nr = rules->table == SECCOMP_X86 ? seccomp_number_in(rules->table, "ipc") : -1;
+	int r = 0;
 
-	choose(c, seccomp_always, true);
-	if (seccomp_nr >= 0 && c->on[seccomp_nr])
-		c->policy |= SECCOMP_SELF_FILTER;
 	for (int nr = 0; nr < SECCOMP_NR_MAX && r == 0; nr++) {
-		if (c->on[nr])
+		if (nr == ipc_nr)
+			r = seccomp_rules_ipc(rules, nr, c->policy, c->on[SECCOMP_NATIVE]);
+		else if (on[nr])
 			r = nr == socket_nr && only_unix ? seccomp_rules_unix(rules, nr) : seccomp_rules_of_call(rules, nr, c->policy);
 		else if (notify && nr == seccomp_nr)
 			r = seccomp_rules_listener(rules, nr);
@@ -134,30 +144,54 @@ static int make_rules(struct chosen *c, bool notify, struct seccomp_rules *rules
 	return r;
 }
 
-int seccomp_rules_make(const char *const *words, size_t n, bool notify, struct seccomp_rules *ret)
+/* What trp-init needs is allowed whatever the words say; of socket() only what it needs. It makes native calls. */
+static int make_rules(struct chosen *c, bool notify, struct seccomp_rules rules[SECCOMP_TABLES])
 {
-	struct seccomp_rules rules = {0};
+	const int socket_nr = seccomp_number("socket"), seccomp_nr = seccomp_number("seccomp");
+	const bool only_unix = socket_nr >= 0 && !c->on[SECCOMP_NATIVE][socket_nr];
+	int r = notify && seccomp_nr < 0 ? -EOPNOTSUPP : 0;
+
+	choose(c, seccomp_always, true);
+	if (seccomp_nr >= 0 && c->on[SECCOMP_NATIVE][seccomp_nr])
+		c->policy |= SECCOMP_SELF_FILTER;
+	for (unsigned table = 0; table < SECCOMP_TABLES && r == 0; table++) {
+		rules[table].table = table;
+		if (has_table(c, table))
+			r = rules_of_table(c, only_unix, notify && table == SECCOMP_NATIVE, &rules[table]);
+	}
+	return r;
+}
+
+void seccomp_rules_free(struct seccomp_rules rules[SECCOMP_TABLES])
+{
+	for (unsigned table = 0; table < SECCOMP_TABLES; table++)
+		free(rules[table].v);
+}
+
+int seccomp_rules_make(const char *const *words, size_t n, bool notify, struct seccomp_rules ret[SECCOMP_TABLES])
+{
+	struct seccomp_rules rules[SECCOMP_TABLES] = {0};
 	struct chosen chosen = {0};
 	int r = apply_words(&chosen, words, n);
 
 	if (r == 0)
-		r = make_rules(&chosen, notify, &rules);
+		r = make_rules(&chosen, notify, rules);
 	if (r < 0)
-		free(rules.v);
+		seccomp_rules_free(rules);
 	else
-		*ret = rules;
+		memcpy(ret, rules, sizeof(rules));
 	return r;
 }
 
 static int compile(const char *const *words, size_t n, bool notify, struct seccomp_filter *ret)
 {
-	struct seccomp_rules rules;
-	int r = seccomp_rules_make(words, n, notify, &rules);
+	struct seccomp_rules rules[SECCOMP_TABLES];
+	int r = seccomp_rules_make(words, n, notify, rules);
 
 	if (r < 0)
 		return r;
-	r = seccomp_tree(&rules, ret);
-	free(rules.v);
+	r = seccomp_tree(rules, ret);
+	seccomp_rules_free(rules);
 	return r;
 }
 

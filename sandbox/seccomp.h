@@ -2,7 +2,7 @@
 /* seccomp.h: which system calls a sandbox may make: named groups (a table with a help text for each),
  * compiled to BPF in the daemon, only loaded in the child. Default action: ENOSYS. Arguments that matter
  * are part of the groups: clone without CLONE_NEW*, allow-lists of ioctl requests (none of 0x8910-0x89ff, no TIOCSTI), of socket
- * options and of prctl, socket families unix, inet, inet6, netlink route. Native architecture only. */
+ * options and of prctl, socket families unix, inet, inet6, netlink route. Native architecture only, unless i386 is asked for. */
 #pragma once
 
 #include "base/util.h"
@@ -29,6 +29,11 @@ bool seccomp_valid_name(const char *name);
 #define SECCOMP_WORD_NAMESPACES       "=namespaces"       /* clone(2) may make namespaces */
 #define SECCOMP_WORD_MEMFD_EXEC       "=memfd-exec"       /* memfd_create(2) may make what can be executed */
 #define SECCOMP_WORD_NO_WRITE_EXECUTE "=no-write-execute" /* memory is never both, nor one after the other (PR_SET_MDWE, without it) */
+
+#define SECCOMP_WORD_X86              "=x86"              /* i386 system calls too: those of the same words, but for socketcall(2) */
+
+/* Does this machine have i386 system calls? (Its kernel may still be built without.) */
+bool seccomp_has_x86(void);
 
 /* words: "@default", "@group", "syscall", "-syscall" or "-@group" (taken out again), applied in order. What trp-init
  * needs is always in. 0 or -errno (-EINVAL: unknown word). */

@@ -35,6 +35,12 @@ static const unsigned ioctl_requests[] = {TCGETS2_, TCSETS2_, TCSETSW2_, TCSETSF
 	FS_IOC_GETFLAGS, FS_IOC_GETVERSION, FS_IOC_FSGETXATTR, FICLONE, FICLONERANGE, FIDEDUPERANGE,
 	FIGETBSZ};
 
+/* Of i386, where a long is shorter. */
+#define FS_IOC32_GETFLAGS_   _IOR('f', 1, int)
+#define FS_IOC32_GETVERSION_ _IOR('v', 1, int)
+
+static const unsigned ioctl_requests_x86[] = {FS_IOC32_GETFLAGS_, FS_IOC32_GETVERSION_};
+
 struct socket_rule {
 	unsigned family;
 	int protocol; /* -1: any */
@@ -115,6 +121,8 @@ static int add_ioctl(struct seccomp_rules *rules, int nr, unsigned policy)
 	(void)policy;
 	for (size_t i = 0; i < TRP_ARRAY_SIZE(ioctl_requests) && r == 0; i++)
 		r = ALLOW(IS(1, ioctl_requests[i]));
+	for (size_t i = 0; i < TRP_ARRAY_SIZE(ioctl_requests_x86) && r == 0 && rules->table == SECCOMP_X86; i++)
+		r = ALLOW(IS(1, ioctl_requests_x86[i]));
 	return r;
 }
 
@@ -210,10 +218,46 @@ static int add_socketpair(struct seccomp_rules *rules, int nr, unsigned policy)
 	return seccomp_rules_unix(rules, nr);
 }
 
-static const struct {
+/* The number of the call is in the low half of the first argument, its version in the other one; what follows is what the call has. */
+#define IPC_CALL(number) {.arg = 0, .mask = 0xffff, .value = (number)}
+#define IPC_SHMAT        21
+
+int seccomp_rules_ipc(struct seccomp_rules *rules, int nr, unsigned policy, const bool native[SECCOMP_NR_MAX])
+{
+	static const struct {
+		unsigned number;
+		const char *name;
+	} calls[] = {{1, "semop"}, {2, "semget"}, {3, "semctl"}, {4, "semtimedop"}, {11, "msgsnd"}, {12, "msgrcv"}, {13, "msgget"},
+		{14, "msgctl"}, {IPC_SHMAT, "shmat"}, {22, "shmdt"}, {23, "shmget"}, {24, "shmctl"}};
+	int r = 0;
+
+	if (policy & SECCOMP_NO_WRITE_EXECUTE)
+		r = RULE(SECCOMP_RET_ERRNO | EPERM, IPC_CALL(IPC_SHMAT), ALL_OF(2, SHM_EXEC));
+	for (size_t i = 0; i < TRP_ARRAY_SIZE(calls) && r == 0; i++) {
+		int chosen = seccomp_number(calls[i].name);
+		if (chosen >= 0 && native[chosen])
+			r = ALLOW(IPC_CALL(calls[i].number));
+	}
+	return r;
+}
+
+/* mmap() of i386 has its arguments in memory, where no filter sees them. Nothing has used it since there is mmap2(). */
+static int add_nothing(struct seccomp_rules *rules, int nr, unsigned policy)
+{
+	(void)rules;
+	(void)nr;
+	(void)policy;
+	return 0;
+}
+
+struct conditional {
 	const char *name;
 	int (*add)(struct seccomp_rules *rules, int nr, unsigned policy);
-} conditional[] = {
+};
+
+static const struct conditional of_x86[] = {{"mmap", add_nothing}, {"mmap2", add_mmap}};
+
+static const struct conditional conditional[] = {
 	{"socket", add_socket},
 	{"socketpair", add_socketpair},
 	{"ioctl", add_ioctl},
@@ -234,8 +278,11 @@ static const struct {
 
 int seccomp_rules_of_call(struct seccomp_rules *rules, int nr, unsigned policy)
 {
+	for (size_t i = 0; i < TRP_ARRAY_SIZE(of_x86) && rules->table == SECCOMP_X86; i++)
+		if (seccomp_is_call(SECCOMP_X86, nr, of_x86[i].name))
+			return of_x86[i].add(rules, nr, policy);
 	for (size_t i = 0; i < TRP_ARRAY_SIZE(conditional); i++)
-		if (seccomp_number(conditional[i].name) == nr)
+		if (seccomp_is_call(rules->table, nr, conditional[i].name))
 			return conditional[i].add(rules, nr, policy);
 	return allow_all(rules, nr);
 }

@@ -19,3 +19,5 @@ enum { SECCOMP_MAY_ALLOW = 1, SECCOMP_MAY_REFUSE = 2 };
 int seccomp_look(const struct seccomp_filter *f, const struct seccomp_question *q);
 
 uint32_t seccomp_native_arch(void);
+/* The question whether an i386 system call of that name is allowed. False: there is none here. */
+bool seccomp_ask_x86(const char *name, struct seccomp_question *ret);

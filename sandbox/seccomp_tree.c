@@ -520,14 +520,13 @@ static int choose_calls(struct program *p, const struct seccomp_rules *rules, si
 	return 1;
 }
 
-/* The whole, from its end to its beginning. */
-static int write_program(struct program *p, const struct seccomp_rules *rules)
+/* One table. 0 or -E2BIG; kill: the answer to what is of no table */
+static int write_table(struct program *p, const struct seccomp_rules *rules, size_t kill, size_t *ret)
 {
 	struct range ranges[2 * SECCOMP_NR_MAX + 4];
-	size_t n = 0, unknown = answer(p, SECCOMP_UNKNOWN), kill, to;
+	const size_t unknown = answer(p, SECCOMP_UNKNOWN);
+	size_t n = 0, to;
 
-	answer(p, SECCOMP_RET_ALLOW);
-	kill = answer(p, SECCOMP_RET_KILL_PROCESS);
 	add_range(ranges, &n, 0, unknown);
 	for (size_t i = 0; i < rules->n;) {
 		const uint32_t nr = (uint32_t)rules->v[i].nr;
@@ -539,16 +538,39 @@ static int write_program(struct program *p, const struct seccomp_rules *rules)
 	}
 #ifdef __x86_64__
 	/* x32, the same calls by another table, has this bit; a tracer that suppresses a call sets its number to -1 */
-	add_range(ranges, &n, 0x40000000 /* __X32_SYSCALL_BIT */, kill);
-	add_range(ranges, &n, UINT32_MAX, unknown);
+	if (rules->table == SECCOMP_NATIVE) {
+		add_range(ranges, &n, 0x40000000 /* __X32_SYSCALL_BIT */, kill);
+		add_range(ranges, &n, UINT32_MAX, unknown);
+	}
+#else
+	(void)kill;
 #endif
-	to = choose_among(p, ranges, n, NUMBER);
-	jump(p, BPF_JEQ, SECCOMP_NATIVE_ARCH, to, kill);
+	*ret = choose_among(p, ranges, n, NUMBER);
+	return 0;
+}
+
+/* The whole, from its end to its beginning. */
+static int write_program(struct program *p, const struct seccomp_rules rules[SECCOMP_TABLES])
+{
+	size_t places[SECCOMP_TABLES], to;
+	int r = 0;
+
+	answer(p, SECCOMP_UNKNOWN);
+	answer(p, SECCOMP_RET_ALLOW);
+	to = answer(p, SECCOMP_RET_KILL_PROCESS);
+	for (unsigned table = SECCOMP_TABLES; table-- > 0 && r == 0;)
+		if (rules[table].n > 0)
+			r = write_table(p, &rules[table], to, &places[table]);
+	if (r < 0)
+		return r;
+	for (unsigned table = SECCOMP_TABLES; table-- > 0;)
+		if (rules[table].n > 0)
+			to = jump(p, BPF_JEQ, seccomp_audit_arch(table), places[table], to);
 	emit(p, BPF_LD | BPF_W | BPF_ABS, 0, 0, offsetof(struct seccomp_data, arch));
 	return p->full ? -E2BIG : 0;
 }
 
-int seccomp_tree(const struct seccomp_rules *rules, struct seccomp_filter *ret)
+int seccomp_tree(const struct seccomp_rules rules[SECCOMP_TABLES], struct seccomp_filter *ret)
 {
 	cleanup_free struct program *p = malloc(sizeof(*p));
 	struct sock_filter *insns;

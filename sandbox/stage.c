@@ -60,6 +60,7 @@ static const struct {
 		"this kernel lacks a namespace: CONFIG_USER_NS, CONFIG_PID_NS, CONFIG_NET_NS, "
 		"CONFIG_IPC_NS and "
 		"CONFIG_UTS_NS are needed"},
+	{SANDBOX_STAGE_CLONE, ECHILD, "trp-forker, which does that, was killed or stopped, and so was another one"},
 	{SANDBOX_STAGE_CLONE, ENOSYS, "Linux 5.7 or newer is needed (clone3)"},
 	{SANDBOX_STAGE_CLONE, EBUSY,
 		"the control group has controllers enabled for groups below it"},
@@ -73,6 +74,7 @@ static const struct {
 	{SANDBOX_STAGE_CGROUP, EBUSY,
 		"the control group has controllers enabled for groups below it"},
 	{SANDBOX_STAGE_CGROUP, ENOENT, "somebody removed the control group"},
+	{SANDBOX_STAGE_CGROUP, EAGAIN, "it stands still: somebody has written 1 to cgroup.freeze of it, or of a group above it"},
 	{SANDBOX_STAGE_SYSCTL, EACCES,
 		"/proc/sys is read-only here: trpsupd itself runs in a container that masks it"},
 	{SANDBOX_STAGE_SYSCTL, EROFS,
@@ -140,6 +142,7 @@ static const struct {
 	{SANDBOX_STAGE_SECCOMP, EINVAL,
 		"the filter is missing, or this kernel lacks CONFIG_SECCOMP_FILTER"},
 	{SANDBOX_STAGE_ENTER, ESRCH, "it has just ended"},
+	{SANDBOX_STAGE_ENTER, ECHILD, "trp-forker, which does that, was killed or stopped, and so was another one"},
 	{SANDBOX_STAGE_TERMINAL, ENODEV, "this kernel lacks CONFIG_UNIX98_PTYS"},
 	{SANDBOX_STAGE_TERMINAL, ENOSPC, "sysctl kernel.pty.max is reached"},
 	{SANDBOX_STAGE_EXEC, EACCES,

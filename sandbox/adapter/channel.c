@@ -100,16 +100,17 @@ static int probe_room(int channel)
 	return 0;
 }
 
-int adapter_settle(int fd, int family, int flags)
+int adapter_settle(int fd, int family, int flags, const struct trp_handoff *h)
 {
+	const int has = h->flags & TRP_HANDOFF_NONBLOCK ? O_NONBLOCK : 0, want = flags & SOCK_NONBLOCK ? O_NONBLOCK : 0;
 	int inet = AF_INET, is = AF_INET6;
 
 	if (family == AF_INET &&
 		trp_raw_setsockopt(fd, IPPROTO_IPV6, IPV6_ADDRFORM, &inet, sizeof(inet)) == 0)
 		is = AF_INET;
-	/* the router leaves the descriptor's status flags as accept(2) made them: none */
-	if (flags & SOCK_NONBLOCK)
-		trp_raw_fcntl(fd, F_SETFL, O_NONBLOCK);
+	/* it has no other status flag */
+	if (has != want)
+		trp_raw_fcntl(fd, F_SETFL, want);
 	return is;
 }
 
@@ -145,6 +146,6 @@ int adapter_take(
 	int fd = adapter_receive(channel, flags, wait, ret, &name, &len);
 
 	if (fd >= 0)
-		*ret_family = adapter_settle(fd, family, flags);
+		*ret_family = adapter_settle(fd, family, flags, ret);
 	return fd;
 }

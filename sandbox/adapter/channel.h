@@ -17,9 +17,9 @@
 int adapter_ask(uint16_t port, int family, int v6only, int backlog, int several);
 #define ADAPTER_TIMEOUT_S 10
 
-/* Makes the socket of a client what accept4(2) with these flags would give (but for SOCK_CLOEXEC), of that family where it can
+/* Makes the socket of a client that came with h what accept4(2) with these flags would give (but for SOCK_CLOEXEC), of that family where it can
  * be; returns the one that it is. */
-int adapter_settle(int fd, int family, int flags);
+int adapter_settle(int fd, int family, int flags, const struct trp_handoff *h);
 
 /* The same as adapter_take(), for who settles the client himself, whichever channel it came from: *ret_name is that of the channel's other
  * end (sandbox/initmsg.h), which has the same port and family in it; *ret_len 0: it has none, the daemon that made it is an older one. */

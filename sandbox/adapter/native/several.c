@@ -91,7 +91,7 @@ int trp_accept_several(int listener, int *fds, struct trp_client *clients, int n
 	for (int i = 0; i < came; i++) {
 		struct trp_handoff h;
 		trp_several_get(msg, (size_t)i, &h);
-		adapter_settle(fds[i], family, flags);
+		adapter_settle(fds[i], family, flags, &h);
 		if (clients)
 			native_describe(fds[i], &h, &clients[i]);
 	}

@@ -54,7 +54,7 @@ static int look(const struct channel *ch, struct trp_handoff *ret)
 }
 
 /* As a socket that the kernel has accepted from that listener. Doing it twice is the same as once. */
-static void make_ready(const struct channel *ch, int client, int flags)
+static void make_ready(const struct channel *ch, const struct trp_handoff *h, int client, int flags)
 {
 	int inet = AF_INET, on = 0;
 	socklen_t len = sizeof(on);
@@ -64,8 +64,8 @@ static void make_ready(const struct channel *ch, int client, int flags)
 	options_replay(&ch->options, client);
 	if (getsockopt(ch->fd, SOL_SOCKET, SO_KEEPALIVE, &on, &len) == 0 && on)
 		setsockopt(client, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
-	if (flags & SOCK_NONBLOCK)
-		fcntl(client, F_SETFL, O_NONBLOCK);
+	if (flags & SOCK_NONBLOCK || h->flags & TRP_HANDOFF_NONBLOCK)
+		fcntl(client, F_SETFL, flags & SOCK_NONBLOCK ? O_NONBLOCK : 0);
 }
 
 /* The peer as the router saw it: getpeername(2) fails when the client has reset the connection since. */
@@ -107,7 +107,7 @@ static int serve(struct channel *ch, const struct call *c)
 
 	if (client < 0)
 		return client;
-	make_ready(ch, client, flags);
+	make_ready(ch, &h, client, flags);
 	if (c->args[1])
 		r = give_peer(ch, c, &h, client);
 	if (r == 0)

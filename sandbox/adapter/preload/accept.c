@@ -102,7 +102,7 @@ static int accept_at_once(int fd, struct sockaddr *addr, socklen_t *len, int fla
 		trp_raw_close(client); /* nobody's */
 		return -EINVAL;
 	}
-	introduce(client, &id, adapter_settle(client, id.family, flags), &h, addr, len);
+	introduce(client, &id, adapter_settle(client, id.family, flags, &h), &h, addr, len);
 	return client;
 }
 
