@@ -4,17 +4,24 @@
 #include "base/parse.h"
 #include "supervisor/box/box.h"
 #include "supervisor/exec.h"
+#include "supervisor/live.h"
 #include "supervisor/load.h"
 #include "supervisor/observer.h"
 #include "supervisor/reap.h"
 #include "supervisor/record.h"
 #include "supervisor/statedisk.h"
+#include "supervisor/timeout.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+#define ROOM_EACH (2 + CGROUP_V1_MAX) /* descriptors of a service that is taken over, beside what the keeper has: its control groups, and what tells of kills there */
+#define ROOM_OWN  100 /* what the daemon itself takes: for routers, to start a service, for clients of ours */
 
 /* Without a record, or with one that is no use: what its sandbox's init is called in the keeper is enough to end all of it. */
 static void end_instance(struct daemon *d, const char *key)
@@ -61,7 +68,8 @@ int adopt_channels(struct service *s, const json_t *json)
 			.family = json_integer_value(json_object_get(o, "family")) == 4 ? AF_INET : AF_INET6,
 			.listened = json_is_true(json_object_get(o, "listened")),
 			.taken = json_is_true(json_object_get(o, "taken")),
-			.several = json_is_true(json_object_get(o, "several"))};
+			.several = json_is_true(json_object_get(o, "several")),
+			.nonblock = json_is_true(json_object_get(o, "nonblock"))};
 		int e = route_adopt(s, &c);
 		r = r < 0 ? r : e;
 	}
@@ -85,11 +93,12 @@ static const char *adopt_run(struct service *s, const json_t *json)
 		return "its control group is not where it should be";
 	exec_adopt(s);
 	if (instance_adopt(s) < 0) {
-		if (in_group)
-			cgroup_destroy(s->d->cgroups, &s->cgroup);
+		if (in_group && cgroup_destroy(s->d->cgroups, &s->cgroup) < 0)
+			cgroup_close(&s->cgroup);
 		return "a descriptor of it is missing";
 	}
 	s->has_cgroup = in_group;
+	oom_adopt(s);
 	return NULL;
 }
 
@@ -110,6 +119,7 @@ static void run_is_lost(struct service *s, const char *why)
 	end_instance(s->d, s->key);
 	s->has_cgroup = false;
 	instance_none(s);
+	s->frozen = s->doze.on = false;
 	s->state = s->state == STATE_RESTING ? STATE_IDLE : goes_on ? STATE_BACKOFF : STATE_STOPPED;
 }
 
@@ -139,7 +149,7 @@ static void restore(struct service *s, const json_t *json)
 	if (why) {
 		run_is_lost(s, why);
 	} else if (s->run.running) {
-		service_rearm(s);
+		timeout_again(s);
 		s->d->taken_over++;
 		log_info("%s: taken over from an earlier trpsupd (pid %d, %s)", s->name, s->run.box.pid, service_state_name(s->state));
 		logs_note(s->logs, "taken over from an earlier trpsupd");
@@ -153,6 +163,17 @@ static void restore(struct service *s, const json_t *json)
 	end_run(s->d, s->name); /* one that was still to take its place */
 	s->learning.on = false;
 	s->restored = !json_is_true(json_object_get(json, "daemon_stops"));
+}
+
+/* s->pending waits for its next start, which may be at once if it could not be taken over. */
+static void drop_pending(struct service *s)
+{
+	struct profile *pending = trp_steal_ptr(&s->pending);
+
+	if (pending)
+		record_let_go(s, pending->text_hash);
+	profile_free(pending);
+	live_forget(s);
 }
 
 static void adopt_one(void *data, const char *name, const json_t *json)
@@ -169,7 +190,10 @@ static void adopt_one(void *data, const char *name, const json_t *json)
 	}
 	r = load_service(d, name, false, &s, &errors);
 	if (r == 0) {
+		(void)record_live_keys(json, s);
 		restore(s, json);
+		if (!service_is_active(s))
+			drop_pending(s); /* it is read anew then */
 	} else {
 		load_log_errors(&errors);
 		strv_push(&d->lost, name);
@@ -190,6 +214,14 @@ static void clear_group(struct daemon *d, const struct service *s, const char *n
 		log_warn("%s: ended what was left of it by an earlier daemon", name);
 }
 
+static void clear_notify_group(struct daemon *d, const struct service *s, const char *name)
+{
+	cleanup_free char *group = sdnotify_group(name);
+
+	if (d->cgroups && group && !(s && sdnotify_pid(s) > 0))
+		cgroup_clear(d->cgroups, group);
+}
+
 /* What a daemon that was killed has left, and nobody took over: processes in our groups, mounts of published directories. */
 static void clear_leftover(void *data, const char *name)
 {
@@ -204,6 +236,7 @@ static void clear_leftover(void *data, const char *name)
 	clear_group(d, s, name, name);
 	overlap_other_key(name, name, other, sizeof(other));
 	clear_group(d, s, name, other);
+	clear_notify_group(d, s, name);
 	if (s && (s->run.running || s->beside))
 		return;
 	if (publish)
@@ -212,6 +245,30 @@ static void clear_leftover(void *data, const char *name)
 		statedisk_unmount(state);
 	if (s)
 		s->publish_mounted = s->has_disk = false;
+}
+
+static void count_record(void *data, const char *service, const json_t *json)
+{
+	size_t *n = data;
+
+	(void)service;
+	*n += json_is_true(json_object_get(json, "running"));
+}
+
+int adopt_check_room(struct daemon *d)
+{
+	cleanup_close int next = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 0); /* as many are open, or a few more */
+	struct rlimit nofile = {0};
+	rlim_t need;
+	size_t n = 0;
+
+	record_each(d, false, count_record, &n);
+	need = (rlim_t)(next < 0 ? 0 : next) + ROOM_OWN + n * ROOM_EACH;
+	if (!keep_found(d->keep) || (next >= 0 && getrlimit(RLIMIT_NOFILE, &nofile) == 0 && nofile.rlim_cur >= need))
+		return 0;
+	log_error("too few descriptors to take over what runs: raise RLIMIT_NOFILE of trpsupd, which is %llu, to %llu at least",
+		(unsigned long long)nofile.rlim_cur, (unsigned long long)need);
+	return -EMFILE;
 }
 
 void adopt_all(struct daemon *d)
@@ -226,6 +283,8 @@ void adopt_all(struct daemon *d)
 	for (struct service *s = d->services, *next; s; s = next) {
 		next = s->next;
 		hold_update(s);
+		doze_adopt(s);
+		demand_update(s);
 		health_update(s);
 		if (s->state == STATE_BACKOFF)
 			service_event(s, EVENT_START);

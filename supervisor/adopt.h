@@ -9,6 +9,9 @@
 struct daemon;
 struct service;
 
+/* After the keeper and the records were opened: may this daemon have as many descriptors as all that they tell of needs? A service whose descriptors find no
+ * room would be ended. -EMFILE, which was logged. */
+int adopt_check_room(struct daemon *d);
 /* After the routers were opened, before anything is started. */
 void adopt_all(struct daemon *d);
 /* The channels that are in a record of s. 0; -ENOENT: an end of one is missing. */

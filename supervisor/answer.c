@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 #include "supervisor/answer.h"
+#include "base/io.h"
 #include "base/parse.h"
+#include "supervisor/controlmsg.h"
 #include "supervisor/group.h"
 
 #include <stdio.h>
@@ -9,6 +11,16 @@
 void answer_invalid(struct control_call *call, const char *parameter)
 {
 	control_error(call, "org.varlink.service.InvalidParameter", json_pack("{s:s}", "parameter", parameter));
+}
+
+void answer_unusable(struct control_call *call, const char *parameter, const char *value, const char *expected)
+{
+	cleanup_free char *text = NULL;
+	int n = value ? asprintf(&text, "%s: '%s' is not %s", parameter, value, expected) : asprintf(&text, "%s: missing: %s", parameter, expected);
+
+	control_error(call, "org.varlink.service.InvalidParameter",
+		n < 0 ? json_pack("{s:s}", "parameter", parameter)
+		      : json_pack("{s:s,s:o}", "parameter", parameter, "text", controlmsg_string(text, (size_t)n)));
 }
 
 void answer_failed(struct control_call *call, const char *text)

@@ -5,6 +5,7 @@
 #include "sandbox/initmsg.h"
 #include "sandbox/weaken.h"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
@@ -175,15 +176,25 @@ static void release(struct taken *t)
 	}
 }
 
+/* What takes them out there may be of another kind than what they were sent for. */
+static int send_client(const struct channel *to, const struct trp_handoff *h, int fd)
+{
+	struct trp_handoff plain = *h;
+
+	if (h->flags & TRP_HANDOFF_NONBLOCK && !to->nonblock && fcntl(fd, F_SETFL, 0) == 0)
+		plain.flags &= ~TRP_HANDOFF_NONBLOCK;
+	return trp_fd_send(to->router_end, &plain, plain.size, &fd, 1, MSG_DONTWAIT);
+}
+
 /* One message for each of them, whatever they came in. False: it is full. */
-static bool send_singly(const struct taken *t, int router_end)
+static bool send_singly(const struct taken *t, const struct channel *to)
 {
 	int n = trp_several_check(t->msg, (size_t)t->len, t->n);
 
 	for (int i = 0; i < n; i++) {
 		struct trp_handoff h;
 		trp_several_get(t->msg, (size_t)i, &h);
-		if (trp_fd_send(router_end, &h, h.size, &t->fds[i], 1, MSG_DONTWAIT) < 0)
+		if (send_client(to, &h, t->fds[i]) < 0)
 			return false;
 	}
 	return true;
@@ -195,7 +206,7 @@ void channel_move(int from_service_end, const struct channel *to)
 	bool room = true;
 
 	while (room && take(from_service_end, &t)) {
-		room = send_singly(&t, to->router_end);
+		room = send_singly(&t, to);
 		release(&t);
 	}
 }
@@ -232,7 +243,7 @@ uint64_t channel_first(int service_end)
 
 int channel_put(const struct channel *c, const struct trp_handoff *h, int fd)
 {
-	return trp_fd_send(c->router_end, h, h->size, &fd, 1, MSG_DONTWAIT);
+	return send_client(c, h, fd);
 }
 
 void channel_let_go(int service_end)

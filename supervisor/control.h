@@ -15,7 +15,7 @@
 #include <jansson.h>
 
 #define CONTROL_MESSAGE_MAX (64 * 1024)
-#define CONTROL_CLIENTS_MAX 64
+#define CONTROL_CLIENTS_MAX 256
 #define CONTROL_OUTPUT_MAX  (1024 * 1024)
 #define CONTROL_OUTPUT_LOW  (64 * 1024)
 #define CONTROL_FDS_MAX     4

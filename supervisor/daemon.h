@@ -24,6 +24,7 @@ struct exec;
 struct strangers;
 struct upgrade;
 struct logger;
+struct oom_poll;
 struct timers;
 
 struct daemon {
@@ -71,8 +72,10 @@ struct daemon {
 	struct timers *timers;
 	struct upgrade *upgrade; /* NULL: none is under way */
 	struct strangers *strangers;
-	struct cgroup notify_group; /* of sdnotify.h */
-	bool has_notify_group;
+	struct sdnotify *ending_notify; /* of services that have no use for theirs any more */
+	struct oom_poll *oom; /* of oom.h; NULL: nobody was watched yet */
+	struct profile *seen;    /* by group_expand(), */
+	unsigned seen_turn;      /* in this turn of the loop */
 	ev_timer sweep; /* what could not be released at once */
 	ev_timer ahead; /* ahead.h */
 	ev_signal on_term, on_int, on_hup, on_usr2;

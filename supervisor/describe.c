@@ -11,7 +11,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
-static json_t *number_or_null(uint64_t v)
+json_t *describe_number(uint64_t v)
 {
 	return v == UINT64_MAX ? json_null() : json_integer((json_int_t)v);
 }
@@ -107,11 +107,10 @@ static void describe_group(const struct service *s, json_t *out)
 
 	if (s->has_cgroup && s->run.running)
 		cgroup_usage(&s->cgroup, &memory, &pids, &cpu);
-	json_object_set_new(out, "memory", number_or_null(memory));
-	json_object_set_new(out, "processes", number_or_null(pids));
-	json_object_set_new(out, "cpu_us", number_or_null(cpu));
-	json_object_set_new(out, "connections",
-		s->d->observer && s->number ? json_integer(observer_live(s->d->observer, s->number)) : json_null());
+	json_object_set_new(out, "memory", describe_number(memory));
+	json_object_set_new(out, "processes", describe_number(pids));
+	json_object_set_new(out, "cpu_us", describe_number(cpu));
+	json_object_set_new(out, "connections", describe_number(observer_live(s->d->observer, s->number)));
 }
 
 static void describe_use(const struct service *s, json_t *out)
@@ -121,13 +120,14 @@ static void describe_use(const struct service *s, json_t *out)
 
 	describe_group(s, out);
 	logs_waited(s->logs, &waits, &waited_ms);
+	json_object_set_new(out, "oom_kills", s->run.running ? json_integer((json_int_t)s->run.oom.kills) : json_null());
 	json_object_set_new(out, "io_missing", s->io_missing[0] ? controlmsg_string(s->io_missing, strlen(s->io_missing)) : json_null());
-	json_object_set_new(out, "log_waits", number_or_null(waits));
-	json_object_set_new(out, "log_waited_ms", number_or_null(waited_ms));
-	json_object_set_new(out, "log_dropped", number_or_null(logs_dropped(s->logs)));
-	json_object_set_new(out, "log_lost", number_or_null(logs_lost(s->logs)));
-	json_object_set_new(out, "log_syslog_dropped", number_or_null(logs_not_taken(s->logs, LOG_SYSLOG)));
-	json_object_set_new(out, "log_journal_dropped", number_or_null(logs_not_taken(s->logs, LOG_JOURNAL)));
+	json_object_set_new(out, "log_waits", describe_number(waits));
+	json_object_set_new(out, "log_waited_ms", describe_number(waited_ms));
+	json_object_set_new(out, "log_dropped", describe_number(logs_dropped(s->logs)));
+	json_object_set_new(out, "log_lost", describe_number(logs_lost(s->logs)));
+	json_object_set_new(out, "log_syslog_dropped", describe_number(logs_not_taken(s->logs, LOG_SYSLOG)));
+	json_object_set_new(out, "log_journal_dropped", describe_number(logs_not_taken(s->logs, LOG_JOURNAL)));
 	for (size_t i = 0; i < s->n_channels; i++)
 		if (s->channels[i].taken && s->run.running)
 			json_array_append_new(listens,
@@ -225,6 +225,7 @@ json_t *describe_service(struct service *s)
 	json_object_set_new(o, "enabled", json_string(enable_word(s->d, s->name)));
 	json_object_set_new(o, "needs_restart", needs_restart(s));
 	json_object_set_new(o, "frozen", json_boolean(s->frozen));
+	json_object_set_new(o, "frozen_idle", json_boolean(s->doze.on));
 	json_object_set_new(o, "credentials", credentials(p));
 	json_object_set_new(o, "timer", timers_describe(s));
 	json_object_set_new(o, "readiness", json_string(readiness(p)));
@@ -232,7 +233,7 @@ json_t *describe_service(struct service *s)
 	json_object_set_new(o, "health", health_describe(s));
 	json_object_set_new(o, "watchdog_ms", p->watchdog_ms ? json_integer((json_int_t)p->watchdog_ms) : json_null());
 	json_object_set_new(o, "wanted", json_boolean(s->wanted));
-	json_object_set_new(o, "main_pid", number_or_null(main_pid > 0 ? (uint64_t)main_pid : UINT64_MAX));
+	json_object_set_new(o, "main_pid", describe_number(main_pid > 0 ? (uint64_t)main_pid : UINT64_MAX));
 	json_object_set_new(o, "says", s->run.running ? json_string(s->run.says) : json_string(""));
 	json_object_set_new(o, "learning", learning_word(s) ? json_string(learning_word(s)) : json_null());
 	json_object_set_new(o, "root", root_text(p));
@@ -247,8 +248,9 @@ json_t *describe_service(struct service *s)
 json_t *describe_brief(const struct service *s)
 {
 	char url[400];
-	json_t *o = json_pack("{s:s,s:s,s:s,s:b,s:I,s:o}", "service", s->name, "description",
-		s->profile->description ? s->profile->description : "", "state", service_state_name(s->state), "frozen", s->frozen, "since",
+	json_t *o = json_pack("{s:s,s:s,s:s,s:b,s:b,s:I,s:o}", "service", s->name, "description",
+		s->profile->description ? s->profile->description : "", "state", service_state_name(s->state), "frozen", s->frozen, "frozen_idle",
+		s->doze.on, "since",
 		(json_int_t)s->since, "pid", s->run.running ? json_integer(s->run.box.pid) : json_null());
 
 	if (!o)

@@ -4,6 +4,8 @@
 
 #include "supervisor/service.h"
 
+/* null for UINT64_MAX, which is how what is not known is told. */
+json_t *describe_number(uint64_t v);
 json_t *describe_service(struct service *s);
 /* What a row of a table of all needs: a thousand of them are asked for at a time. */
 json_t *describe_brief(const struct service *s);

@@ -11,7 +11,9 @@
 #include <string.h>
 #include <sys/wait.h>
 
-#define EXECS_MAX 64 /* of all services, at a time */
+/* Commands at a time. Each holds a control connection (CONTROL_CLIENTS_MAX): those that do not end leave the rest to whoever wants to end them. */
+#define EXECS_OF_SERVICE_MAX 16
+#define EXECS_MAX            128
 #define KEPT_AS   "exec"
 
 /* What a shell says when it cannot execute a command. */
@@ -230,19 +232,25 @@ static struct exec *exec_new(struct service *s)
 
 static const char *obstacle(const struct service *s)
 {
-	size_t n = 0;
+	size_t n = 0, own = 0;
 
-	for (const struct exec *e = s->d->execs; e; e = e->next)
+	for (const struct exec *e = s->d->execs; e; e = e->next) {
 		n++;
-	return n >= EXECS_MAX ? TRP_STR(EXECS_MAX) " commands run already" : inside_obstacle(s);
+		own += strcmp(e->service, s->name) == 0;
+	}
+	return own >= EXECS_OF_SERVICE_MAX ? TRP_STR(EXECS_OF_SERVICE_MAX) " commands run in it already"
+		: n >= EXECS_MAX           ? TRP_STR(EXECS_MAX) " commands run already"
+					   : inside_obstacle(s);
 }
 
 int exec_start(struct service *s, const struct exec_wish *wish, struct control_call *call, char *err, size_t err_size)
 {
-	const char *why = obstacle(s);
+	const char *why;
 	struct exec *e;
 	int r;
 
+	doze_end(s, "a command is run in it");
+	why = obstacle(s);
 	err[0] = '\0';
 	if (why) {
 		snprintf(err, err_size, "%s", why);
@@ -289,6 +297,14 @@ void exec_adopt(struct service *s)
 		e->in.entry.child.pid = reap_pid(fd);
 		watch(e);
 	}
+}
+
+bool exec_any(const struct service *s)
+{
+	for (const struct exec *e = s->d->execs; e; e = e->next)
+		if (strcmp(e->service, s->name) == 0)
+			return true;
+	return false;
 }
 
 bool exec_is_child(const struct daemon *d, pid_t pid)

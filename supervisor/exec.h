@@ -22,6 +22,7 @@ struct exec_wish {
 int exec_start(struct service *s, const struct exec_wish *wish, struct control_call *call, char *err, size_t err_size);
 /* Those in the sandbox of s that an earlier daemon started. */
 void exec_adopt(struct service *s);
+bool exec_any(const struct service *s); /* Does one run in it? */
 bool exec_is_child(const struct daemon *d, pid_t pid); /* Is it a process of one of them? */
 /* Lets go of all, at the daemon's end. */
 void exec_close(struct daemon *d);

@@ -64,6 +64,7 @@ static int expand(struct expansion *x, const char *name, const struct profile *i
 	struct profile_errors errors = {0};
 	const struct service *s = service_find(x->d, name);
 	struct profile *p = NULL;
+	bool sound;
 	int r;
 
 	if (in && strv_has(&x->path, name))
@@ -71,6 +72,7 @@ static int expand(struct expansion *x, const char *name, const struct profile *i
 	if (s && service_is_active(s))
 		return add(x, name);
 	r = profile_load(&x->d->paths, name, &p, &errors);
+	sound = r == 0 && errors.n == 0;
 	profile_errors_free(&errors);
 	if (r == -ENOMEM)
 		return r;
@@ -79,9 +81,31 @@ static int expand(struct expansion *x, const char *name, const struct profile *i
 		profile_error(x->errors, w.file, w.line, "members", "there is no service '%s'", name);
 		return -EINVAL;
 	}
+	if (sound && p->members.n == 0) {
+		group_forget_seen(x->d);
+		x->d->seen = p;
+		x->d->seen_turn = ev_iteration(x->d->loop);
+		return add(x, name);
+	}
 	r = p && p->members.n > 0 ? add_members(x, p) : add(x, name);
 	profile_free(p);
 	return r;
+}
+
+void group_forget_seen(struct daemon *d)
+{
+	profile_free(d->seen);
+	d->seen = NULL;
+}
+
+struct profile *group_take_seen(struct daemon *d, const char *name)
+{
+	struct profile *seen;
+
+	if (!d->seen || d->seen_turn != ev_iteration(d->loop) || strcmp(d->seen->service, name) != 0)
+		return NULL;
+	seen = trp_steal_ptr(&d->seen);
+	return seen;
 }
 
 int group_expand(struct daemon *d, const char *name, size_t max, struct strv *ret, struct profile_errors *errors)

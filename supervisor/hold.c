@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "supervisor/hold.h"
 #include "base/io.h"
+#include "supervisor/depend.h"
 #include "supervisor/service.h"
 
 #include <limits.h>
@@ -13,7 +14,7 @@ static bool lacks_requirement(const struct service *s)
 {
 	for (const struct service *r = s->d->services; r; r = r->next)
 		if (r->profile && service_is_active(r) && !service_is_up(r) && r->state != STATE_STOPPING && r->profile->ready != READY_EXIT &&
-			service_requires(s, r->name))
+			depend_requires(s, r->name))
 			return true;
 	return false;
 }
@@ -164,7 +165,7 @@ static int open_waiting(struct service *s)
 		return r;
 	}
 	keep(s);
-	routerproc_channel_add(s->d->router, s->waiting.id, s->number, s->waiting.router_end);
+	routerproc_channel_add(s->d->router, s->number, &s->waiting);
 	quota_tell(s);
 	return 0;
 }

@@ -126,7 +126,7 @@ int ids_open(const char *state_dir, uint64_t base, uint64_t ranges, struct ids *
 		ids->services = json_object_get(ids->root, "services");
 		r = ids->root ? 0 : -ENOMEM;
 	} else {
-		snprintf(err, err_size, "%s/uids.json: %s", state_dir, strerror(-r));
+		snprintf(err, err_size, "uids.json: %s", strerror(-r));
 	}
 	if (r < 0) {
 		ids_close(ids);

@@ -9,10 +9,10 @@ enum initsock_got initsock_look(int fd, struct trp_init_msg *ret)
 {
 	ssize_t n = trp_fd_recv(fd, ret, sizeof(*ret), NULL, 0, MSG_DONTWAIT | MSG_PEEK);
 
-	if (n == -EAGAIN)
-		return INITSOCK_NONE;
 	if (n == -ECONNRESET)
 		return INITSOCK_RESET;
+	if (n < 0) /* also for want of memory: it is still there the next time */
+		return INITSOCK_NONE;
 	if (n == 0)
 		return INITSOCK_END;
 	return n == sizeof(*ret) && ret->magic == TRP_INIT_MAGIC ? INITSOCK_MESSAGE : INITSOCK_OTHER;

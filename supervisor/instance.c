@@ -396,6 +396,7 @@ void instance_release(struct service *s)
 	ev_io_stop(loop, &run->on_notify);
 	pace_stop(&run->messages);
 	watchdog_stop(s);
+	oom_stop(s);
 	trp_close(&run->box.pidfd);
 	trp_close(&run->box.status_fd);
 	trp_close(&run->control);
@@ -489,7 +490,7 @@ void instance_none(struct service *s)
 {
 	s->run = (struct instance){
 		.control = -1, .notify = -1, .box = {.pidfd = -1, .status_fd = -1}, .last_step = -1, .last_stop = -1, .last_stop_end = -1, .notifier = NOTIFIER_NONE,
-		.loopback = LOOPBACK_NONE, .learner = LEARNER_NONE};
+		.loopback = LOOPBACK_NONE, .learner = LEARNER_NONE, .oom = OOM_NONE};
 }
 
 int instance_spawn(struct service *s)
@@ -503,6 +504,8 @@ int instance_spawn(struct service *s)
 	r = prepare_host(s);
 	if (r == 0)
 		r = route_channels(s);
+	if (r == 0)
+		oom_start(s);
 	if (r == 0)
 		r = spawn(s, out_err, pair);
 	if (r == 0 && (s->adapter == ADAPTER_NOTIFY || s->adapter == ADAPTER_LOOPBACK))

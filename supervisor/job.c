@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* job.c: calls that wait until services have come up, or down. */
 #include "supervisor/controlmsg.h"
+#include "supervisor/depend.h"
 #include "supervisor/service.h"
 
 #include <stdio.h>
@@ -74,7 +75,7 @@ static bool concerns(const struct job *j, const struct service *s)
 		if (strcmp(j->targets[i].name, s->name) == 0)
 			return true;
 		t = service_find(j->d, j->targets[i].name);
-		if (t && service_requires(t, s->name))
+		if (t && depend_requires(t, s->name))
 			return true;
 	}
 	return false;
@@ -95,7 +96,7 @@ void job_say(struct service *s, const char *event, const char *text)
 static bool takes_down(const struct service *s)
 {
 	for (const struct service *o = s->d->services; o; o = o->next)
-		if (o->state == STATE_STOPPING && service_requires(s, o->name))
+		if (o->state == STATE_STOPPING && depend_requires(s, o->name))
 			return true;
 	return false;
 }

@@ -8,6 +8,7 @@
 #include "supervisor/keeptable.h"
 #include "supervisor/reap.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -180,6 +181,14 @@ static int start(struct keep *k)
 	return 0;
 }
 
+/* A message that was cut off is one whose descriptor found no room, if there is none. */
+static int is_there_room(void)
+{
+	cleanup_close int fd = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 0);
+
+	return fd < 0 ? -errno : 0;
+}
+
 static int fetch(struct keep *k)
 {
 	int r = say(k, KEEP_FETCH, NULL, -1);
@@ -190,6 +199,8 @@ static int fetch(struct keep *k)
 		size_t n_fds = 0;
 		int fd = -1;
 		ssize_t n = trp_fd_recv_upto(k->sock, &m, sizeof(m), &fd, 1, &n_fds, 0);
+		if (n == -EMSGSIZE && (r = is_there_room()) < 0)
+			return r;
 		if (n < 0)
 			return (int)n;
 		if (n == sizeof(m) && m.magic == KEEP_MAGIC && m.type == KEEP_DONE && n_fds == 0)
@@ -225,6 +236,8 @@ static int open_group(struct keep *k, bool adopt)
 	r = adopt ? cgroup_adopt(k->d->cgroups, KEEPER_IDS, &k->cgroup)
 		  : cgroup_create(k->d->cgroups, KEEPER_IDS, &limits, &k->cgroup, err, sizeof(err));
 	k->has_cgroup = r == 0;
+	if (r < 0)
+		log_warn("trp-keeper is in no control group of ours: %s", adopt ? strerror(-r) : err);
 	return r;
 }
 
@@ -234,14 +247,18 @@ static int find_or_start(struct keep *k)
 
 	if (r == 0)
 		r = fetch(k);
+	if (trp_is_shortage(r)) { /* it goes on having what it has: for a daemon that has room for it */
+		trp_close(&k->sock);
+		keep_let_go_rest(k);
+		return r;
+	}
 	if (r == 0 && !keep_has(k, KEEPER_IDS, "process", 0)) {
 		/* its daemon was killed before the first word, perhaps before it was put into our group: nothing is lost with it */
 		say(k, KEEP_FINISH, NULL, -1);
 		r = -ENODATA;
 	}
 	if (r == 0) {
-		if (open_group(k, true) < 0)
-			log_warn("trp-keeper is in no control group of ours");
+		open_group(k, true);
 		watch(k);
 		k->pidfd = keep_take(k, KEEPER_IDS, "process", 0);
 		k->pid = k->pidfd < 0 ? 0 : reap_pid(k->pidfd);
@@ -253,8 +270,8 @@ static int find_or_start(struct keep *k)
 		trp_close(&k->sock); /* it is told nothing more */
 		keep_let_go_rest(k);
 	}
-	open_group(k, false); /* ends what is in it */
-	return start(k);
+	r = open_group(k, false); /* ends what is in it */
+	return cgroup_is_shortage(r) ? r : start(k);
 }
 
 int keep_open(struct daemon *d, struct keep **ret)
@@ -269,7 +286,7 @@ int keep_open(struct daemon *d, struct keep **ret)
 	k->path = trp_asprintf("%s/keeper", d->config->run_dir);
 	r = k->path ? find_or_start(k) : -ENOMEM;
 	if (r < 0) {
-		log_error("trp-keeper: %s", strerror(-r));
+		log_error("trp-keeper: %s%s", strerror(-r), r == -EMFILE ? ": raise RLIMIT_NOFILE of trpsupd" : "");
 		free_keep(k);
 		return r;
 	}

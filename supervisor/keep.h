@@ -10,8 +10,8 @@
 struct daemon;
 struct keep;
 
-/* Finds the keeper of an earlier daemon and fetches what it has, or starts one. 0, or -errno (which was logged): then nothing is kept, and all
- * the functions below do nothing. */
+/* Finds the keeper of an earlier daemon and fetches what it has, or starts one. 0, or -errno (which was logged). If
+ * cgroup_is_shortage() of that, there may be one, which has lost nothing. Else nothing is kept, and all the functions below do nothing. */
 int keep_open(struct daemon *d, struct keep **ret);
 /* Is it the control group of the keeper? */
 bool keep_is_own_group(const char *name);

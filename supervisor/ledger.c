@@ -42,6 +42,33 @@ static int adopt_memory(struct ledgers *l, struct keep *keep)
 	return -ENOENT;
 }
 
+static bool map_slot(struct ledgers *l, unsigned slot)
+{
+	const off_t at = (off_t)sizeof(struct ledger) * slot;
+	struct ledger *map;
+
+	if (slot >= LEDGER_SLOTS)
+		return false;
+	if (!l->slots[slot]) {
+		map = mmap(NULL, sizeof(*map), PROT_READ | PROT_WRITE, MAP_SHARED, l->fd, at);
+		if (map == MAP_FAILED)
+			return false;
+		l->slots[slot] = map;
+		l->n_used = slot < l->n_used ? l->n_used : slot + 1;
+	}
+	return true;
+}
+
+/* Slots that somebody has written to: of routers that serve on, and of those that have ended, whose counters still count. */
+static void map_written(struct ledgers *l)
+{
+	const off_t size = sizeof(struct ledger);
+	off_t at = 0;
+
+	while ((at = lseek(l->fd, at, SEEK_DATA)) >= 0 && map_slot(l, (unsigned)(at / size)))
+		at = (at / size + 1) * size;
+}
+
 int ledgers_open(struct keep *keep, struct ledgers **ret)
 {
 	struct ledgers *l = calloc(1, sizeof(*l));
@@ -51,7 +78,9 @@ int ledgers_open(struct keep *keep, struct ledgers **ret)
 		return -ENOMEM;
 	l->fd = l->wake_fd = -1;
 	r = adopt_memory(l, keep);
-	if (r < 0)
+	if (r == 0)
+		map_written(l);
+	else
 		r = make_memory(l);
 	if (r < 0)
 		ledgers_close(l);
@@ -77,18 +106,8 @@ void ledgers_close(struct ledgers *l)
 
 bool ledgers_use_slot(struct ledgers *l, unsigned slot)
 {
-	const off_t at = (off_t)sizeof(struct ledger) * slot;
-	struct ledger *map;
-
-	if (slot >= LEDGER_SLOTS)
+	if (!map_slot(l, slot))
 		return false;
-	if (!l->slots[slot]) {
-		map = mmap(NULL, sizeof(*map), PROT_READ | PROT_WRITE, MAP_SHARED, l->fd, at);
-		if (map == MAP_FAILED)
-			return false;
-		l->slots[slot] = map;
-		l->n_used = slot < l->n_used ? l->n_used : slot + 1;
-	}
 	ledgers_record(l, l->recording);
 	return true;
 }

@@ -17,12 +17,27 @@ static const char *const io_keys[] = {
 	[CGROUP_IO_WRITE_OPS] = "io-write-ops", [CGROUP_IO_WEIGHT] = "io-weight"};
 _Static_assert(TRP_ARRAY_SIZE(io_keys) == CGROUP_IO_LIMITS, "a key for each");
 
-static int refuse(struct service *s, const char *key, int error, const char *text)
+static int refuse_in(struct service *s, const char *section, const char *key, int error, const char *text)
 {
-	struct profile_where where = profile_where(s->profile, "limits", key);
+	struct profile_where where = profile_where(s->profile, section, key);
 
 	snprintf(s->message, sizeof(s->message), "%s:%u: %s: %s", where.file ? where.file : s->profile->file, where.line, key, text);
 	return error;
+}
+
+static int refuse(struct service *s, const char *key, int error, const char *text)
+{
+	return refuse_in(s, "limits", key, error, text);
+}
+
+/* ---- standing still ---- */
+
+int limits_freezer(struct service *s)
+{
+	if (s->profile->idle_freeze_ms == 0 || (s->has_cgroup && cgroup_can_freeze(&s->cgroup)))
+		return 0;
+	return refuse_in(s, "service", "idle-freeze", -EOPNOTSUPP, s->has_cgroup ?
+		CGROUP_NO_FREEZER : "it has no control group (allow-missing = cgroup)");
 }
 
 /* ---- locked memory ---- */

@@ -377,6 +377,11 @@ int listener_adopt(struct keep *keep, const struct config_listener *c, int cgrou
 	group_name(l.id, group);
 	if (cgroup_dir >= 0 && !c->fd_name)
 		l.cgroup_fd = openat(cgroup_dir, group, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (cgroup_dir >= 0 && !c->fd_name && l.cgroup_fd < 0 && trp_is_shortage(-errno)) { /* it is there, and no service would trust the listener without */
+		int r = -errno;
+		trp_close(&l.fd);
+		return r;
+	}
 	if (c->device)
 		l.ifindex = (int)if_nametoindex(c->device);
 	if (l.ifindex != bound_interface(l.fd)) { /* another of that name: its filter would let nobody in */

@@ -27,7 +27,8 @@ struct listener {
 	size_t n_early;
 };
 
-/* That of an earlier daemon, with the clients in its backlog, or -ENOENT. */
+/* That of an earlier daemon, with the clients in its backlog, or -ENOENT; or another -errno: it is there, and cannot be taken over now (want of
+ * descriptors). */
 int listener_adopt(struct keep *keep, const struct config_listener *c, int cgroup_dir, struct listener *ret);
 /* Ends those of an earlier daemon that are not in all, which were adopted (fd -1: was not), and removes the groups of such. */
 void listeners_end_rest(struct keep *keep, int cgroup_dir, const struct listener *all, size_t n);

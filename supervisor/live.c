@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char *const limit_keys[] = {"processes", "memory", "cpu", "cpu-weight", NULL};
+static const char *const limit_keys[] = {"processes", "memory", "oom", "cpu", "cpu-weight", NULL};
 static const char *const name_keys[] = {"host", "default", "plain-http", "listener", NULL};
 
 static bool has_any(const struct strv *keys, const char *const *names)
@@ -82,7 +82,18 @@ static void put_in_force(struct service *s, const struct profile *old, const str
 	if (has_any(live, name_keys))
 		route_replace(s, old);
 	quota_tell(s);
-	timers_profile(s);
+	timers_profile(s, old);
+	demand_again(s);
+}
+
+void live_forget(struct service *s)
+{
+	char hash[sizeof(s->live_text)];
+
+	memcpy(hash, s->live_text, sizeof(hash));
+	strv_free(&s->live_keys);
+	s->live_text[0] = '\0';
+	record_let_go(s, hash);
 }
 
 /* Nothing of it needs a restart: it takes the place of the old one. */
@@ -91,11 +102,29 @@ static void take_whole(struct service *s, const struct strv *live)
 	struct profile *old = s->profile;
 
 	s->profile = trp_steal_ptr(&s->pending);
+	live_forget(s);
 	if (live->n > 0)
 		put_in_force(s, old, live);
-	if (strcmp(old->text_hash, s->profile->text_hash) != 0)
-		record_drop_sources(s->d, old);
+	record_let_go(s, old->text_hash);
 	profile_free(old);
+}
+
+/* For the next daemon. Those of an earlier reload have the same values in this one, or are among the new; a limit that was not taken has another. */
+static int note_live(struct service *s, const struct strv *live, const struct strv *restart)
+{
+	struct strv all = {0};
+	int r = 0;
+
+	for (size_t i = 0; i < s->live_keys.n && r == 0; i++)
+		if (!strv_has(restart, s->live_keys.v[i]) && !strv_has(live, s->live_keys.v[i]))
+			r = strv_push(&all, s->live_keys.v[i]);
+	for (size_t i = 0; i < live->n && r == 0; i++)
+		r = strv_push(&all, live->v[i]);
+	live_forget(s);
+	s->live_keys = all;
+	if (all.n > 0)
+		memcpy(s->live_text, s->pending->text_hash, sizeof(s->live_text));
+	return r;
 }
 
 /* The pending one stays whole for the next start; the keys are taken from another copy of it. */
@@ -103,8 +132,10 @@ static int take_part(struct service *s, const struct strv *live)
 {
 	struct profile_errors errors = {0};
 	struct profile *copy = NULL;
-	int r = profile_load(&s->d->paths, s->name, &copy, &errors);
+	int r = record_profile_of(s->d, s->name, s->pending->text_hash, &copy, &errors);
 
+	if (r == -ENOENT) /* nothing could be kept */
+		r = profile_load(&s->d->paths, s->name, &copy, &errors);
 	if (r == 0)
 		r = profile_take_live(s->profile, copy, live);
 	if (r == 0) { /* what it is served by has not changed */
@@ -131,6 +162,8 @@ static bool apply(struct service *s, struct strv *changes)
 			take_whole(s, &live);
 		else if (live.n > 0)
 			r = take_part(s, &live);
+		if (r == 0 && restart.n > 0)
+			r = note_live(s, &live, &restart);
 	}
 	if (r < 0)
 		(void)strv_push_format(changes, "%s: not changed: %s", s->name, strerror(-r));
@@ -138,7 +171,6 @@ static bool apply(struct service *s, struct strv *changes)
 		say_keys(changes, s, &live, "in force now");
 	if (r == 0)
 		say_keys(changes, s, &restart, "after a restart of it");
-	record_save(s);
 	strv_free(&live);
 	strv_free(&restart);
 	return names;
@@ -148,13 +180,27 @@ void live_apply_all(struct daemon *d, struct strv *changes)
 {
 	bool names = false;
 
-	for (struct service *s = d->services; s; s = s->next)
-		if (s->pending && service_is_active(s))
-			names |= apply(s, changes);
+	for (struct service *s = d->services; s; s = s->next) {
+		if (!s->pending || !service_is_active(s))
+			continue;
+		names |= apply(s, changes);
+		record_save(s);
+	}
 	/* a name that went from one to another may have been taken back behind it */
 	for (struct service *s = d->services; names && s; s = s->next)
 		if (s->routes_told)
 			route_update(s);
+}
+
+void live_catch_up(struct service *s)
+{
+	struct strv changes = {0};
+
+	if (s->pending)
+		(void)apply(s, &changes);
+	for (size_t i = 0; i < changes.n; i++)
+		log_info("%s", changes.v[i]);
+	strv_free(&changes);
 }
 
 int live_waiting(const struct service *s, struct strv *ret)

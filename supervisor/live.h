@@ -7,5 +7,9 @@
 
 /* Of every service that has one pending. changes: a sentence for what is in force now, and for what needs a restart. */
 void live_apply_all(struct daemon *d, struct strv *changes);
+/* Of one instance, which is about to take the place of another and has no routes yet: a reload meant that other one. */
+void live_catch_up(struct service *s);
+/* The keys of its profile are those that it was started with: it has another, or is to go. */
+void live_forget(struct service *s);
 /* The keys of its pending profile that are not in force yet: none if it has no such profile. 0 or -ENOMEM. */
 int live_waiting(const struct service *s, struct strv *ret);

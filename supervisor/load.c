@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "supervisor/load.h"
+#include "supervisor/group.h"
+#include "supervisor/live.h"
 #include "supervisor/logger.h"
 #include "supervisor/observer.h"
 #include "supervisor/record.h"
@@ -16,6 +18,7 @@ struct load_set {
 	const struct config *config;
 	const struct profile_paths *paths;
 	struct profile *fresh[SET_MAX];
+	struct profile *waiting[SET_MAX]; /* of one that is taken over: its pending one, or NULL */
 	size_t n;
 };
 
@@ -39,6 +42,16 @@ static int collect_all(struct load_set *set, const struct strv *names, struct pr
 	return 0;
 }
 
+static int read_profile(struct load_set *set, const char *name, struct profile_errors *errors)
+{
+	struct profile *seen = set->paths == &set->d->paths ? group_take_seen(set->d, name) : NULL;
+
+	if (!seen)
+		return profile_load(set->paths, name, &set->fresh[set->n], errors);
+	set->fresh[set->n] = seen;
+	return 0;
+}
+
 /* Reads name's profile and those of what it requires and wants. Cycles end here; profile_check_set() reports them. */
 static int collect(struct load_set *set, const char *name, bool reload, struct profile_errors *errors)
 {
@@ -53,9 +66,9 @@ static int collect(struct load_set *set, const char *name, bool reload, struct p
 	} else {
 		if (set->n == SET_MAX)
 			return -E2BIG;
-		r = set->d->adopting ? record_profile(set->d, name, &set->fresh[set->n], errors) : -ENOENT;
+		r = set->d->adopting ? record_profile(set->d, name, &set->fresh[set->n], &set->waiting[set->n], errors) : -ENOENT;
 		if (r == -ENOENT)
-			r = profile_load(set->paths, name, &set->fresh[set->n], errors);
+			r = read_profile(set, name, errors);
 		if (r < 0)
 			return r;
 		p = set->fresh[set->n++];
@@ -147,13 +160,11 @@ static struct service *new_service(struct daemon *d, const struct profile *p)
 	return s;
 }
 
-/* Another one takes its place. */
-static void let_go(struct service *s, struct profile *old, const struct profile *other)
+/* Another one is in its place already. */
+static void let_go(struct service *s, struct profile *old)
 {
-	bool is_other = old && strcmp(old->text_hash, other->text_hash) != 0;
-
-	if (is_other && (!s->profile || old == s->profile || strcmp(old->text_hash, s->profile->text_hash) != 0))
-		record_drop_sources(s->d, old);
+	if (old)
+		record_let_go(s, old->text_hash);
 	profile_free(old);
 }
 
@@ -162,23 +173,29 @@ static int commit(struct load_set *set)
 {
 	for (size_t i = 0; i < set->n; i++) {
 		struct service *s = service_find(set->d, set->fresh[i]->service);
+		struct profile *old;
 		if (!s)
 			s = new_service(set->d, set->fresh[i]);
 		if (!s)
 			return -ENOMEM;
-		let_go(s, s->pending, set->fresh[i]);
+		old = s->pending;
 		record_keep_sources(set->d, set->fresh[i]);
 		s->pending = trp_steal_ptr(&set->fresh[i]);
 		if (!service_is_active(s))
 			load_apply_pending(s);
+		if (set->waiting[i])
+			s->pending = trp_steal_ptr(&set->waiting[i]);
+		let_go(s, old);
 	}
 	return 0;
 }
 
 void load_free(struct load_set *set)
 {
-	for (size_t i = 0; set && i < set->n; i++)
+	for (size_t i = 0; set && i < set->n; i++) {
 		profile_free(set->fresh[i]);
+		profile_free(set->waiting[i]);
+	}
 	free(set);
 }
 
@@ -279,11 +296,12 @@ void load_apply_pending(struct service *s)
 		return;
 	/* names of the old profile go, without a moment in which a name that both have is unknown to the router */
 	s->profile = trp_steal_ptr(&s->pending);
+	live_forget(s);
 	logger_limits(s->d, s->profile, &limits);
 	logs_set_limits(s->logs, &limits);
 	logs_set_rate(s->logs, s->profile->log_rate, s->profile->log_burst, s->profile->log_over_rate == PROFILE_LOG_DROP);
 	if (old && s->routes_told)
 		route_replace(s, old);
-	let_go(s, old, s->profile);
-	timers_profile(s);
+	timers_profile(s, old);
+	let_go(s, old);
 }

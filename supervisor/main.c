@@ -17,6 +17,7 @@
 #include "supervisor/logger.h"
 #include "supervisor/manager.h"
 #include "supervisor/observer.h"
+#include "supervisor/oom.h"
 #include "supervisor/pid1.h"
 #include "supervisor/privilege.h"
 #include "supervisor/record.h"
@@ -61,6 +62,7 @@ static void on_sweep(struct ev_loop *loop, ev_timer *t, int events)
 		clean &= service_sweep(s);
 	if (d->stopping && clean && !any_active(d))
 		ev_break(loop, EVBREAK_ALL);
+	clean &= sdnotify_sweep(d);
 	if (clean && !d->stopping)
 		ev_timer_stop(loop, t);
 }
@@ -79,7 +81,7 @@ static void stop_all(struct daemon *d)
 		if (!service_is_active(s) && s->state != STATE_IDLE)
 			continue;
 		if (!again) {
-			service_stop(s);
+			depend_stop(s);
 			continue;
 		}
 		service_event(s, EVENT_STOP);
@@ -202,15 +204,22 @@ static int open_directories(struct daemon *d)
 }
 
 /* Those that an earlier daemon had, as long as they are wanted. */
-static void adopt_listeners(struct daemon *d)
+static int adopt_listeners(struct daemon *d)
 {
 	for (size_t i = 0; i < d->config->n_listeners; i++) {
 		struct listener *l = &d->listeners[i];
+		int r;
 		l->fd = l->cgroup_fd = -1;
-		if (listener_adopt(d->keep, &d->config->listeners[i], d->cgroup_dir, l) == 0 && l->id > d->last_listener_id)
+		r = listener_adopt(d->keep, &d->config->listeners[i], d->cgroup_dir, l);
+		if (r < 0 && r != -ENOENT) {
+			log_error("listeners of an earlier trpsupd: %s", strerror(-r));
+			return r;
+		}
+		if (r == 0 && l->id > d->last_listener_id)
 			d->last_listener_id = l->id;
 	}
 	listeners_end_rest(d->keep, d->cgroup_dir, d->listeners, d->config->n_listeners);
+	return 0;
 }
 
 static int open_listeners(struct daemon *d)
@@ -218,14 +227,17 @@ static int open_listeners(struct daemon *d)
 	const struct config *c = d->config;
 	cleanup_free char *unused = NULL;
 	char err[300];
+	int r;
 
 	d->listeners = calloc(c->n_listeners + 1, sizeof(*d->listeners));
 	if (!d->listeners)
 		return -ENOMEM;
-	adopt_listeners(d);
+	r = adopt_listeners(d);
+	if (r < 0)
+		return r;
 	for (size_t i = 0; i < c->n_listeners; i++) {
-		int r = d->listeners[i].fd >= 0 ? 0
-						: listener_open(&c->listeners[i], ++d->last_listener_id, d->cgroup_dir,
+		r = d->listeners[i].fd >= 0 ? 0
+					    : listener_open(&c->listeners[i], ++d->last_listener_id, d->cgroup_dir,
 							  &d->listeners[i], err, sizeof(err));
 		if (r < 0) {
 			log_error("%s:%u: %s", c->listeners[i].where.file ? c->listeners[i].where.file : "default",
@@ -280,6 +292,10 @@ static int open_host(struct daemon *d)
 		return r;
 	}
 	r = cgroup_host_open(c->cgroup, d->cgroup_parent, &d->cgroups, err, sizeof(err));
+	if (cgroup_is_shortage(r)) { /* for want of it what runs would be ended, and nothing would start */
+		log_error("control groups: %s", err);
+		return r;
+	}
 	if (r < 0)
 		log_warn("no control groups: %s; services that do not allow that will not start", err);
 	else
@@ -287,8 +303,19 @@ static int open_host(struct daemon *d)
 	d->cgroup_dir = d->cgroups ? cgroup_host_v2_fd(d->cgroups) : -1;
 	warn_of_obstacles();
 	r = keep_open(d, &d->keep);
+	if (cgroup_is_shortage(r))
+		return r; /* there may be one, with all that runs */
 	if (r == 0)
 		r = record_open(d);
+	if (trp_is_shortage(r) || r == -ENOSPC) {
+		log_error("%s/records: %s", c->run_dir, strerror(-r));
+		return r;
+	}
+	if (r == 0) {
+		r = adopt_check_room(d);
+		if (r < 0)
+			return r;
+	}
 	if (d->cgroups && !keep_found(d->keep))
 		ids_each(d->ids, clear_unkept, d);
 	if (!keep_found(d->keep))
@@ -367,6 +394,7 @@ static void close_all(struct daemon *d)
 	exec_close(d);
 	while (d->services)
 		service_free(d->services);
+	oom_close(d);
 	timers_close(d->timers);
 	d->timers = NULL;
 	share_free(d);
@@ -382,6 +410,7 @@ static void close_all(struct daemon *d)
 		listener_close(&d->listeners[i], d->cgroup_dir);
 	free(d->listeners);
 	strv_free(&d->enabled);
+	group_forget_seen(d);
 	record_close(d);
 	keep_close(d->keep);
 	ids_close(d->ids);
@@ -446,6 +475,25 @@ static void find_program(struct daemon *d)
 	d->program[n > 0 ? n : 0] = '\0';
 }
 
+/* Without this libev aborts; after it, it tries again. Others may have used up what it asked for, and what we are for must not end of that. */
+static void on_loop_error(const char *what)
+{
+	const int error = errno;
+
+	if (!trp_is_shortage(error))
+		log_fatal("event loop: %s: %s", what, strerror(error));
+	log_error("event loop: %s: %s; trying again", what, strerror(error));
+	nanosleep(&(struct timespec){.tv_nsec = 100000000}, NULL);
+}
+
+/* What runs is an earlier daemon's. It is to go on, and so we end as that one has: without a word to anybody. */
+static void leave_to_next(void) __attribute__((noreturn));
+static void leave_to_next(void)
+{
+	log_error("not started; what an earlier trpsupd has left goes on, and the next one takes it over");
+	_exit(1);
+}
+
 static int run(const char *config_path, const char *cgroup_parent, char *const *argv, const struct handover *handover)
 {
 	struct daemon d = {.init_exec_fd = -1, .records = -1, .cgroup_dir = -1, .started = ev_time(), .config_path = config_path,
@@ -462,6 +510,7 @@ static int run(const char *config_path, const char *cgroup_parent, char *const *
 	load_log_errors(&errors);
 	if (r < 0)
 		return r;
+	ev_set_syserr_cb(on_loop_error);
 	/* not the default loop: that one reaps every child by itself, and ours are reaped by pidfd */
 	d.loop = ev_loop_new(EVFLAG_AUTO);
 	if (!d.loop)
@@ -470,8 +519,12 @@ static int run(const char *config_path, const char *cgroup_parent, char *const *
 	ev_timer_init(&d.sweep, on_sweep, SWEEP_SECONDS, SWEEP_SECONDS);
 	d.sweep.data = &d;
 	r = open_all(&d);
-	if (r == 0)
+	if (r < 0 && keep_found(d.keep))
+		leave_to_next();
+	if (r == 0) {
+		ahead_begin();
 		serve(&d);
+	}
 	close_all(&d);
 	ahead_stop(&d);
 	config_free(d.config);

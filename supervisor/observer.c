@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "supervisor/observer.h"
 #include "base/fdpass.h"
+#include "base/io.h"
 #include "base/log.h"
 #include "sandbox/sandbox.h"
 #include "supervisor/keep.h"
@@ -180,6 +181,8 @@ static void on_retry(struct ev_loop *loop, ev_timer *t, int events)
 
 static void retry_later(struct observer *o)
 {
+	if (!o->ready && o->has_cgroup)
+		cgroup_no_births(&o->cgroup);
 	forget(o);
 	ev_timer_init(&o->timer, on_retry, o->delay, 0);
 	o->timer.data = o;
@@ -355,13 +358,14 @@ static int spawn(struct observer *o)
 	int pair[2], size = SNDBUF, error;
 
 	error = trp_fd_pair(pair);
-	if (error < 0)
-		return error;
-	setsockopt(pair[0], SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof(size));
-	error = spawn_box(o, pair[1]);
-	close(pair[1]);
+	if (error == 0) {
+		setsockopt(pair[0], SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof(size));
+		error = spawn_box(o, pair[1]);
+		close(pair[1]);
+		if (error < 0)
+			close(pair[0]);
+	}
 	if (error < 0) {
-		close(pair[0]);
 		log_error("observer: cannot be started: %s", strerror(-error));
 		retry_later(o);
 		return error;
@@ -444,7 +448,10 @@ static int open_all(struct observer *o, char *err, size_t err_size)
 		return r;
 	}
 	if (o->d->cgroups) {
-		o->has_cgroup = cgroup_create(o->d->cgroups, OBSERVER_IDS, &limits, &o->cgroup, err, err_size) == 0;
+		r = cgroup_create(o->d->cgroups, OBSERVER_IDS, &limits, &o->cgroup, err, err_size);
+		if (cgroup_is_shortage(r)) /* an earlier daemon's may be there still, and would go on beside ours */
+			return r;
+		o->has_cgroup = r == 0;
 		if (!o->has_cgroup)
 			log_error("observer: %s", err);
 	}
@@ -536,9 +543,9 @@ int observer_live_fd(const struct observer *o)
 	return o ? o->live_fd : -1;
 }
 
-uint32_t observer_live(const struct observer *o, uint32_t number)
+uint64_t observer_live(const struct observer *o, uint32_t number)
 {
-	return o && number < LEDGER_SERVICES ? __atomic_load_n(&o->live->by_service[number], __ATOMIC_RELAXED) : 0;
+	return o && number > 0 && number < LEDGER_SERVICES ? __atomic_load_n(&o->live->by_service[number], __ATOMIC_RELAXED) : UINT64_MAX;
 }
 
 void observer_sample(struct observer *o, void (*done)(void *data, uint32_t look), void *data)

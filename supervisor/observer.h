@@ -24,8 +24,8 @@ pid_t observer_pid(const struct observer *o);                       /* 0: none r
 
 /* The memory with struct live, -1: nobody observes. */
 int observer_live_fd(const struct observer *o);
-/* Connections of a service that are open now. */
-uint32_t observer_live(const struct observer *o, uint32_t number);
+/* Connections of a service that are open now. UINT64_MAX: nobody counts them; number 0 is shared by all who have none of their own. */
+uint64_t observer_live(const struct observer *o, uint32_t number);
 
 /* The kernel is asked for all that are open. Then done(data, look): those whose sampled is look were there; 0: no
  * observer answered. Once, now or later. */

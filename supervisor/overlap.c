@@ -2,12 +2,14 @@
 #include "supervisor/overlap.h"
 #include "supervisor/adopt.h"
 #include "base/log.h"
+#include "supervisor/live.h"
 #include "supervisor/load.h"
 #include "supervisor/livesocks.h"
 #include "supervisor/observer.h"
 #include "supervisor/profile/keys.h"
 #include "supervisor/record.h"
 #include "supervisor/service.h"
+#include "supervisor/timeout.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -92,19 +94,29 @@ int overlap_begin(struct service *s)
 	return 0;
 }
 
+static void drop_texts(struct service *n)
+{
+	struct profile *profile = trp_steal_ptr(&n->profile), *pending = trp_steal_ptr(&n->pending);
+
+	live_forget(n);
+	if (profile)
+		record_let_go(n, profile->text_hash);
+	if (pending)
+		record_let_go(n, pending->text_hash);
+	profile_free(profile);
+	profile_free(pending);
+}
+
 static void free_beside(struct service *n)
 {
 	ev_timer_stop(n->d->loop, &n->timer);
 	ev_timer_stop(n->d->loop, &n->beside_timer);
 	if (n->beside)
 		n->beside->beside = NULL;
-	if (n->profile && n->beside && strcmp(n->profile->text_hash, n->beside->profile->text_hash) != 0)
-		record_drop_sources(n->d, n->profile);
+	drop_texts(n);
 	statedisk_cancel(&n->disk);
 	credentials_cancel(n);
 	seccomp_unshare(&n->seccomp);
-	profile_free(n->profile);
-	profile_free(n->pending);
 	free(n->root);
 	free(n->name);
 	free(n);
@@ -150,10 +162,12 @@ static void hand_over(struct service *from, struct service *to)
 	to->learning = from->learning; /* not on: none of its watchers is active */
 	from->learning = learning;
 	demand_stop(from);
-	to->routes_told = from->routes_told;
-	from->routes_told = false;
 	hold_hand_over(from, to);
 	sdnotify_hand_over(from, to);
+	to->pending = trp_steal_ptr(&from->pending); /* of a reload meanwhile */
+	live_catch_up(to);
+	to->routes_told = from->routes_told;
+	from->routes_told = false;
 }
 
 /* n is ready: from now on it is the service, and the other is beside it. */
@@ -294,7 +308,8 @@ void overlap_adopt(struct service *s, const json_t *json)
 		free_beside(n);
 		return;
 	}
-	service_rearm(n);
+	timeout_again(n);
+	oom_adopt(n);
 	if (n->state == STATE_DRAINING)
 		overlap_drain(n);
 }

@@ -103,14 +103,13 @@ static int prepare_group(struct service *s)
 	int r;
 
 	/* the group of the last run goes, so that the limits are those of this profile; one that is still emptying itself
-	 * is taken over by cgroup_create() */
-	if (s->has_cgroup && cgroup_destroy(s->d->cgroups, &s->cgroup) == 0)
-		s->has_cgroup = false;
-	if (s->has_cgroup)
-		return 0;
+	 * is taken over by cgroup_create(), which sets them */
+	if (s->has_cgroup && cgroup_destroy(s->d->cgroups, &s->cgroup) < 0)
+		cgroup_close(&s->cgroup);
+	s->has_cgroup = false;
 	if (!s->d->cgroups) {
 		if (strv_has(&p->allow_missing, "cgroup"))
-			return 0;
+			return limits_freezer(s);
 		snprintf(s->message, sizeof(s->message),
 			"limits: this host has no control groups (to run without limits: allow-missing = cgroup in [sandbox])");
 		return -ENOTSUP;
@@ -121,7 +120,9 @@ static int prepare_group(struct service *s)
 		return r;
 	}
 	s->has_cgroup = true;
-	r = limits_io(s, &limits.io);
+	r = limits_freezer(s);
+	if (r == 0)
+		r = limits_io(s, &limits.io);
 	if (r < 0 && cgroup_destroy(s->d->cgroups, &s->cgroup) == 0)
 		s->has_cgroup = false;
 	return r;

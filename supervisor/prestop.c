@@ -2,6 +2,7 @@
 #include "supervisor/prestop.h"
 #include "supervisor/reap.h"
 #include "supervisor/record.h"
+#include "supervisor/timeout.h"
 
 #include <string.h>
 
@@ -36,7 +37,7 @@ void prestop_take(struct service *s, const struct trp_init_msg *msg)
 		return;
 	if (msg->type == TRP_INIT_STOPS_OVER) {
 		s->run.pre_stop = false;
-		service_rearm(s);
+		timeout_again(s);
 	} else if (msg->value >= 0 && (size_t)msg->value < n && msg->type != TRP_INIT_STOP_STEP) {
 		say_end(s, msg);
 	} else if (msg->value > s->run.last_stop && (size_t)msg->value < n) { /* who repeats one wants to fill our log */

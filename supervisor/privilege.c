@@ -4,12 +4,14 @@
 #include "supervisor/privilege.h"
 #include "base/log.h"
 #include "base/util.h"
+#include "sandbox/sandbox.h"
 #include "sandbox/weaken.h"
 
 #include <errno.h>
 #include <string.h>
 #include <sys/capability.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <time.h>
 
@@ -87,11 +89,25 @@ static const char *try_forbidden(void)
 	return NULL;
 }
 
+/* sudo(8) sets it to 0, and what is started in a container may have no way back: one sentence, not a failure of each process. */
+static void want_core_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_CORE, &limit) < 0 || limit.rlim_max >= SANDBOX_NO_CORE)
+		return;
+	limit.rlim_max = SANDBOX_NO_CORE;
+	if (setrlimit(RLIMIT_CORE, &limit) < 0)
+		log_fatal("the hard RLIMIT_CORE is 0, with which the kernel would give the memory of services to the host's core handler, and it "
+			  "cannot be raised to 1 (%m): start from a root shell without sudo, with \"Defaults rlimit_core=default\" in sudoers, or with CAP_SYS_RESOURCE");
+}
+
 void privilege_drop(void)
 {
 	const char *works;
 	int r;
 
+	want_core_limit();
 	if (weakened(CONTROL_DAEMON_PRIVILEGE))
 		return;
 	r = drop_bounding();

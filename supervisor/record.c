@@ -12,10 +12,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define VERSION     1
-#define RECORD_MAX  (64 * 1024)
-#define TEXTS_MAX   (16 << 20)
-#define TEXTS_SUFFIX ".profile"
+#define VERSION    1
+#define RECORD_MAX (64 * 1024)
 
 enum kind { BOOL, UNSIGNED, INT, REAL, TEXT };
 
@@ -35,6 +33,7 @@ static const struct field {
 	FIELD("stop_after_dependents", BOOL, stop_after_dependents),
 	FIELD("is_to_stop", BOOL, stop_asked),
 	FIELD("frozen", BOOL, frozen),
+	FIELD("frozen_idle", BOOL, doze.on),
 	FIELD("key", TEXT, key),
 	FIELD("place", UNSIGNED, place),
 	FIELD("waiting", UNSIGNED, waiting.id),
@@ -88,6 +87,8 @@ static const struct field {
 	FIELD("health_successes", UNSIGNED, health.count.successes),
 	FIELD("health_since", REAL, health.since),
 	FIELD("health_last", TEXT, health.last),
+	FIELD("oom_seen", UNSIGNED, run.oom.seen),
+	FIELD("oom_kills", UNSIGNED, run.oom.kills),
 	FIELD("main_known", BOOL, run.main_known),
 	FIELD("no_main", BOOL, run.no_main),
 	FIELD("main_inside", INT, run.main_inside),
@@ -103,14 +104,17 @@ static char *directory(const struct daemon *d)
 	return trp_asprintf("%s/records", d->config->run_dir);
 }
 
-static const char *boot_id(void)
+/* 0 or -errno: it cannot be read now. */
+static int boot_id(const char **ret)
 {
 	static char id[64];
 	cleanup_free char *text = NULL;
+	int r = id[0] ? 0 : trp_read_file(AT_FDCWD, "/proc/sys/kernel/random/boot_id", sizeof(id) - 1, &text, NULL);
 
-	if (!id[0] && trp_read_file(AT_FDCWD, "/proc/sys/kernel/random/boot_id", sizeof(id) - 1, &text, NULL) == 0)
+	if (text)
 		snprintf(id, sizeof(id), "%.*s", (int)strcspn(text, "\n"), text);
-	return id;
+	*ret = id;
+	return r;
 }
 
 int record_open(struct daemon *d)
@@ -133,62 +137,6 @@ void record_close(struct daemon *d)
 	trp_close(&d->records);
 	if (dir)
 		trp_remove_tree(AT_FDCWD, dir);
-}
-
-/* "web.0123456789abcdef.profile": what is in force and what is to come are of two names. */
-static void texts_name(const char *service, const char *hash, char out[NAME_MAX + 1])
-{
-	snprintf(out, NAME_MAX + 1, "%.200s.%.16s" TEXTS_SUFFIX, service, hash);
-}
-
-void record_keep_sources(struct daemon *d, struct profile *p)
-{
-	cleanup_free char *text = NULL;
-	json_t *list = json_array();
-	char name[NAME_MAX + 1];
-
-	texts_name(p->service, p->text_hash, name);
-	for (size_t i = 0; i < p->sources.n; i++)
-		json_array_append_new(list, json_pack("{s:s,s:s%,s:b}", "path", p->sources.v[i].path, "text", p->sources.v[i].text,
-			p->sources.v[i].len, "own", p->sources.v[i].own));
-	text = d->records < 0 || faccessat(d->records, name, F_OK, 0) == 0 ? NULL : json_dumps(list, JSON_COMPACT);
-	if (text && trp_write_whole(d->records, name, text, strlen(text), 0600) < 0)
-		log_warn("%s: its profile cannot be kept for the next trpsupd: %m", p->service);
-	json_decref(list);
-	profile_sources_free(&p->sources);
-}
-
-void record_drop_sources(struct daemon *d, const struct profile *p)
-{
-	char name[NAME_MAX + 1];
-
-	if (!p || d->records < 0)
-		return;
-	texts_name(p->service, p->text_hash, name);
-	unlinkat(d->records, name, 0);
-}
-
-static int read_texts(struct daemon *d, const char *service, const char *hash, struct profile_sources *ret)
-{
-	cleanup_free char *text = NULL;
-	char name[NAME_MAX + 1];
-	const json_t *o;
-	size_t len, i;
-	json_t *list;
-	int r;
-
-	texts_name(service, hash, name);
-	r = trp_read_file(d->records, name, TEXTS_MAX, &text, &len);
-	list = r < 0 ? NULL : json_loadb(text, len, 0, NULL);
-	json_array_foreach(list, i, o)
-	{
-		const json_t *path = json_object_get(o, "path"), *said = json_object_get(o, "text");
-		if (r == 0 && json_is_string(path) && json_is_string(said))
-			r = profile_sources_add(ret, json_string_value(path), json_string_value(said), json_string_length(said),
-				json_is_true(json_object_get(o, "own")));
-	}
-	json_decref(list);
-	return r;
 }
 
 static json_t *field_to_json(const struct service *s, const struct field *f)
@@ -240,8 +188,8 @@ static json_t *channels_to_json(const struct service *s)
 
 	for (size_t i = 0; i < s->n_channels; i++) {
 		const struct channel *c = &s->channels[i];
-		json_array_append_new(list, json_pack("{s:i,s:i,s:i,s:b,s:b,s:b}", "id", (int)c->id, "port", c->port, "family",
-			c->family == AF_INET ? 4 : 6, "listened", c->listened, "taken", c->taken, "several", c->several));
+		json_array_append_new(list, json_pack("{s:i,s:i,s:i,s:b,s:b,s:b,s:b}", "id", (int)c->id, "port", c->port, "family",
+			c->family == AF_INET ? 4 : 6, "listened", c->listened, "taken", c->taken, "several", c->several, "nonblock", c->nonblock));
 	}
 	return list;
 }
@@ -262,21 +210,46 @@ static json_t *beside_to_json(const struct service *n)
 	return o;
 }
 
-static char *to_text(const struct service *s)
+static json_t *keys_to_json(const struct strv *keys)
 {
-	json_t *o = json_pack("{s:i,s:s,s:s,s:s,s:b,s:s,s:o}", "version", VERSION, "boot", boot_id(), "service", s->name, "state",
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < keys->n; i++)
+		json_array_append_new(list, json_string(keys->v[i]));
+	return list;
+}
+
+/* One by which another instance is being started waits again if its daemon is killed, as that instance ends then. */
+static const struct profile *to_come(const struct service *s)
+{
+	if (s->pending)
+		return s->pending;
+	return s->overlap == OVERLAP_GOING && s->beside ? s->beside->profile : NULL;
+}
+
+static int to_text(const struct service *s, char **ret)
+{
+	const struct profile *pending = to_come(s);
+	const char *boot;
+	int r = boot_id(&boot);
+	json_t *o = r < 0 ? NULL : json_pack("{s:i,s:s,s:s,s:s,s:b,s:s,s:o}", "version", VERSION, "boot", boot, "service", s->name, "state",
 		service_state_name(s->state), "daemon_stops", s->d->stopping, "profile", s->profile->text_hash, "channels",
 		channels_to_json(s));
-	char *text;
 
 	if (!o)
-		return NULL;
+		return r < 0 ? r : -ENOMEM;
 	add_fields(o, s);
+	if (pending)
+		json_object_set_new(o, "pending", json_string(pending->text_hash));
+	if (s->live_keys.n > 0) {
+		json_object_set_new(o, "live", keys_to_json(&s->live_keys));
+		json_object_set_new(o, "live_text", json_string(s->live_text));
+	}
 	if (s->beside && s->beside->outgoing)
 		json_object_set_new(o, "beside", beside_to_json(s->beside));
-	text = json_dumps(o, JSON_INDENT(1));
+	*ret = json_dumps(o, JSON_INDENT(1));
 	json_decref(o);
-	return text;
+	return *ret ? 0 : -ENOMEM;
 }
 
 static void file_name(const char *service, char out[NAME_MAX + 1])
@@ -299,9 +272,11 @@ void record_save(struct service *s)
 		record_remove(s);
 		return;
 	}
+	record_keep_missed(s);
 	file_name(s->name, name);
-	text = to_text(s);
-	r = text ? trp_write_whole(s->d->records, name, text, strlen(text), 0600) : -ENOMEM;
+	r = to_text(s, &text);
+	if (r == 0)
+		r = trp_write_whole(s->d->records, name, text, strlen(text), 0600);
 	if (r < 0 && !said)
 		log_error("%s: its record for the next trpsupd cannot be written: %s", s->name, strerror(-r));
 	said = r < 0;
@@ -317,62 +292,171 @@ void record_remove(struct service *s)
 	unlinkat(s->d->records, name, 0);
 }
 
-static json_t *read_record(int dir, const char *file)
+static bool is_ours(const json_t *o, const char *boot)
 {
-	cleanup_free char *text = NULL;
-	size_t len;
-	json_t *o;
+	const char *said = json_string_value(json_object_get(o, "boot"));
 
-	if (trp_read_file(dir, file, RECORD_MAX, &text, &len) < 0)
-		return NULL;
-	o = json_loadb(text, len, 0, NULL);
-	if (o && json_integer_value(json_object_get(o, "version")) == VERSION && json_is_string(json_object_get(o, "boot")) &&
-		strcmp(json_string_value(json_object_get(o, "boot")), boot_id()) == 0)
-		return o;
-	json_decref(o);
-	return NULL;
+	return json_integer_value(json_object_get(o, "version")) == VERSION && said && strcmp(said, boot) == 0;
 }
 
-int record_profile(struct daemon *d, const char *service, struct profile **ret, struct profile_errors *errors)
+/* 0, and NULL: it is of another version or boot, or none at all. -errno: it cannot be read now. */
+static int read_record(int dir, const char *file, json_t **ret)
+{
+	cleanup_free char *text = NULL;
+	const char *boot;
+	size_t len;
+	json_t *o;
+	int r;
+
+	*ret = NULL;
+	r = trp_read_file(dir, file, RECORD_MAX, &text, &len);
+	if (r == 0)
+		r = boot_id(&boot);
+	if (r < 0)
+		return r;
+	o = json_loadb(text, len, 0, NULL);
+	if (is_ours(o, boot))
+		*ret = o;
+	else
+		json_decref(o);
+	return 0;
+}
+
+int record_profile_of(struct daemon *d, const char *service, const char *hash, struct profile **ret, struct profile_errors *errors)
 {
 	struct profile_sources texts = {0};
+	int r = d->records < 0 || !hash ? -ENOENT : record_read_texts(d, service, hash, &texts);
+
+	if (r == 0)
+		r = profile_load_again(&d->paths, service, &texts, ret, errors);
+	profile_sources_free(&texts);
+	return r;
+}
+
+/* A record of an older daemon does not say it: then they were of the pending one. */
+static const char *live_text(const json_t *json)
+{
+	const char *hash = json_string_value(json_object_get(json, "live_text"));
+
+	return hash ? hash : json_string_value(json_object_get(json, "pending"));
+}
+
+static int keys_from_json(const json_t *json, struct strv *ret)
+{
+	const json_t *list = json_object_get(json, "live"), *o;
+	size_t i;
+	int r = 0;
+
+	json_array_foreach((json_t *)list, i, o)
+		if (r == 0 && json_is_string(o))
+			r = strv_push(ret, json_string_value(o));
+	return r;
+}
+
+int record_live_keys(const json_t *json, struct service *s)
+{
+	const char *hash = live_text(json);
+
+	if (!hash)
+		return 0;
+	strv_free(&s->live_keys);
+	snprintf(s->live_text, sizeof(s->live_text), "%s", json_object_get(json, "live") ? hash : "");
+	return keys_from_json(json, &s->live_keys);
+}
+
+static int take_live(struct daemon *d, const char *service, const json_t *json, const struct profile_sources *texts, struct profile *p)
+{
+	struct profile_errors errors = {0};
+	struct profile *from = NULL;
+	struct strv keys = {0};
+	int r = keys_from_json(json, &keys);
+
+	if (r == 0 && keys.n > 0)
+		r = profile_load_again(&d->paths, service, texts, &from, &errors);
+	if (r == 0 && from)
+		r = profile_take_live(p, from, &keys);
+	profile_free(from);
+	profile_errors_free(&errors);
+	strv_free(&keys);
+	return r;
+}
+
+/* Beside the one that it was started with: those that a reload brought, mostly of one text, which is read once. Without them the service is
+ * taken over all the same. */
+static void read_reloaded(struct daemon *d, const char *service, const json_t *json, struct profile *p, struct profile **ret_pending)
+{
+	const char *pending = json_string_value(json_object_get(json, "pending")), *live = live_text(json);
+	struct profile_sources texts = {0};
+	struct profile_errors errors = {0};
+	int r = 0;
+
+	if (json_object_get(json, "live")) {
+		r = live ? record_read_texts(d, service, live, &texts) : -ENOENT;
+		if (r == 0)
+			r = take_live(d, service, json, &texts, p);
+		else
+			profile_sources_free(&texts);
+		if (r < 0)
+			log_warn("%s: what a reload has put in force of its profile is not in force any more: %s", service, strerror(-r));
+	}
+	if (pending && ret_pending) {
+		r = texts.n > 0 && strcmp(pending, live) == 0 ? 0 : -ENOENT;
+		if (r < 0) {
+			profile_sources_free(&texts);
+			r = record_read_texts(d, service, pending, &texts);
+		}
+		if (r == 0)
+			r = profile_load_again(&d->paths, service, &texts, ret_pending, &errors);
+		if (r < 0)
+			log_warn("%s: the profile that waits for its next start cannot be read: %s", service, strerror(-r));
+	}
+	profile_errors_free(&errors);
+	profile_sources_free(&texts);
+}
+
+int record_profile(struct daemon *d, const char *service, struct profile **ret, struct profile **ret_pending, struct profile_errors *errors)
+{
 	char name[NAME_MAX + 1];
-	const char *hash;
 	json_t *o;
-	int r = -ENOENT;
+	int r;
 
 	if (d->records < 0)
 		return -ENOENT;
 	file_name(service, name);
-	o = read_record(d->records, name);
-	hash = json_string_value(json_object_get(o, "profile"));
-	if (hash)
-		r = read_texts(d, service, hash, &texts);
+	(void)read_record(d->records, name, &o);
+	r = record_profile_of(d, service, json_string_value(json_object_get(o, "profile")), ret, errors);
 	if (r == 0)
-		r = profile_load_again(&d->paths, service, &texts, ret, errors);
-	profile_sources_free(&texts);
+		read_reloaded(d, service, o, *ret, ret_pending);
 	json_decref(o);
 	return r;
 }
 
-/* Half written when a daemon was killed, or the texts of a profile that is in force no more. */
+static bool names_texts(const json_t *record, const char *which, const char *file)
+{
+	const char *hash = json_string_value(json_object_get(record, which));
+
+	return hash && strncmp(file, hash, 16) == 0;
+}
+
+/* Half written when a daemon was killed, or the texts of a profile of which nothing is in force or to come. */
 static bool is_rubbish(int dir, const char *name)
 {
 	size_t len = strlen(name);
 	char service[NAME_MAX + 1], record[NAME_MAX + 1];
-	const char *hash;
-	bool rubbish = true;
+	bool rubbish;
 	json_t *o;
+	int r;
 
-	if (len < sizeof(TEXTS_SUFFIX) + 17 || strcmp(name + len - strlen(TEXTS_SUFFIX), TEXTS_SUFFIX) != 0)
+	if (len < sizeof(RECORD_TEXTS_SUFFIX) + 17 || strcmp(name + len - strlen(RECORD_TEXTS_SUFFIX), RECORD_TEXTS_SUFFIX) != 0)
 		return name[0] != '.' || len > 2;
-	len -= strlen(TEXTS_SUFFIX) + 17;
+	len -= strlen(RECORD_TEXTS_SUFFIX) + 17;
 	snprintf(service, sizeof(service), "%.*s", (int)len, name);
 	file_name(service, record);
-	o = read_record(dir, record);
-	hash = json_string_value(json_object_get(o, "profile"));
-	if (hash)
-		rubbish = strncmp(name + len + 1, hash, 16) != 0;
+	r = read_record(dir, record, &o);
+	if (r < 0 && r != -ENOENT) /* for want of descriptors, say: it may well name them */
+		return false;
+	rubbish = !names_texts(o, "profile", name + len + 1) && !names_texts(o, "pending", name + len + 1) &&
+		!names_texts(o, "live_text", name + len + 1);
 	json_decref(o);
 	return rubbish;
 }
@@ -393,7 +477,7 @@ void record_each(struct daemon *d, bool clean, void (*each)(void *data, const ch
 			continue;
 		}
 		snprintf(service, sizeof(service), "%.*s", (int)(len - 5), entry->d_name);
-		o = read_record(d->records, entry->d_name);
+		(void)read_record(d->records, entry->d_name, &o);
 		each(data, service, o);
 		json_decref(o);
 	}

@@ -109,6 +109,7 @@ int renew_channel(struct service *s, struct channel *c)
 	}
 	fresh.id = c->id;
 	fresh.listened = c->listened;
+	fresh.nonblock = c->nonblock;
 	/* clients with long names take more room singly: those that wait all find it, and the bound is for who comes then */
 	r = channel_widen(&fresh);
 	if (r == 0)
@@ -120,7 +121,7 @@ int renew_channel(struct service *s, struct channel *c)
 		free(old);
 		return r;
 	}
-	routerproc_channel_add(s->d->router, fresh.id, s->number, fresh.router_end);
+	routerproc_channel_add(s->d->router, s->number, &fresh);
 	add(s, old, c->id, c->service_end);
 	trp_close(&c->router_end);
 	*c = fresh;

@@ -55,16 +55,37 @@ static int renew(struct service *s, struct channel *c)
 	return r;
 }
 
+/* Does what takes clients out of there look whether O_NONBLOCK is set? Programs have libtrp in them, of whatever version; trp-notify
+ * does not take out at once what it has changed; trp-relay passes the socket itself on to a unix: target. */
+static bool knows_nonblock(const struct service *s)
+{
+	return s->adapter == ADAPTER_PRELOAD;
+}
+
+/* The adapter of the next run may be another one. */
+static int keep_using(struct service *s, struct channel *c)
+{
+	const bool nonblock = knows_nonblock(s);
+
+	if (c->nonblock != nonblock) {
+		c->nonblock = nonblock;
+		routerproc_channel_add(s->d->router, s->number, c);
+	}
+	return channel_set_queue(c, s->profile->queue);
+}
+
 /* A channel that a service has shut down is made anew; the others keep the clients that wait in them. */
 static int need_channel(struct service *s, uint16_t port, uint16_t family)
 {
 	struct channel *c = find_channel(s, port, family);
 	int r;
 
-	if (c && channel_is_usable(c) && c->several)
+	if (c && channel_is_usable(c) && (c->several || (c->nonblock && !knows_nonblock(s)))) {
+		c->nonblock = knows_nonblock(s);
 		return renew(s, c);
+	}
 	if (c && channel_is_usable(c))
-		return channel_set_queue(c, s->profile->queue);
+		return keep_using(s, c);
 	if (c) {
 		close_channel(s, c);
 		*c = s->channels[--s->n_channels];
@@ -73,8 +94,9 @@ static int need_channel(struct service *s, uint16_t port, uint16_t family)
 	if (r < 0)
 		return r;
 	c = &s->channels[s->n_channels++];
+	c->nonblock = knows_nonblock(s);
 	keep_channel(s, c);
-	routerproc_channel_add(s->d->router, c->id, s->number, c->router_end);
+	routerproc_channel_add(s->d->router, s->number, c);
 	return 0;
 }
 
@@ -330,12 +352,12 @@ void route_resync(struct daemon *d)
 {
 	for (struct service *s = d->services; s; s = s->next) {
 		for (size_t i = 0; i < s->n_channels; i++) {
-			routerproc_channel_add(d->router, s->channels[i].id, s->number, s->channels[i].router_end);
+			routerproc_channel_add(d->router, s->number, &s->channels[i]);
 			if (s->channels[i].several)
 				routerproc_channel_several(d->router, s->channels[i].id);
 		}
 		if (s->waiting.id)
-			routerproc_channel_add(d->router, s->waiting.id, s->number, s->waiting.router_end);
+			routerproc_channel_add(d->router, s->number, &s->waiting);
 		if (s->n_channels > 0 || s->waiting.id)
 			quota_tell(s);
 	}

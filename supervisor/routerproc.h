@@ -7,8 +7,8 @@
 #include "router/control.h"
 #include <ev.h>
 #include <stdbool.h>
-#include <stdbool.h>
 
+struct channel;
 struct daemon;
 struct routerproc;
 
@@ -22,7 +22,7 @@ void routerproc_listener_set(struct routerproc *r, size_t index);
 void routerproc_listener_del(struct routerproc *r, uint32_t id);
 void routerproc_limits_set(struct routerproc *r); /* [clients] */
 /* service: its number in the ledger */
-void routerproc_channel_add(struct routerproc *r, uint32_t id, uint32_t service, int fd);
+void routerproc_channel_add(struct routerproc *r, uint32_t service, const struct channel *c);
 void routerproc_channel_del(struct routerproc *r, uint32_t id);
 /* Its receiver takes messages with several clients; until it is added again. */
 void routerproc_channel_several(struct routerproc *r, uint32_t id);

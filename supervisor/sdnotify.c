@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "supervisor/sdnotify.h"
 #include "base/fdpass.h"
+#include "base/io.h"
 #include "base/log.h"
 #include "sandbox/keptmsg.h"
 #include "supervisor/helper.h"
@@ -16,52 +17,105 @@
 #include <sys/un.h>
 #include <time.h>
 
-#define OWN_ID  65530     /* inside the service's range; beside trp-notify's and trp-learn's */
-#define GROUP   "@notify" /* of all of them: what they do is not a service's to be killed with */
+#define OWN_ID  65530 /* inside the service's range; beside trp-notify's and trp-learn's */
 #define KEPT_AS "sdnotify"
 #define SAYS_IN_A_SECOND 50 /* at most: it has something to say ten times in that, and when a run begins or it is asked */
 
+/* A group of its own for each, beside the service's: what it keeps is not to be killed with a run. A flood of datagrams costs it all the time that it can
+ * get, so that has a ceiling far above what honest ones need. It allocates nothing once it is locked down (no brk, no mmap), and makes no process. */
+#define GROUP_PREFIX "@notify-" /* no service can have such a name */
+static const struct cgroup_limits limits = {.pids = 1, .memory = 8 << 20, .cpu_permille = 100};
+
 struct sdnotify {
-	struct service *s;
+	struct service *s; /* NULL: it is being ended */
+	struct daemon *d;
+	struct sdnotify *next; /* of d->ending_notify, while that is so */
+	struct cgroup group;
+	bool has_group;
 	pid_t pid;
-	int pidfd, control;
+	int pidfd; /* -1: its end was taken */
+	int control;
 	unsigned kept, refused;
 	double second; /* ev_now() at which the present one began */
 	unsigned said; /* in it */
 	ev_io on_end, on_message;
 };
 
+char *sdnotify_group(const char *service)
+{
+	return trp_asprintf(GROUP_PREFIX "%s", service);
+}
+
+static bool release(struct sdnotify *n)
+{
+	if (n->pidfd >= 0 || (n->has_group && cgroup_destroy(n->d->cgroups, &n->group) < 0))
+		return false;
+	free(n);
+	return true;
+}
+
+bool sdnotify_sweep(struct daemon *d)
+{
+	for (struct sdnotify **p = &d->ending_notify, *n, *next; (n = *p);) {
+		next = n->next;
+		if (release(n))
+			*p = next;
+		else
+			p = &n->next;
+	}
+	return !d->ending_notify;
+}
+
+/* Its group goes when it has ended, and a moment later if the kernel wants that. */
 static void forget(struct sdnotify *n)
 {
 	struct service *s = n->s;
+	struct daemon *d = n->d;
 
-	ev_io_stop(s->d->loop, &n->on_end);
-	ev_io_stop(s->d->loop, &n->on_message);
-	keep_drop(s->d->keep, s->name, KEPT_AS, 0);
-	keep_drop(s->d->keep, s->name, KEPT_AS "-control", 0);
+	ev_io_stop(d->loop, &n->on_message);
+	keep_drop(d->keep, s->name, KEPT_AS, 0);
+	keep_drop(d->keep, s->name, KEPT_AS "-control", 0);
 	trp_close(&n->control);
-	if (n->pidfd >= 0)
-		helper_leave(s->d->loop, n->pidfd);
 	s->sdnotify = NULL;
-	free(n);
+	n->s = NULL;
+	n->next = d->ending_notify;
+	d->ending_notify = n;
+	if (n->pidfd >= 0)
+		reap_kill(n->pidfd, SIGKILL);
+	else if (!sdnotify_sweep(d))
+		ev_timer_start(d->loop, &d->sweep);
+}
+
+/* False: it has not ended, or that was heard before. */
+static bool take_end(struct sdnotify *n, int *ret_status)
+{
+	if (n->pidfd < 0 || reap_status(n->pidfd, ret_status) == 0)
+		return false;
+	ev_io_stop(n->d->loop, &n->on_end);
+	trp_close(&n->pidfd);
+	return true;
 }
 
 /* Its runs see it by the end of their sockets. */
 static void on_end(struct ev_loop *loop, ev_io *w, int events)
 {
 	struct sdnotify *n = w->data;
+	struct daemon *d = n->d;
+	int status = REAP_UNKNOWN;
 	char text[80];
-	int status;
 
-	(void)loop, (void)events;
-	if (reap_status(n->pidfd, &status) == 0)
+	(void)events;
+	if (!take_end(n, &status))
 		return;
+	if (!n->s) {
+		if (!sdnotify_sweep(d))
+			ev_timer_start(loop, &d->sweep);
+		return;
+	}
 	reap_text(status, text, sizeof(text));
 	log_error("%s: trp-sdnotify (pid %d) %s", n->s->name, n->pid, text);
 	if (n->kept > 0)
 		logs_note(n->s->logs, "%u descriptors that were kept for it are lost: trp-sdnotify %s", n->kept, text);
-	ev_io_stop(loop, w);
-	trp_close(&n->pidfd);
 	forget(n);
 }
 
@@ -102,20 +156,36 @@ static void watch(struct sdnotify *n)
 	keep_put(n->s->d->keep, n->s->name, KEPT_AS "-control", 0, n->control);
 }
 
-static struct cgroup *group(struct daemon *d)
+/* One that is still being ended has lost it to the next. */
+static int make_group(struct sdnotify *n, const char *name)
 {
-	struct cgroup_limits limits = CGROUP_NO_LIMITS;
 	char err[200];
+	int r;
 
-	if (!d->cgroups)
-		return NULL;
-	if (!d->has_notify_group && cgroup_adopt(d->cgroups, GROUP, &d->notify_group) < 0 &&
-		cgroup_create(d->cgroups, GROUP, &limits, &d->notify_group, err, sizeof(err)) < 0) {
-		log_error("trp-sdnotify: %s", err);
-		return NULL;
-	}
-	d->has_notify_group = true;
-	return &d->notify_group;
+	for (struct sdnotify *o = n->d->ending_notify; o; o = o->next)
+		if (o->has_group && strcmp(o->group.name, name) == 0) {
+			cgroup_close(&o->group);
+			o->has_group = false;
+		}
+	r = cgroup_create(n->d->cgroups, name, &limits, &n->group, err, sizeof(err));
+	if (r < 0)
+		snprintf(n->s->message, sizeof(n->s->message), "limits of its trp-sdnotify: %s", err);
+	return r;
+}
+
+/* Where a service may be without limits, this one is. */
+static int join_group(struct sdnotify *n)
+{
+	cleanup_free char *name = sdnotify_group(n->s->name);
+	int r;
+
+	if (!name)
+		return -ENOMEM;
+	if (!n->d->cgroups)
+		return helper_join(NULL, n->pid);
+	r = make_group(n, name);
+	n->has_group = r == 0;
+	return r < 0 ? r : helper_join(&n->group, n->pid);
 }
 
 static int start(struct service *s)
@@ -129,17 +199,19 @@ static int start(struct service *s)
 		free(n);
 		return r;
 	}
-	*n = (struct sdnotify){.s = s, .pidfd = -1, .control = pair[0]};
+	*n = (struct sdnotify){.s = s, .d = s->d, .group = {CGROUP_NONE}, .pidfd = -1, .control = pair[0]};
 	theirs = pair[1];
 	snprintf(id, sizeof(id), "%u", s->uid_base + OWN_ID);
 	r = helper_start("trp-sdnotify", id, (const int[]){STDERR_FILENO, theirs}, 2, &n->pid, &n->pidfd);
-	if (r == 0)
-		r = helper_join(group(s->d), n->pid);
 	s->sdnotify = n;
+	if (r < 0) {
+		forget(n);
+		return r;
+	}
+	watch(n);
+	r = join_group(n);
 	if (r < 0)
 		forget(n);
-	else
-		watch(n);
 	return r;
 }
 
@@ -205,6 +277,20 @@ void sdnotify_hand_over(struct service *from, struct service *to)
 		to->sdnotify->s = to;
 }
 
+static void adopt_group(struct sdnotify *n)
+{
+	cleanup_free char *name = sdnotify_group(n->s->name);
+	int r = name ? 0 : -ENOMEM;
+
+	if (r == 0 && n->d->cgroups)
+		r = cgroup_adopt(n->d->cgroups, name, &n->group);
+	n->has_group = r == 0 && n->d->cgroups;
+	if (r == -ENOENT) /* of a daemon that made none for each */
+		r = join_group(n);
+	if (r < 0)
+		log_error("%s: trp-sdnotify (pid %d) is without limits: %s", n->s->name, n->pid, strerror(-r));
+}
+
 void sdnotify_adopt(struct service *s)
 {
 	const struct sdnotify_msg m = {.magic = SDNOTIFY_MAGIC, .type = SDNOTIFY_COUNT};
@@ -217,9 +303,9 @@ void sdnotify_adopt(struct service *s)
 		trp_close(&control);
 		return;
 	}
-	*n = (struct sdnotify){.s = s, .pid = reap_pid(pidfd), .pidfd = pidfd, .control = control};
+	*n = (struct sdnotify){.s = s, .d = s->d, .group = {CGROUP_NONE}, .pid = reap_pid(pidfd), .pidfd = pidfd, .control = control};
 	s->sdnotify = n;
-	(void)group(s->d);
+	adopt_group(n);
 	watch(n);
 	(void)trp_fd_send(control, &m, sizeof(m), NULL, 0, MSG_DONTWAIT);
 }
@@ -243,10 +329,13 @@ pid_t sdnotify_pid(const struct service *s)
 
 void sdnotify_close(struct daemon *d)
 {
-	for (int tries = 0; d->has_notify_group && tries < 100; tries++) {
-		if (cgroup_destroy(d->cgroups, &d->notify_group) == 0)
-			break;
+	int status;
+
+	for (int tries = 0; tries < 100; tries++) {
+		for (struct sdnotify *n = d->ending_notify; n; n = n->next)
+			take_end(n, &status);
+		if (sdnotify_sweep(d))
+			return;
 		nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
 	}
-	d->has_notify_group = false;
 }

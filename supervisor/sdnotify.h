@@ -3,6 +3,7 @@
  * down it ends, and with it all that it keeps. */
 #pragma once
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 struct daemon;
@@ -21,5 +22,9 @@ void sdnotify_end(struct service *s);
 /* How many descriptors it keeps, and has refused to; 0 if there is none. */
 unsigned sdnotify_kept(const struct service *s, unsigned *ret_refused);
 pid_t sdnotify_pid(const struct service *s); /* 0: none */
-/* At the daemon's end, after all services: the control group of them all. */
+/* The control group of a service's, in fresh memory; NULL: no memory. */
+char *sdnotify_group(const char *service);
+/* Groups of those that have ended go; false: not all can yet. */
+bool sdnotify_sweep(struct daemon *d);
+/* At the daemon's end, after all services. */
 void sdnotify_close(struct daemon *d);

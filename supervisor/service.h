@@ -11,6 +11,7 @@
 #include "supervisor/keep.h"
 #include "supervisor/daemon.h"
 #include "supervisor/demand.h"
+#include "supervisor/doze.h"
 #include "supervisor/health.h"
 #include "supervisor/learn/learner.h"
 #include "supervisor/learn/learning.h"
@@ -18,6 +19,7 @@
 #include "supervisor/loopback.h"
 #include "supervisor/notifier.h"
 #include "supervisor/notify.h"
+#include "supervisor/oom.h"
 #include "supervisor/overlap.h"
 #include "supervisor/pace.h"
 #include "supervisor/sdnotify.h"
@@ -51,6 +53,7 @@ struct instance {
 	struct notifier notifier; /* with adapter = notify */
 	struct loopback loopback; /* with adapter = loopback */
 	struct learner learner;   /* if it is learnt from */
+	struct oom oom;
 	char lost[120];           /* what it cannot run without is gone; "": nothing is */
 	struct sandbox_failure failure; /* stage NONE: the sandbox was made */
 	bool says_ready;          /* sd_notify READY=1, or its newline */
@@ -84,6 +87,8 @@ struct service {
 	uint32_t number;         /* under which routers count its clients; 0: with those of nobody */
 	struct profile *profile; /* in force */
 	struct profile *pending; /* takes its place at the next start */
+	struct strv live_keys;   /* of the one in force: those that a reload has changed since it was started, */
+	char live_text[17];      /* to what they are in the profile of this text_hash */
 	struct logs *logs;
 
 	enum service_state state;
@@ -93,6 +98,7 @@ struct service {
 	bool marked;     /* scratch of depend.c */
 	bool stop_after_dependents; /* its stop waits until those that require it are down */
 	bool frozen;  /* its processes stand still (freezer.h) */
+	struct doze doze;
 	double since; /* ev_time() of the last change of state */
 	double up_since; /* ... at which this run became ready; 0: it has not */
 	double worked; /* ev_time() at which it last ended well, if it runs once (ready = exit) */
@@ -105,7 +111,7 @@ struct service {
 	unsigned failures_in_a_row; /* for the back-off */
 	double window_start;        /* of the start limit */
 	unsigned window_failures;
-	ev_timer timer;
+	ev_timer timer;    /* timeout.h */
 	double timer_most; /* ev_now() until which the service itself may put it off */
 
 	uint32_t uid_base;
@@ -158,22 +164,16 @@ enum service_event service_start_event(const struct service *s);
 void service_gone(struct service *s, enum service_event event);
 /* It could not be started: START_TEMPORARY for an errno that may pass, else START_PERMANENT. */
 enum service_event instance_error_event(int error);
+/* provide.c: what it has to have before it is spawned; EVENT_IMAGE_READY or EVENT_IMAGE_FAILED follows, at once or later. */
+void service_provide(struct service *s);
 /* judge.c: says how its run ended and returns the event that the profile's policy makes of it. init_status: wait status of its init. */
 enum service_event instance_judge(struct service *s, int init_status);
-/* As service_event(EVENT_STOP), after everything that requires it has stopped, and what comes after it of those with stop_asked. */
-void service_stop(struct service *s);
-/* The time-out that it is in, if any, does not come sooner than us microseconds from now, within what its profile allows. */
-void service_extend(struct service *s, uint64_t us);
-/* One that an earlier daemon had in this state: the time it has begins anew. */
-void service_rearm(struct service *s);
 /* A sentence for status, for those who wait, and for its log. */
 void service_say(struct service *s, const char *event, const char *fmt, ...) TRP_PRINTF(3, 4);
 /* Does it serve? Also while it reloads. */
 bool service_is_up(const struct service *s);
 /* Has it something that runs or is about to? */
 bool service_is_active(const struct service *s);
-/* Does it require that service, itself or through others? */
-bool service_requires(const struct service *s, const char *name);
 /* Tries to release what could not be released at once. True if nothing is left. */
 bool service_sweep(struct service *s);
 
@@ -222,6 +222,7 @@ int prepare_user(const struct service *s, uid_t *ret_uid, gid_t *ret_gid);
 int prepare_disk(struct service *s);
 /* limits.c: what the host may be unable to hold. 0; or -errno with message set: file, line, key, and why. */
 int limits_locked_memory(struct service *s);
+int limits_freezer(struct service *s); /* of its group, which must be made unless it may be missing */
 int limits_io(struct service *s, const struct cgroup_io *wanted); /* of its group, which must be made */
 /* Its state directory is no mount of the daemon any more. */
 void prepare_disk_undo(struct service *s);

@@ -45,6 +45,7 @@ enum service_event {
 	EVENT_UNHEALTHY,
 	EVENT_NEVER_READY,
 	EVENT_WATCHDOG,
+	EVENT_MEMORY,
 	EVENT_TIMEOUT,
 	/* the sandbox ended, or could not be made */
 	EVENT_GONE_AGAIN,

@@ -262,7 +262,17 @@ void timers_disarm(struct service *s)
 	program(s->d->timers);
 }
 
-void timers_profile(struct service *s)
+static bool same_times(const struct profile *a, const struct profile *b)
+{
+	bool same = a->calendars.n == b->calendars.n && a->timer_interval_ms == b->timer_interval_ms && a->timer_boot_ms == b->timer_boot_ms &&
+		a->timer_random_ms == b->timer_random_ms && a->timer_persistent == b->timer_persistent;
+
+	for (size_t i = 0; same && i < a->calendars.n; i++)
+		same = strcmp(a->calendars.v[i].text, b->calendars.v[i].text) == 0;
+	return same;
+}
+
+void timers_profile(struct service *s, const struct profile *old)
 {
 	if (!s->timed.armed || s->shadow)
 		return;
@@ -272,7 +282,10 @@ void timers_profile(struct service *s)
 			service_event(s, EVENT_STOP);
 		return;
 	}
+	if (old && same_times(old, s->profile)) /* it was read anew, or another key has changed: it waits for as long as before */
+		return;
 	plan_next(s, false);
+	record_save(s);
 	program(s->d->timers);
 }
 

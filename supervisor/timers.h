@@ -34,8 +34,8 @@ void timers_adopted(struct daemon *d);
 /* Its times count from now on. Nothing for one without. */
 void timers_arm(struct service *s);
 void timers_disarm(struct service *s);
-/* It has another profile. */
-void timers_profile(struct service *s);
+/* It has another profile than old (may be NULL). */
+void timers_profile(struct service *s, const struct profile *old);
 /* It has another state than from (enum service_state). */
 void timers_state(struct service *s, int from);
 /* For status: an object, or null. */

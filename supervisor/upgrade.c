@@ -338,6 +338,8 @@ void upgrade_detach(struct daemon *d)
 {
 	log_info("ends alone; what runs is for the next trpsupd");
 	manager_stopping();
+	for (struct service *s = d->services; s; s = s->next)
+		doze_end(s, "nobody would see its clients"); /* the next trpsupd may be a while */
 	settle(d, NULL, "trpsupd ends (trpsup detach)");
 	_exit(0);
 }
@@ -412,7 +414,7 @@ static void check_record(void *data, const char *service, const json_t *json)
 		return;
 	if (!json)
 		why = "its record is not one of this version";
-	else if ((r = record_profile(d, service, &p, &errors)) < 0 || config_check_profile(d->config, p, &errors) < 0)
+	else if ((r = record_profile(d, service, &p, NULL, &errors)) < 0 || config_check_profile(d->config, p, &errors) < 0)
 		why = errors.n ? errors.v[0] : r == -ENOENT ? "its profile was not kept" : "its profile cannot be read";
 	if (why)
 		printf(LOST "%s: %s\n", service, why);

@@ -145,7 +145,7 @@ static void verb_restart(struct control_call *call, const json_t *params, void *
 static void release_requirements(struct daemon *d, const struct service *s)
 {
 	for (struct service *r = d->services; r; r = r->next)
-		if (service_requires(s, r->name))
+		if (depend_requires(s, r->name))
 			r->wanted = false;
 }
 
@@ -188,7 +188,7 @@ static void verb_stop(struct control_call *call, const json_t *params, void *use
 		if (s)
 			timers_disarm(s);
 		if (s)
-			service_stop(s);
+			depend_stop(s);
 	}
 	job_arm(d);
 }
@@ -253,6 +253,7 @@ static void verb_signal(struct control_call *call, const json_t *params, void *u
 		answer_invalid(call, "signal");
 		return;
 	}
+	doze_end(s, "it gets a signal");
 	if (instance_send(s, TRP_INIT_SIGNAL, (int)signo) < 0)
 		answer_failed(call, "it does not run");
 	else

@@ -218,6 +218,8 @@ static void sampled(void *data, uint32_t look)
 	rowstream_start(call, "connections", &(struct row_source){next_row, end_rows, c});
 }
 
+#define CLIENT_EXPECTED "an address such as 192.0.2.7, 192.0.2.7:80 or [2001:db8::7]:80"
+
 /* "192.0.2.7", "192.0.2.7:80", "[2001:db8::7]:80" */
 static bool take_client(const char *text, struct trp_addr *ret)
 {
@@ -246,11 +248,11 @@ static bool take_parameters(struct conns *c, const json_t *params)
 		return false;
 	}
 	if (client && !take_client(client, &c->client)) {
-		answer_invalid(c->call, "client");
+		answer_unusable(c->call, "client", client, CLIENT_EXPECTED);
 		return false;
 	}
 	if (c->kick && !s && !client) {
-		answer_invalid(c->call, "client"); /* nobody kicks all by leaving something out */
+		answer_unusable(c->call, "client", NULL, CLIENT_EXPECTED); /* nobody kicks all by leaving something out */
 		return false;
 	}
 	c->service = s ? s->number : 0;

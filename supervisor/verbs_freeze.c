@@ -93,7 +93,7 @@ void verb_freeze(struct control_call *call, const json_t *params, void *user)
 	for (size_t i = 0; i < f->names.n; i++) {
 		struct service *s = service_find(d, f->names.v[i]);
 		char err[200] = "it does not run";
-		if (!s || freezer_freeze(s, err, sizeof(err)) < 0)
+		if (!s || freezer_freeze(s, false, err, sizeof(err)) < 0)
 			json_object_set_new(f->failed, f->names.v[i], json_string(err));
 	}
 	if (is_over(f))

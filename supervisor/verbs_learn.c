@@ -49,9 +49,12 @@ static struct service *load(struct control_call *call, const json_t *params, str
 	if (r < 0)
 		return NULL;
 	p = s->pending ? s->pending : s->profile;
-	if (p->adapter != ADAPTER_RELAY)
+	if (p->adapter == ADAPTER_RELAY)
+		answer_failed(call, "with adapter = relay no program of its own runs: there is nothing to learn");
+	else if (strv_has(&p->architectures, "x86"))
+		answer_failed(call, "with architectures = native x86 the numbers of its system calls mean two things: only native ones are learnt");
+	else
 		return s;
-	answer_failed(call, "with adapter = relay no program of its own runs: there is nothing to learn");
 	return NULL;
 }
 

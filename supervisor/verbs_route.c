@@ -2,6 +2,7 @@
 #include "supervisor/verbs_route.h"
 #include "base/parse.h"
 #include "router/verdict.h"
+#include "supervisor/answer.h"
 #include "supervisor/describe.h"
 #include "supervisor/profile/keys.h"
 #include "supervisor/rowstream.h"
@@ -187,11 +188,6 @@ static const char *word_of(const json_t *params, const char *key)
 	return json_string_value(json_object_get(params, key));
 }
 
-static void invalid(struct control_call *call, const char *parameter)
-{
-	control_error(call, "org.varlink.service.InvalidParameter", json_pack("{s:s}", "parameter", parameter));
-}
-
 void verb_explain(struct control_call *call, const json_t *params, void *user)
 {
 	struct daemon *d = user;
@@ -200,7 +196,7 @@ void verb_explain(struct control_call *call, const json_t *params, void *user)
 
 	if (!e || !take_host(word_of(params, "name"), e->name)) {
 		free(e);
-		invalid(call, "name");
+		answer_unusable(call, "name", word_of(params, "name"), "a host name, an address in brackets or \"\" (no name); a URL has the name between // and the next /");
 		return;
 	}
 	e->call = call;
@@ -222,7 +218,10 @@ void verb_explain(struct control_call *call, const json_t *params, void *user)
 	if (e->waiting == 1 && json_array_size(e->rows) == 0 && !e->no_router) {
 		e->call = NULL;
 		control_on_gone(call, NULL, NULL);
-		invalid(call, listener ? "listener" : "protocol");
+		if (listener)
+			answer_unusable(call, "listener", listener, "a listener that speaks it; trpsup explain without it names those there are");
+		else
+			answer_unusable(call, "protocol", word, "a protocol of a listener: http, tls, h2c, minecraft, xmpp, xmpp-server, ssh, postgres or raw");
 	}
 	if (--e->waiting == 0)
 		explain_end(e);

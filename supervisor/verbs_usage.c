@@ -2,14 +2,10 @@
 #include "supervisor/verbs_usage.h"
 #include "base/io.h"
 #include "supervisor/answer.h"
+#include "supervisor/describe.h"
 #include "supervisor/observer.h"
 
 #include <string.h>
-
-static json_t *number(uint64_t v)
-{
-	return v == UINT64_MAX ? json_null() : json_integer((json_int_t)v);
-}
 
 static json_t *usage_of(const struct service *s)
 {
@@ -19,10 +15,10 @@ static json_t *usage_of(const struct service *s)
 		cgroup_usage(&s->cgroup, &memory, &pids, &cpu);
 		cgroup_io_usage(&s->cgroup, &in, &out);
 	}
-	return json_pack("{s:s,s:s,s:b,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o}", "service", s->name, "state", service_state_name(s->state), "frozen",
-		s->frozen, "pid", s->run.running ? json_integer(s->run.box.pid) : json_null(), "cpu_us", number(cpu), "memory", number(memory),
-		"memory_limit", number(s->profile->limit_memory), "processes", number(pids), "io_read", number(in), "io_written", number(out),
-		"connections", s->d->observer && s->number ? json_integer(observer_live(s->d->observer, s->number)) : json_null());
+	return json_pack("{s:s,s:s,s:b,s:b,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o}", "service", s->name, "state", service_state_name(s->state), "frozen",
+		s->frozen, "frozen_idle", s->doze.on, "pid", s->run.running ? json_integer(s->run.box.pid) : json_null(), "cpu_us", describe_number(cpu),
+		"memory", describe_number(memory), "memory_limit", describe_number(s->profile->limit_memory), "processes", describe_number(pids), "io_read", describe_number(in), "io_written", describe_number(out),
+		"connections", describe_number(observer_live(s->d->observer, s->number)));
 }
 
 void verb_usage(struct control_call *call, const json_t *params, void *user)

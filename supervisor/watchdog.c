@@ -2,6 +2,7 @@
 /* watchdog.c: what a service says about time by sd_notify(3): its signs of life, and that something takes longer. All of it comes from
  * inside: it can have itself ended sooner, but a time-out only as much later as its profile allows. */
 #include "supervisor/service.h"
+#include "supervisor/timeout.h"
 
 static void on_missed(struct ev_loop *loop, ev_timer *t, int events)
 {
@@ -58,7 +59,7 @@ void watchdog_take(struct service *s, const struct notify_state *said)
 	if (said->watchdog)
 		watchdog_start(s);
 	if (said->extend_us > 0)
-		service_extend(s, said->extend_us);
+		timeout_extend(s, said->extend_us);
 	if (said->trigger)
 		take_trigger(s);
 }

@@ -10,8 +10,6 @@
 #include "supervisor/reap.h"
 
 #include <fcntl.h>
-#include <linux/sched.h>
-#include <linux/sched/types.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -34,7 +32,6 @@
 #endif
 #define STUCK_SECONDS 10.0 /* it reads nothing of what waits for it */
 #define HANG_SECONDS  10.0 /* ... or answers nothing */
-#define SLICE_NS      100000 /* the least that the kernel takes */
 #define LAST_MESSAGES 16   /* that are taken from one at a time */
 
 struct worker *worker_new(void *owner, unsigned slot)
@@ -197,6 +194,13 @@ static void on_status(struct ev_loop *loop, ev_io *watcher, int events)
 	take_status(watcher->data);
 }
 
+/* It ended before it was ready: perhaps because of where it was born. */
+static void no_births(const struct worker *w)
+{
+	if (w->cgroup)
+		cgroup_no_births(w->cgroup);
+}
+
 static void on_end(struct ev_loop *loop, ev_io *watcher, int events)
 {
 	struct worker *w = watcher->data;
@@ -211,6 +215,8 @@ static void on_end(struct ev_loop *loop, ev_io *watcher, int events)
 		take_status(w);
 	for (int i = 0; i < LAST_MESSAGES && take_message(w); i++)
 		; /* its last words: a retired one says what it has counted */
+	if (!w->ready)
+		no_births(w);
 	reap_text(status, text, sizeof(text));
 	if (!w->failure[0])
 		snprintf(w->failure, sizeof(w->failure), "%s", text);
@@ -296,16 +302,6 @@ void worker_later(struct worker *w, double seconds, void (*then)(struct ev_loop 
 	ev_timer_start(w->loop, &w->timer);
 }
 
-/* Each client needs it for some microseconds, and behind a service that computes it would wait for that one's whole slice (3 ms). A short
- * slice of its own (sched_setattr(2), from Linux 6.12; others ignore it) lets it go first without a larger share. It serves as well without. */
-static void set_scheduling(pid_t pid, bool batch)
-{
-	struct sched_attr attr = {.size = sizeof(attr), .sched_policy = batch ? SCHED_BATCH : SCHED_NORMAL, .sched_runtime = batch ? 0 : SLICE_NS};
-
-	if (syscall(SYS_sched_setattr, pid, &attr, 0) < 0)
-		log_warn("router: scheduling: %m");
-}
-
 static int spawn_box(struct worker *w, const struct worker_launch *launch, int their_end)
 {
 	const bool counts = ledgers_use_slot(launch->ledgers, w->slot);
@@ -341,6 +337,8 @@ static int spawn_box(struct worker *w, const struct worker_launch *launch, int t
 		.rlimits = limits,
 		.n_rlimits = TRP_ARRAY_SIZE(limits),
 		.first_unprivileged_port = 1024,
+		/* each client needs it for some microseconds */
+		.scheduling = launch->batch ? SANDBOX_BATCH : SANDBOX_PROMPT,
 		.cgroup = launch->cgroup,
 		.seccomp = launch->seccomp,
 		.landlock_optional = true};
@@ -355,8 +353,6 @@ static int spawn_box(struct worker *w, const struct worker_launch *launch, int t
 	if (error < 0) {
 		sandbox_failure_text(&failure, w->failure, sizeof(w->failure));
 		log_error("router: %s", w->failure);
-	} else {
-		set_scheduling(w->box.pid, launch->batch);
 	}
 	return error;
 }
@@ -414,6 +410,7 @@ int worker_spawn(struct worker *w, const struct worker_launch *launch)
 
 	w->loop = launch->loop;
 	w->keep = launch->keep;
+	w->cgroup = launch->cgroup;
 	w->failure[0] = '\0';
 	error = trp_fd_pair(pair);
 	if (error == 0) {
@@ -425,6 +422,7 @@ int worker_spawn(struct worker *w, const struct worker_launch *launch)
 			close(pair[0]);
 	}
 	if (error < 0) {
+		no_births(w);
 		if (!w->failure[0])
 			snprintf(w->failure, sizeof(w->failure), "%s", strerror(-error));
 		return error;

@@ -57,6 +57,7 @@ struct worker {
 	ev_timer hang;  /* while ping_seq waits */
 	struct ev_loop *loop;
 	struct keep *keep;
+	const struct cgroup *cgroup; /* as in struct worker_launch */
 
 	/* An answer that is not READY or SYNCED. False: it is none; the worker is replaced. */
 	bool (*answered)(struct worker *w, const struct router_msg *m);

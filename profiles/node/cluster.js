@@ -53,5 +53,5 @@ process.on('SIGTERM', () => {
 	Object.values(cluster.workers).forEach(finish);
 });
 
-for (let i = Number(process.env.WORKERS) || os.cpus().length; i > 0; i--)
+for (let i = Number(process.env.WORKERS) || os.availableParallelism(); i > 0; i--) // os.cpus() is empty with proc = pid
 	start();

@@ -41,8 +41,18 @@ static int refuse(const struct profile *p, const struct program_finding *f, stru
 
 	snprintf(c->refusal, sizeof(c->refusal),
 		"%s:%u: command: %s: no adapter can serve it, and it has a [route] (adapter = native if it is "
-		"written for libtrp)",
+		"written for libtrp, loopback if it is an i386 program)",
 		where.file, where.line, f->why);
+	return -EINVAL;
+}
+
+/* trp-notify is asked about native system calls alone. */
+static int refuse_notify(const struct profile *p, const struct program_finding *f, struct adapter_choice *c)
+{
+	struct profile_where where = profile_where(p, "sandbox", "architectures");
+
+	snprintf(c->refusal, sizeof(c->refusal), "%s:%u: architectures: %s, so its adapter is notify, which sees native system calls only: "
+		"expected architectures = native, or adapter = loopback", where.file, where.line, f->why);
 	return -EINVAL;
 }
 
@@ -54,6 +64,8 @@ static int choose_for(const struct profile *p, const struct program_finding *f, 
 		return choose(c, ADAPTER_PRELOAD, f->why);
 	case PROGRAM_STATIC:
 	case PROGRAM_GO:
+		if (strv_has(&p->architectures, "x86"))
+			return refuse_notify(p, f, c);
 		return choose(c, ADAPTER_NOTIFY, f->why);
 	case PROGRAM_OTHER:
 		return refuse(p, f, c);

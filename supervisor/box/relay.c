@@ -102,6 +102,7 @@ static void fill_spec(struct box *b, uid_t user, uint64_t files)
 		.rlimits = b->rlimits,
 		.n_rlimits = b->n_rlimits,
 		.oom_score_adj = BOX_OOM_SCORE,
+		.scheduling = (enum sandbox_scheduling)site->profile->limit_scheduling,
 		.connect_ports = b->ports,
 		.cgroup = site->cgroup,
 		.seccomp = site->seccomp,

@@ -331,6 +331,7 @@ static void fill_spec(struct box *b)
 		.rlimits = b->rlimits,
 		.n_rlimits = b->n_rlimits,
 		.oom_score_adj = BOX_OOM_SCORE,
+		.scheduling = (enum sandbox_scheduling)p->limit_scheduling,
 		.first_unprivileged_port = 0,
 		.own_all_addresses = site->adapter == ADAPTER_LOOPBACK,
 		.cgroup = site->cgroup,
@@ -387,6 +388,7 @@ int box_filter_words(const struct profile *p, const struct strv *syscalls, struc
 		bool wanted;
 		const char *word;
 	} words[] = {
+		{strv_has(&p->architectures, "x86"), SECCOMP_WORD_X86},
 		{strv_has(&p->exec_from, "memfd"), SECCOMP_WORD_MEMFD_EXEC},
 		{p->user_namespaces, SECCOMP_WORD_NAMESPACES},
 		{p->user_namespaces, "unshare"},
@@ -417,7 +419,7 @@ const struct sandbox_spec *box_spec(const struct box *box)
 struct cgroup_limits box_limits(const struct profile *p)
 {
 	struct cgroup_limits limits = {
-		.pids = p->limit_processes, .memory = p->limit_memory, .cpu_permille = p->limit_cpu_permille,
+		.pids = p->limit_processes, .memory = p->limit_memory, .oom_group = p->limit_oom == OOM_KILL, .cpu_permille = p->limit_cpu_permille,
 		.cpu_weight = (uint32_t)p->limit_cpu_weight};
 
 	for (int i = 0; i < CGROUP_IO_LIMITS; i++)

@@ -36,7 +36,6 @@ enum cli_option {
 	CLI_SHOW = 1 << 12,
 	CLI_RESET = 1 << 13,
 	CLI_EXACT = 1 << 14,
-	CLI_OVERLAP = 1 << 29,
 	CLI_SYSCALLS = 1 << 15,
 	CLI_INTERACTIVE = 1 << 16,
 	CLI_TTY = 1 << 17,
@@ -47,11 +46,13 @@ enum cli_option {
 	CLI_DELAY = 1 << 22,
 	CLI_SORT = 1 << 23,
 	CLI_ANYWAY = 1 << 24,
-	CLI_ALL = 1 << 25,
+	CLI_ALL_KEYS = 1 << 25,
 	CLI_UNTIL = 1 << 26,
 	CLI_GREP = 1 << 27,
 	CLI_STREAM = 1 << 28,
-	CLI_COMMAND = 1 << 30, /* no option: what comes behind the first argument is somebody else's command line */
+	CLI_OVERLAP = 1 << 29,
+	CLI_ALL_LOGS = 1 << 30,
+	CLI_COMMAND = 1u << 31, /* no option: what comes behind the first argument is somebody else's command line */
 };
 
 struct cli {
@@ -77,6 +78,9 @@ bool cli_parse_when(const char *option, const char *text, uint64_t *ret);
 
 /* verb_routes.c: what became of clients, as one line; exits if there is no memory. */
 char *show_clients(const json_t *clients);
+
+/* verb_ps.c: "frozen", "frozen (idle)", or NULL: it does not stand still. */
+const char *show_frozen(const json_t *service);
 
 /* verb_start.c: calls a method that brings services up or down, and prints to out what happens, and its results, if
  * urls with the addresses of those that are up. params is taken over. */

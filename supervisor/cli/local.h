@@ -13,7 +13,7 @@ int local_load(const struct profile_paths *paths, const char *name, struct profi
 /* Each once, to standard error. */
 void local_print_errors(const struct profile_errors *errors);
 /* verb_check.c: as `trpsup check NAME`, with what it requires. 0, -EINVAL with errors, -ENOMEM. */
-int local_check(const struct profile_paths *paths, const char *name, struct profile_errors *errors);
+int local_check(const struct config *config, const struct profile_paths *paths, const char *name, struct profile_errors *errors);
 /* Is an argument a profile's file (it has a slash, or ends in .ini), and not a name? 1: *ret_name is the profile's and *ret_dir its
  * directory (the caller's); 0: a name; -EINVAL: a file that is none, said in errors; -ENOMEM. */
 int local_file(const char *arg, char **ret_name, char **ret_dir, struct profile_errors *errors);

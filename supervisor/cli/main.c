@@ -45,11 +45,11 @@ static const struct verb {
 	{"timers", "", 0, 0, 0, verb_timers, "show the services that are run by time, when next, and how the last run ended"},
 	{"list", "", 0, 0, CLI_NAMES, verb_list,
 		"show all profiles and the state of their services"},
-	{"logs", "[NAME...]", 0, SIZE_MAX, CLI_FOLLOW | CLI_LINES | CLI_SINCE | CLI_UNTIL | CLI_GREP | CLI_STREAM | CLI_ALL, verb_logs,
+	{"logs", "[NAME...]", 0, SIZE_MAX, CLI_FOLLOW | CLI_LINES | CLI_SINCE | CLI_UNTIL | CLI_GREP | CLI_STREAM | CLI_ALL_LOGS, verb_logs,
 		"show what services wrote, of several merged by time"},
 	{"events", "[NAME...]", 0, SIZE_MAX, CLI_FOLLOW | CLI_SINCE, verb_events,
 		"show what happened to services lately: states, and why"},
-	{"cat", "NAME", 1, 1, CLI_ALL, verb_cat, "show a profile as it counts, and where each value comes from"},
+	{"cat", "NAME", 1, 1, CLI_ALL_KEYS, verb_cat, "show a profile as it counts, and where each value comes from"},
 	{"edit", "NAME", 1, 1, 0, verb_edit, "change a profile, or what differs from it, with your editor"},
 	{"check", "[FILE|NAME...]", 0, SIZE_MAX, 0, verb_check,
 		"check profiles, or trpsup.conf and all of them"},
@@ -80,7 +80,7 @@ enum { OPT_JSON = 256, OPT_NO_WAIT, OPT_REQUIREMENTS, OPT_NAMES, OPT_VERSION, OP
 	OPT_SECONDS, OPT_CHECK, OPT_STOP, OPT_SHOW, OPT_RESET, OPT_EXACT, OPT_SYSCALLS, OPT_SINCE, OPT_NOW, OPT_ANYWAY, OPT_UNTIL,
 	OPT_GREP, OPT_STREAM, OPT_ALL, OPT_OVERLAP };
 
-#define SHORT_OPTIONS "c:hfn:itu:d:s:"
+#define SHORT_OPTIONS ":c:hfn:itu:d:s:" /* the colon in front: getopt says nothing itself */
 
 static const struct option long_options[] = {
 	{"config", required_argument, NULL, 'c'},
@@ -150,12 +150,13 @@ static const struct {
 	{CLI_ROUNDS, 'n', "-n, --rounds N", "as many, as plain text, and end"},
 	{CLI_SORT, 's', "-s, --sort WORD", "by cpu, memory, processes, read, written or connections"},
 	{CLI_SINCE, OPT_SINCE, "--since TIME", "not older: how long ago (10m, 2h), or when (08:30)"},
-	{CLI_ALL, OPT_ALL, "--all", "of a profile also what has its default; the logs of all services"},
+	{CLI_ALL_KEYS, OPT_ALL, "--all", "also what is not written and so has its default"},
 	{CLI_NOW, OPT_NOW, "--now", "and start, or stop, them now"},
 	{CLI_INTERACTIVE, 'i', "-i, --interactive", "it reads standard input; without it nothing"},
 	{CLI_TTY, 't', "-t, --tty", "it gets a terminal of its own, shown on this one"},
 	{CLI_USER, 'u', "-u, --user USER", "as this user of the sandbox (default: the service's)"},
 	{CLI_UNTIL, OPT_UNTIL, "--until TIME", "not younger"},
+	{CLI_ALL_LOGS, OPT_ALL, "--all", "of all services that have a log"},
 	{CLI_GREP, OPT_GREP, "--grep REGEX", "whose text this extended regular expression matches"},
 	{CLI_STREAM, OPT_STREAM, "--stream out|err|sup", "of this stream (or several, with commas)"},
 };
@@ -261,11 +262,11 @@ static int verb_version(struct cli *cli, char **args, size_t n)
 	return CLI_OK;
 }
 
-static bool take_number(const char *option, const char *of, const char *text, unsigned *ret)
+static bool take_number(const char *option, const char *of, const char *text, unsigned min, unsigned *ret)
 {
 	uint64_t v;
 
-	if (trp_parse_u64(text, &v) < 0 || v > INT_MAX) {
+	if (trp_parse_u64(text, &v) < 0 || v < min || v > INT_MAX) {
 		cleanup_free char *shown = show_escape(text);
 		cli_error("%s: '%s' is not a number of %s", option, shown, of);
 		return false;
@@ -300,6 +301,30 @@ static bool take_threshold(struct cli *cli, const char *text)
 	return false;
 }
 
+/* c: what getopt returned for it */
+static int bad_option(char **argv, int c)
+{
+	const char letter[] = {'-', (char)optopt, '\0'}, *names[TRP_ARRAY_SIZE(long_options)], *near;
+	const char *given = argv[optind - 1];
+	bool is_long = strncmp(given, "--", 2) == 0;
+	cleanup_free char *shown = show_escape(is_long ? given : letter);
+	cleanup_free char *word = is_long ? strndup(given + 2, strcspn(given + 2, "=")) : NULL;
+	size_t n = 0;
+
+	for (; long_options[n].name; n++)
+		names[n] = long_options[n].name;
+	near = word ? trp_nearest(word, names, n) : NULL;
+	if (c == ':')
+		cli_error("%s needs a value; 'trpsup help' shows the verbs and options", shown);
+	else if (near && strcmp(near, word) == 0)
+		cli_error("--%s takes no value", near);
+	else if (near)
+		cli_error("unknown option '%s', did you mean '--%s'?", shown, near);
+	else
+		cli_error("unknown option '%s'; 'trpsup help' shows the verbs and options", shown);
+	return CLI_USAGE;
+}
+
 /* What comes before the first argument, or with permute also between them. -1: go on, else exit with that. */
 static int take_options(struct cli *cli, int argc, char **argv, bool permute, bool *help)
 {
@@ -320,8 +345,8 @@ static int take_options(struct cli *cli, int argc, char **argv, bool permute, bo
 		case OPT_VERSION:
 			return verb_version(cli, NULL, 0);
 		case '?':
-			fputs("'trpsup help' shows the verbs and options\n", stderr);
-			return CLI_USAGE;
+		case ':':
+			return bad_option(argv, c);
 		case OPT_LISTENER:
 			cli->listener = optarg;
 			break;
@@ -354,11 +379,11 @@ static int take_options(struct cli *cli, int argc, char **argv, bool permute, bo
 			cli->stream = optarg;
 			break;
 		case OPT_SECONDS:
-			if (!take_number("--seconds", "seconds", optarg, &cli->seconds))
+			if (!take_number("--seconds", "seconds", optarg, 1, &cli->seconds))
 				return CLI_USAGE;
 			break;
 		case 'n':
-			if (!take_number("-n", "lines or rounds", optarg, &cli->lines))
+			if (!take_number("-n", "lines or rounds", optarg, 0, &cli->lines))
 				return CLI_USAGE;
 			break;
 		case 'd':
@@ -420,7 +445,6 @@ int main(int argc, char **argv)
 		return unknown_verb(argv[optind]);
 	argc -= optind;
 	argv += optind;
-	argv[0] = (char *)"trpsup"; /* for getopt's messages */
 	r = take_options(&cli, argc, argv, !(v->options & CLI_COMMAND), &help);
 	if (r >= 0)
 		return r;

@@ -100,7 +100,7 @@ int verb_cat(struct cli *cli, char **args, size_t n)
 	if (r < 0)
 		return r == -ENOENT ? CLI_NO_SUCH_SERVICE : CLI_FAILED;
 	if (cli->json) {
-		print_json(p, cli->options & CLI_ALL);
+		print_json(p, cli->options & CLI_ALL_KEYS);
 	} else {
 		printf("; %s%s\n", args[0], template ? ", a template: as if its instance were called example" : "");
 		for (size_t i = 0; p->files && p->files[i]; i++) {
@@ -108,7 +108,7 @@ int verb_cat(struct cli *cli, char **args, size_t n)
 			show_text(stdout, p->files[i]);
 			putchar('\n');
 		}
-		give_all(p, cli->options & CLI_ALL, NULL);
+		give_all(p, cli->options & CLI_ALL_KEYS, NULL);
 	}
 	profile_free(p);
 	return CLI_OK;

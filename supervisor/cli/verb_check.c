@@ -13,6 +13,8 @@
 
 /* What was loaded, and what could not be. */
 struct set {
+	const struct config *config;
+	bool all; /* nothing was named */
 	struct profile **v;
 	size_t n;
 	struct strv wanted; /* the names of v, of broken, and of those still to be loaded */
@@ -155,6 +157,14 @@ static int check_environment(const struct profile *p, struct profile_errors *err
 	return r == -ENOMEM ? r : 0;
 }
 
+/* Is what it needs of trpsup.conf asked? Of the shipped ones most are not used on this host: only if they are named. */
+static bool is_of_host(const struct set *s, const struct profile_paths *paths, const struct profile *p)
+{
+	size_t len = s->all ? strlen(paths->dirs[0]) : 0;
+
+	return !s->all || (strncmp(p->file, paths->dirs[0], len) == 0 && p->file[len] == '/');
+}
+
 /* Loads what is wanted and all that it requires. */
 static int load_all(struct set *s, const struct profile_paths *paths)
 {
@@ -168,8 +178,11 @@ static int load_all(struct set *s, const struct profile_paths *paths)
 	if (r < 0)
 		return r;
 	r = profile_check_set(s->v, s->n, &s->errors);
-	for (size_t i = 0; i < s->n && r != -ENOMEM; i++)
+	for (size_t i = 0; i < s->n && r != -ENOMEM; i++) {
+		if (is_of_host(s, paths, s->v[i]))
+			config_check_profile(s->config, s->v[i], &s->errors);
 		r = check_environment(s->v[i], &s->errors);
+	}
 	return r == -ENOMEM ? r : 0;
 }
 
@@ -199,9 +212,9 @@ static void print_errors(const struct cli *cli, const struct profile_errors *err
 	json_decref(list);
 }
 
-int local_check(const struct profile_paths *paths, const char *name, struct profile_errors *errors)
+int local_check(const struct config *config, const struct profile_paths *paths, const char *name, struct profile_errors *errors)
 {
-	struct set s = {0};
+	struct set s = {.config = config};
 	int r = set_want(&s, name);
 
 	if (r == 0)
@@ -237,10 +250,13 @@ int verb_check(struct cli *cli, char **args, size_t n)
 	if (cli_config(cli) != CLI_OK)
 		return CLI_FAILED;
 	config_profile_paths(cli->config, &paths);
+	s.config = cli->config;
+	s.all = n == 0;
 	for (size_t i = 0; i < n && r == 0; i++)
 		r = want_argument(&s, args[i], &dir);
-	if (n == 0) {
+	if (s.all) {
 		config_check_defaults(cli->config, &paths, &s.errors);
+		config_check_start(cli->config, &paths, &s.errors);
 		r = want_all(&s, &paths);
 	}
 	if (dir && local_look_first(&paths, dir, &dirs) < 0) {

@@ -15,6 +15,7 @@
 
 struct edit {
 	const char *service;
+	const struct config *config;
 	struct profile_paths paths;
 	char *path;      /* that takes the place */
 	char *directory; /* of the drop-in that was made for this, or NULL */
@@ -151,7 +152,7 @@ static int edit_until_right(struct edit *e, char **ret_text, size_t *ret_len)
 			return 1;
 		stand_in.text = text;
 		e->paths.stand_in = &stand_in;
-		r = local_check(&e->paths, e->service, &errors);
+		r = local_check(e->config, &e->paths, e->service, &errors);
 		e->paths.stand_in = NULL;
 		local_print_errors(&errors);
 		profile_errors_free(&errors);
@@ -270,7 +271,8 @@ int verb_edit(struct cli *cli, char **args, size_t n)
 	}
 	if (cli_config(cli) != CLI_OK)
 		return CLI_FAILED;
-	config_profile_paths(cli->config, &e.paths);
+	e.config = cli->config;
+	config_profile_paths(e.config, &e.paths);
 	r = begin(&e);
 	if (r < 0)
 		cli_error("%s: %s", e.path ? e.path : args[0], strerror(-r));

@@ -279,14 +279,22 @@ static int result(const struct cli *cli, const json_t *last)
 static json_t *make_params(const struct cli *cli, char **args, size_t n, bool terminal, bool input)
 {
 	static char shell[] = "sh";
-	char *only[] = {shell};
+	char *only[] = {shell}, **argv = args + 1;
 	json_t *command = json_array();
 	const char *term = getenv("TERM");
 	struct winsize size = {0};
-	size_t words = n > 1 ? n - 1 : 1;
+	size_t words = n - 1;
 
+	if (words > 0 && strcmp(argv[0], "--") == 0) { /* as for programs whose options may be anywhere */
+		argv++;
+		words--;
+	}
+	if (words == 0) {
+		argv = only;
+		words = 1;
+	}
 	for (size_t i = 0; i < words; i++)
-		json_array_append_new(command, json_string(n > 1 ? args[1 + i] : only[i]));
+		json_array_append_new(command, json_string(argv[i]));
 	if (json_array_size(command) != words) {
 		json_decref(command);
 		return NULL;

@@ -117,7 +117,7 @@ static bool add_streams(json_t *params, const char *text)
 static json_t *make_params(const struct cli *cli, char **args, size_t n)
 {
 	json_t *params = json_object(), *names;
-	bool all = (cli->options & CLI_ALL) != 0;
+	bool all = (cli->options & CLI_ALL_LOGS) != 0;
 
 	if (all == (n > 0)) {
 		cli_error("logs: %s", all ? "with --all no service is named" : "which service? --all shows all of them");

@@ -29,13 +29,20 @@ static char *span_since(double since)
 	return show_span((double)time(NULL) - since);
 }
 
+const char *show_frozen(const json_t *service)
+{
+	if (!json_is_true(json_object_get(service, "frozen")))
+		return NULL;
+	return json_is_true(json_object_get(service, "frozen_idle")) ? "frozen (idle)" : "frozen";
+}
+
 /* What a person wants to know first: one that is ready, but not well, is not just ready. */
 static const char *state_of(const json_t *s)
 {
 	const char *state = text_of(s, "state"), *health = text_of(json_object_get(s, "health"), "state");
 
-	if (json_is_true(json_object_get(s, "frozen")))
-		return "frozen";
+	if (show_frozen(s))
+		return show_frozen(s);
 	return state && health && strcmp(state, "ready") == 0 && strcmp(health, "unhealthy") == 0 ? health : state;
 }
 

@@ -96,7 +96,7 @@ static void state_row(const json_t *s)
 	char when[64];
 
 	label("State");
-	printf("%s%s%s%s", show_state_colour(state), shown, show_plain(), json_is_true(json_object_get(s, "frozen")) ? ", frozen" : "");
+	printf("%s%s%s%s%s", show_state_colour(state), shown, show_plain(), show_frozen(s) ? ", " : "", show_frozen(s) ? show_frozen(s) : "");
 	if (number_of(s, "since", &since) && since > 0) {
 		at = (time_t)since;
 		localtime_r(&at, &tm);
@@ -124,6 +124,16 @@ static void pid_row(const json_t *s)
 		label("Restarts");
 		printf("%.0f\n", restarts);
 	}
+}
+
+static void oom_row(const json_t *s)
+{
+	double kills;
+
+	if (!number_of(s, "oom_kills", &kills) || kills <= 0)
+		return;
+	label("");
+	printf("%.0f %s killed for want of it\n", kills, kills > 1 ? "processes were" : "process was");
 }
 
 static void route_rows(const json_t *s)
@@ -355,6 +365,7 @@ static void print_service(const json_t *s)
 	pid_row(s);
 	number_row(s, "Processes", "processes", NULL);
 	number_row(s, "Memory", "memory", show_bytes);
+	oom_row(s);
 	number_row(s, "CPU", "cpu_us", show_cpu);
 	text_row(s, "Unlimited", "io_missing");
 	log_row(s);

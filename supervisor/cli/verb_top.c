@@ -137,8 +137,7 @@ static void print_table(const struct row *rows, size_t n, size_t most)
 		show_cell_own(&t, show_format("%s%s", sorts[k].head, &sorts[k] == by ? "*" : ""));
 	for (size_t i = 0; i < n && i < most; i++) {
 		show_cell(&t, name_of(&rows[i]));
-		show_cell(&t, json_is_true(json_object_get(rows[i].now, "frozen")) ? "frozen"
-										     : json_string_value(json_object_get(rows[i].now, "state")));
+		show_cell(&t, show_frozen(rows[i].now) ? show_frozen(rows[i].now) : json_string_value(json_object_get(rows[i].now, "state")));
 		for (size_t k = 0; k < TRP_ARRAY_SIZE(sorts); k++) {
 			double v = value(&rows[i], &sorts[k]);
 			if (isnan(v))

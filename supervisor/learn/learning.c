@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "sandbox/seccomp_cover.h"
 #include "supervisor/box/box.h"
+#include "supervisor/depend.h"
 #include "supervisor/service.h"
 
 #include <fcntl.h>
@@ -59,7 +60,7 @@ void learning_finish(struct service *s)
 	if (s->learning.was_active)
 		service_event(s, EVENT_RESTART);
 	else
-		service_stop(s);
+		depend_stop(s);
 }
 
 static void on_limit(struct ev_loop *loop, ev_timer *w, int events)

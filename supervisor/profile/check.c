@@ -2,6 +2,7 @@
 /* check.c: what can be seen only when all of a profile was read. A key without an effect is a
  * mistake of its author, so it is refused, not ignored. */
 #include "load.h"
+#include "sandbox/seccomp.h"
 
 #include <string.h>
 
@@ -86,6 +87,12 @@ static void check_service(const struct profile_loading *l)
 		complain(l, "route", "hold", "0 contradicts start = on-demand: its first client could not wait until it is up");
 	if (was_set(l, "service", "idle-stop") && p->start != START_ON_DEMAND)
 		complain(l, "service", "idle-stop", "has no effect without start = on-demand");
+	if (p->idle_freeze_ms > 0 && !routed)
+		complain(l, "service", "idle-freeze", "needs http, tls or another protocol in [route]: who should make it go on?");
+	if (p->idle_freeze_ms > 0 && p->adapter == ADAPTER_RELAY)
+		complain(l, "service", "idle-freeze", "has no effect with adapter = relay: nothing runs that could stand still");
+	if (p->idle_freeze_ms > 0 && p->start == START_ON_DEMAND && p->idle_stop_ms > 0 && p->idle_stop_ms <= p->idle_freeze_ms)
+		complain(l, "service", "idle-freeze", "has no effect: it is stopped before (idle-stop)");
 	if (p->overlap == OVERLAP_ALWAYS && p->ready == READY_EXIT)
 		complain(l, "service", "overlap", "'always' contradicts ready = exit: it has ended when it could be replaced");
 	if (was_set(l, "service", "drain") && p->overlap == OVERLAP_NO)
@@ -171,10 +178,10 @@ static void check_route(const struct profile_loading *l)
 			"the same port as http, but they are two protocols: expected two ports");
 }
 
-/* A passed socket is fenced by the service's filter too, which does not see what io_uring does. */
-static void check_io_uring(const struct profile_loading *l)
+/* A passed socket is fenced by the service's filter too, which does not see what io_uring and socketcall(2) of i386 do. */
+static void check_unseen_calls(const struct profile_loading *l)
 {
-	static const char *const words[] = {"@io-uring", "io_uring_setup", "io_uring_enter", "io_uring_register"};
+	static const char *const words[] = {"@io-uring", "io_uring_setup", "io_uring_enter", "io_uring_register", "socketcall"};
 	const struct profile *p = l->p;
 	bool passed = profile_is_routed(p) && p->adapter != ADAPTER_LOOPBACK;
 
@@ -182,10 +189,26 @@ static void check_io_uring(const struct profile_loading *l)
 		if (strv_has(&p->syscalls, words[i])) {
 			struct profile_where w = profile_where(p, "sandbox", "syscalls");
 			profile_error(l->errors, w.file, w.line, "syscalls",
-				"'%s' needs adapter = loopback, because the service gets clients and io_uring must not "
+				"'%s' needs adapter = loopback, because the service gets clients and %s must not "
 				"have their sockets",
-				words[i]);
+				words[i], strstr(words[i], "uring") ? "io_uring" : words[i]);
 		}
+	if (strv_has(&p->syscalls, "socketcall") && !strv_has(&p->architectures, "x86"))
+		complain(l, "sandbox", "syscalls", "'socketcall' needs architectures = native x86: it is a system call of i386");
+}
+
+static void check_architectures(const struct profile_loading *l)
+{
+	const struct profile *p = l->p;
+
+	if (!strv_has(&p->architectures, "x86"))
+		return;
+	if (!seccomp_has_x86())
+		complain(l, "sandbox", "architectures", "'x86': this machine has no i386 system calls, expected native");
+	else if (!strv_has(&p->architectures, "native"))
+		complain(l, "sandbox", "architectures", "'x86' alone: trp-init makes native system calls, expected native x86");
+	if (p->adapter == ADAPTER_NOTIFY)
+		complain(l, "service", "adapter", "'notify' sees native system calls only, so it contradicts architectures = native x86: expected loopback");
 }
 
 static void check_sandbox(const struct profile_loading *l)
@@ -290,7 +313,8 @@ void check_profile(const struct profile_loading *l)
 	check_route_limits(l);
 	check_health(l);
 	check_sandbox(l);
-	check_io_uring(l);
+	check_unseen_calls(l);
+	check_architectures(l);
 	check_targets(l);
 	check_variables(l);
 }

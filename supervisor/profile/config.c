@@ -15,9 +15,22 @@
 #define RANGE        65536u
 #define DEADLINE_MS  10000
 
+/* What people call a protocol whose nearest word would be another one. */
+static const char *protocol_meant(const char *word)
+{
+	static const char *const meant[][2] = {
+		{"https", "tls"}, {"ssl", "tls"}, {"wss", "tls"}, {"ws", "http"}, {"http2", "h2c"}, {"h2", "tls"}, {"tcp", "raw"}, {"postgresql", "postgres"}};
+
+	for (size_t i = 0; i < TRP_ARRAY_SIZE(meant); i++)
+		if (strcmp(meant[i][0], word) == 0)
+			return meant[i][1];
+	return NULL;
+}
+
 int value_protocols(const struct lang_value *v, void *base)
 {
 	struct config_listener *l = base;
+	const char *meant = v->text ? protocol_meant(v->text) : NULL;
 
 	if (!v->text) {
 		l->protocols = 0;
@@ -28,7 +41,7 @@ int value_protocols(const struct lang_value *v, void *base)
 			l->protocols |= 1u << i;
 			return 0;
 		}
-	return -EINVAL;
+	return meant ? lang_refuse(v, "'%s' is not valid, expected %s; did you mean '%s'?", v->text, v->key->expects, meant) : -EINVAL;
 }
 
 int value_uid_base(const struct lang_value *v, void *base)
@@ -141,6 +154,7 @@ static int read_config(struct lang *l, const char *path, struct config *c)
 		return r;
 	for (size_t i = 0; i < c->n_listeners; i++)
 		c->listeners[i].where.file = c->file;
+	c->start_line = lang_where(l, "daemon", "start").line;
 	if (l->errors->n == before)
 		check_clients(l, c);
 	check(c, l->errors, l->errors->n == before);
@@ -156,6 +170,9 @@ int config_load(const char *path, struct config **ret, struct profile_errors *er
 		.n_keys = config_n_keys,
 		.sections = config_sections,
 		.n_sections = config_n_sections,
+		.others = profile_sections,
+		.n_others = profile_n_sections,
+		.others_are = "profiles",
 		.errors = errors,
 		.base = c,
 		.open_section = open_listener,

@@ -50,6 +50,7 @@ struct config {
 	uint64_t uid_base; /* first id of the pool; default 1879048192 (0x70000000), outside of what login, subuid and systemd use */
 	uint64_t uid_ranges; /* number of ranges of 65536; default 2048 */
 	struct strv start; /* services started with the daemon */
+	unsigned start_line;
 	unsigned access_log; /* enum config_access_log */
 	uint64_t access_log_size, access_log_files;
 	uint64_t log_total; /* bytes of all services' log files; UINT64_MAX: no bound but those of each */
@@ -83,6 +84,8 @@ bool config_gives_default(const struct config_listener *l, const struct profile 
 size_t config_redirect_target(const struct config *c, size_t i);
 /* Do the services exist that are somebody's default? 0 or -EINVAL with errors. */
 int config_check_defaults(const struct config *c, const struct profile_paths *paths, struct profile_errors *errors);
+/* ... and those that are started with the daemon? It starts without them, too. */
+int config_check_start(const struct config *c, const struct profile_paths *paths, struct profile_errors *errors);
 /* The directory of the shipped profiles and of the helper programs: beside the running program in a build
  * tree, else the installed ones. Static strings. */
 const char *config_shipped_profiles(void);

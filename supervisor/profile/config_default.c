@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* config_default.c: "default = SERVICE" of a listener, against the profiles. */
+/* config_default.c: the services that trpsup.conf names (default, start), against the profiles. */
 #include "config.h"
 #include "config_values.h"
 #include "load.h"
@@ -51,25 +51,25 @@ void config_check_default(const struct config *c, const struct profile *p, struc
 	}
 }
 
-static int check_exists(const struct config *c, const struct config_listener *l, const struct profile_paths *paths,
+/* key, in this line of trpsup.conf, names it */
+static int check_exists(const struct config *c, const char *key, unsigned line, const char *service, const struct profile_paths *paths,
 	struct profile_errors *errors)
 {
 	struct profile_errors unused = {0};
 	cleanup_free char *file = NULL;
 	struct strv names = {0};
 	const char *near = NULL;
-	int r = lookup_main(paths, l->default_service, &file, &unused);
+	int r = lookup_main(paths, service, &file, &unused);
 
 	profile_errors_free(&unused);
 	if (r != -ENOENT)
 		return r;
 	if (profile_list(paths, &names) == 0)
-		near = trp_nearest(l->default_service, (const char *const *)names.v, names.n);
+		near = profile_nearest(service, (const char *const *)names.v, names.n);
 	if (near)
-		profile_error(errors, c->file, l->default_line, "default", "there is no service '%s'; did you mean '%s'?",
-			l->default_service, near);
+		profile_error(errors, c->file, line, key, "there is no service '%s'; did you mean '%s'?", service, near);
 	else
-		profile_error(errors, c->file, l->default_line, "default", "there is no service '%s'", l->default_service);
+		profile_error(errors, c->file, line, key, "there is no service '%s'", service);
 	strv_free(&names);
 	return -EINVAL;
 }
@@ -80,7 +80,18 @@ int config_check_defaults(const struct config *c, const struct profile_paths *pa
 
 	for (size_t i = 0; i < c->n_listeners; i++) {
 		const struct config_listener *l = &c->listeners[i];
-		int one = l->default_service ? check_exists(c, l, paths, errors) : 0;
+		int one = !l->default_service ? 0 : check_exists(c, "default", l->default_line, l->default_service, paths, errors);
+		r = r < 0 ? r : one;
+	}
+	return r;
+}
+
+int config_check_start(const struct config *c, const struct profile_paths *paths, struct profile_errors *errors)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < c->start.n; i++) {
+		int one = check_exists(c, "start", c->start_line, c->start.v[i], paths, errors);
 		r = r < 0 ? r : one;
 	}
 	return r;

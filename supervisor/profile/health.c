@@ -32,7 +32,7 @@ static bool is_request_path(const char *path)
 {
 	size_t len = strlen(path);
 
-	if (path[0] != '/' || len > PROFILE_CHECK_PATH_MAX)
+	if (path[0] != '/' || path[1] == '/' || len > PROFILE_CHECK_PATH_MAX) /* http://host/ is no path */
 		return false;
 	for (size_t i = 0; i < len; i++)
 		if (path[i] <= ' ' || path[i] > '~')

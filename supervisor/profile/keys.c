@@ -44,8 +44,13 @@ const char *const profile_adapter_words[] = {"auto", "preload", "notify", "nativ
 const char *const profile_balance_words[] = {"least-connections", "round-robin", "source", NULL};
 const char *const profile_proxy_words[] = {"no", "v1", "v2", NULL};
 static const char *const proc_words[] = {"all", "pid", NULL};
+/* as enum profile_oom */
+static const char *const oom_words[] = {"stop", "continue", "kill", NULL};
+/* as enum sandbox_scheduling */
+static const char *const scheduling_words[] = {"normal", "prompt", "batch", NULL};
 static const char *const root_words[] = {"host", "packages", "none", NULL};
 static const char *const log_to_words[] = {"file", "syslog", "journal", NULL};
+static const char *const architecture_words[] = {"native", "x86", NULL};
 static const char *const exec_words[] = {"state", "tmp", "run", "shm", "memfd", NULL};
 static const char *const missing_words[] = {"landlock", "cgroup", "cgroup-bpf", "io", NULL};
 
@@ -107,6 +112,9 @@ const struct lang_key profile_keys[] = {
 	{"service", "start", LANG_SCALAR, value_choice, FIELD(start), .words = start_words,
 		.expects = "now or on-demand", .fallback = "now", .example = "on-demand",
 		.help = "What 'trpsup start' does: on-demand only makes its routes known, and its first client starts it."},
+	{"service", "idle-freeze", LANG_SCALAR, value_duration, LIVE(idle_freeze_ms), RANGE(0, 30 * DAY),
+		.expects = "a time such as 5m, up to 30d, or 0", .fallback = "0", .example = "5m",
+		.help = "Without connections and without work for so long its processes stand still, its timers too, until a client comes; 0 = never."},
 	{"service", "idle-stop", LANG_SCALAR, value_duration, LIVE(idle_stop_ms), RANGE(0, 30 * DAY),
 		.expects = "a time such as 10m, up to 30d, or 0", .fallback = "10m", .example = "1h",
 		.help = "With start = on-demand: without connections and without work for so long it is stopped; 0 = never."},
@@ -393,6 +401,9 @@ const struct lang_key profile_keys[] = {
 			   "with - in front",
 		.fallback = "@default", .example = "@default @debug",
 		.help = "System calls that it may make; all others give ENOSYS."},
+	{"sandbox", "architectures", LANG_LIST, value_listed, FIELD(architectures), .words = architecture_words,
+		.expects = "native or x86 (x32 is always refused)", .fallback = "native", .example = "native x86",
+		.help = "Whose system calls it may make: x86 are those of i386 programs, on an x86-64 machine. Others end it (SIGSYS)."},
 	{"sandbox", "exec-from", LANG_LIST, value_listed, FIELD(exec_from), .words = exec_words,
 		.expects = "state, tmp, run, shm or memfd", .unset = "none", .example = "state tmp",
 		.help = "Of what it can write to, from where programs and libraries may be run: all of it is noexec else."},
@@ -422,6 +433,10 @@ const struct lang_key profile_keys[] = {
 		.expects = "a size such as 1G, at least 1M, or unlimited", .fallback = "1G",
 		.example = "256M",
 		.help = "Memory of all its processes, with what they keep in /tmp."},
+	{"limits", "oom", LANG_SCALAR, value_choice, LIVE(limit_oom), .words = oom_words,
+		.expects = "stop, continue or kill", .fallback = "stop", .example = "continue",
+		.help = "When the kernel has killed a process of it for want of memory, stop: the rest gets its stop signal, and the service has failed. "
+			"continue: it is left to itself, for one that starts its workers anew. kill: the rest is killed at once."},
 	{"limits", "cpu", LANG_SCALAR, value_percent, LIVE(limit_cpu_permille), UNLIMITED(10),
 		.expects = "a percentage such as 50% or 200%, at least 1%, or unlimited",
 		.fallback = "unlimited", .example = "150%",
@@ -429,6 +444,10 @@ const struct lang_key profile_keys[] = {
 	{"limits", "cpu-weight", LANG_SCALAR, value_number, LIVE(limit_cpu_weight), RANGE(1, CGROUP_WEIGHT_MAX),
 		.expects = "a number from 1 to 10000", .fallback = "100", .example = "20",
 		.help = "Its share of the processors against other services', where they are short."},
+	{"limits", "scheduling", LANG_SCALAR, value_choice, FIELD(limit_scheduling), .words = scheduling_words,
+		.expects = "normal, prompt or batch", .fallback = "prompt", .example = "batch",
+		.help = "When it has to do again, prompt: it goes before others that compute, by a slice of 0.1 ms (from Linux 6.12; before, as normal). normal: "
+			"by the kernel's slice. batch: it lets them go on (SCHED_BATCH), for a service nobody waits for. Its share is the same."},
 	{"limits", "io-read", LANG_SCALAR, value_size, FIELD(limit_io[CGROUP_IO_READ]), UNLIMITED(64 * KIB),
 		.expects = "a size such as 50M, at least 64K, or unlimited", .fallback = "unlimited", .example = "50M",
 		.help = "Bytes that it may read in a second, from each disk that holds its root, its state or what bind shows."},

@@ -62,12 +62,18 @@ static int unknown_section(struct lang_file *f, const char *name, size_t len)
 	cleanup_free char *word = strndup(name, len);
 	struct lang *l = f->lang;
 
+	for (size_t i = 0; i < l->n_others; i++)
+		if (word && strcmp(l->others[i].name, word) == 0) {
+			profile_error(l->errors, f->path, f->line, NULL, "[%s]: unknown section; it belongs to %s", name, l->others_are);
+			return -EBADMSG;
+		}
 	for (size_t i = 0; i < l->n_sections; i++)
 		names[i] = l->sections[i].name;
 	near = word ? trp_nearest(word, names, l->n_sections) : NULL;
 	if (near)
 		profile_error(l->errors, f->path, f->line, NULL,
-			"[%s]: unknown section; did you mean '[%s]'?", name, near);
+			"[%s]: unknown section; did you mean '[%s%s]'?", name, near,
+			lang_find_section(l, near, strlen(near))->named ? " NAME" : "");
 	else
 		profile_error(l->errors, f->path, f->line, NULL, "[%s]: unknown section", name);
 	return -EBADMSG;
@@ -103,6 +109,7 @@ static void unknown_key(const struct lang_value *v, const struct lang_file *f)
 {
 	struct lang *l = v->lang;
 	const struct lang_key *elsewhere = lang_find_key(l, NULL, v->name);
+	const struct lang_foreign *foreign = lang_find_foreign(l, v->name);
 	const char *names[LANG_KEYS_MAX], *near;
 	size_t n = 0;
 
@@ -116,10 +123,15 @@ static void unknown_key(const struct lang_value *v, const struct lang_file *f)
 		mark(l, elsewhere, v->where, 0);
 		return;
 	}
+	if (foreign && strcmp(foreign->section, f->section->name) != 0) {
+		lang_refuse(v, "unknown key in [%s]; did you mean '%s' in [%s]?", f->section->name, foreign->name, foreign->section);
+		mark(l, lang_find_key(l, foreign->section, foreign->name), v->where, 0);
+		return;
+	}
 	for (size_t i = 0; i < l->n_keys; i++)
 		if (strcmp(l->keys[i].section, f->section->name) == 0)
 			names[n++] = l->keys[i].name;
-	near = trp_nearest(v->name, names, n);
+	near = foreign ? foreign->name : trp_nearest(v->name, names, n);
 	if (!near) {
 		lang_refuse(v, "unknown key in [%s]", f->section->name);
 		return;
@@ -203,6 +215,19 @@ static int note_words(const struct lang_value *v, const struct strv *words)
 	return text ? note(v, text) : -ENOMEM;
 }
 
+/* It would be an argument of the program, in silence. */
+static int refuse_shell(const struct lang_value *v, const char *text)
+{
+	size_t len;
+	const char *word = words_for_shell(text, &len);
+
+	if (!word)
+		return 0;
+	if (*word == '#')
+		return lang_refuse(v, "'#' begins no comment behind a value, expected ;, or \"#\" if it is an argument");
+	return lang_refuse(v, "no shell reads this, expected /bin/sh -c '...', or \"%.*s\" in quotes if it is an argument", (int)len, word);
+}
+
 /* Split first, then expand: a variable's value never becomes two words. */
 static int apply_words(struct lang_value *v, const char *text, void *base)
 {
@@ -212,6 +237,8 @@ static int apply_words(struct lang_value *v, const char *text, void *base)
 
 	if (r == -EINVAL)
 		r = lang_refuse(v, "%s", why);
+	if (r == 0 && v->key->kind != LANG_LIST)
+		r = refuse_shell(v, text);
 	for (size_t i = 0; i < words.n && r != -ENOMEM; i++) {
 		cleanup_free char *word = NULL;
 		if (v->key->kind == LANG_LIST) {

@@ -2,9 +2,10 @@
 /* lang.h: the language of profiles and of trpsup.conf, internal to supervisor/profile/. INI as
  * libinih reads it; what a key means is one row of a table.
  *
- *   file.c    a file, checked and cut into lines, given to libinih    -> lang_apply() for each
- * value lang.c    finds the row, splits and expands the value             -> the row's parser
- *   values.c  parsers of values (and values_profile.c)                -> a field of the struct
+ *   file.c     a file, checked and cut into lines, given to libinih  -> lang_apply() for each value
+ *   lang.c     finds the row, splits and expands the value           -> the row's parser
+ *   values.c   parsers of values (and values_profile.c)              -> a field of the struct
+ *   foreign.c  the hint for a key that other programs have
  *
  * Every problem becomes a line in errors and reading goes on, so that a run shows all of them. */
 #pragma once
@@ -70,11 +71,20 @@ struct lang_section {
 				   by a blank */
 };
 
+/* What others call a key. */
+struct lang_foreign {
+	const char *theirs, *section, *name; /* theirs NULL: the end */
+};
+
 struct lang {
+	const struct lang_foreign *foreign; /* NULL: none */
 	const struct lang_key *keys;
 	size_t n_keys;
 	const struct lang_section *sections;
 	size_t n_sections;
+	const struct lang_section *others; /* of the other language, whose files are called others_are; NULL: there is none */
+	size_t n_others;
+	const char *others_are;
 	struct profile_errors *errors;
 	void *base;                  /* what the sections fill */
 	struct profile_where *where; /* by row: the last assignment */
@@ -138,6 +148,9 @@ int lang_refuse(const struct lang_value *v, const char *fmt, ...) TRP_PRINTF(2, 
 
 const struct lang_section *lang_find_section(const struct lang *l, const char *name, size_t len);
 const struct lang_key *lang_find_key(const struct lang *l, const char *section, const char *name);
+/* foreign.c */
+extern const struct lang_foreign profile_foreign[];
+const struct lang_foreign *lang_find_foreign(const struct lang *l, const char *name);
 struct profile_where lang_where(const struct lang *l, const char *section, const char *name);
 
 /* file.c. Is it UTF-8 without control characters but tab and line end? False with a message at the first that is not. */
@@ -147,5 +160,8 @@ bool lang_check_text(struct profile_errors *errors, const char *path, const char
  * next character as it is (in
  * "..." only before " and \). Returns 0, -ENOMEM, or -EINVAL with the reason in *why. */
 int words_split(const char *line, struct strv *ret, const char **why);
+/* The first word of a line that words_split() takes which is not quoted and for a shell only, as |, >>file and &&. NULL: there is none;
+ * *len is its length. */
+const char *words_for_shell(const char *line, size_t *len);
 /* A line that words_split() makes these words of, in fresh memory; NULL: no memory. */
 char *words_join(const struct strv *words);

@@ -18,7 +18,7 @@ static void free_strings(struct profile *p)
 		p->pid_file, p->suite, p->check_path, p->check_host};
 	struct strv *const lists[] = {&p->command, &p->targets, &p->requires, &p->wants, &p->after, &p->before, &p->log_to, &p->conflicts, &p->members, &p->hosts,
 		&p->listeners, &p->packages, &p->host_files, &p->use, &p->state_at, &p->syscalls,
-		&p->exec_from, &p->allow_missing, &p->check_command};
+		&p->architectures, &p->exec_from, &p->allow_missing, &p->check_command};
 
 	for (size_t i = 0; i < TRP_ARRAY_SIZE(strings); i++)
 		free(strings[i]);
@@ -155,6 +155,10 @@ static int begin(struct profile_loading *l, const char *service, const char *fil
 		.n_keys = profile_n_keys,
 		.sections = profile_sections,
 		.n_sections = profile_n_sections,
+		.others = config_sections,
+		.n_others = config_n_sections,
+		.others_are = "trpsup.conf",
+		.foreign = profile_foreign,
 		.errors = l->errors,
 		.base = l->p,
 		.include = true,

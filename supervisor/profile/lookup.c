@@ -59,6 +59,18 @@ int profile_list(const struct profile_paths *paths, struct strv *ret)
 	return 0;
 }
 
+const char *profile_nearest(const char *word, const char *const *names, size_t n)
+{
+	const char *suffix = strrchr(word, '.');
+	size_t len = suffix ? (size_t)(suffix - word) : 0;
+
+	if (suffix && (strcmp(suffix, ".service") == 0 || strcmp(suffix, ".ini") == 0))
+		for (size_t i = 0; i < n; i++)
+			if (strncmp(names[i], word, len) == 0 && !names[i][len])
+				return names[i];
+	return trp_nearest(word, names, n);
+}
+
 static void not_found(const struct profile_paths *paths, const char *service, const char *name,
 	struct profile_errors *errors)
 {
@@ -75,7 +87,7 @@ static void not_found(const struct profile_paths *paths, const char *service, co
 	if (fclose(f) != 0)
 		return;
 	if (profile_list(paths, &names) == 0)
-		near = trp_nearest(name, (const char *const *)names.v, names.n);
+		near = profile_nearest(name, (const char *const *)names.v, names.n);
 	if (near)
 		profile_error(errors, NULL, 0, service,
 			"there is no profile %s.ini in %s; did you mean '%s'?", name, dirs, near);

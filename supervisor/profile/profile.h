@@ -40,6 +40,7 @@ enum profile_reload { RELOAD_SIGNAL, RELOAD_NOTIFY };
 enum profile_over_rate { PROFILE_LOG_WAIT, PROFILE_LOG_DROP };
 enum profile_restart { RESTART_ON_FAILURE, RESTART_ALWAYS, RESTART_NO };
 enum profile_start { START_NOW, START_ON_DEMAND };
+enum profile_oom { OOM_STOP, OOM_CONTINUE, OOM_KILL };
 enum profile_overlap { OVERLAP_YES, OVERLAP_ALWAYS, OVERLAP_NO };
 enum profile_adapter { ADAPTER_AUTO, ADAPTER_PRELOAD, ADAPTER_NOTIFY, ADAPTER_NATIVE, ADAPTER_RELAY, ADAPTER_NONE, ADAPTER_LOOPBACK };
 enum profile_root { ROOT_HOST, ROOT_PACKAGES, ROOT_DIRECTORY, ROOT_NONE };
@@ -144,6 +145,7 @@ struct profile {
 	unsigned reload;  /* enum profile_reload */
 	uint64_t start_timeout_ms, stop_timeout_ms, reload_timeout_ms; /* default 90 s, 20 s, 90 s */
 	unsigned start;    /* enum profile_start */
+	uint64_t idle_freeze_ms; /* unused for so long its processes stand still until a client comes; 0: never */
 	uint64_t idle_stop_ms; /* on demand: unused for so long it is stopped; default 10 min, 0: never */
 	unsigned overlap;  /* enum profile_overlap */
 	uint64_t drain_ms; /* how long one that was replaced may finish with its clients; default 60 s */
@@ -219,6 +221,7 @@ struct profile {
 	struct strv state_at; /* further paths inside at which the state directory's subdirectory is shown:
 				 "SUBDIR:/absolute/path", e.g. "lib:/var/lib/mysql" */
 	struct strv syscalls; /* seccomp words; default "@default" */
+	struct strv architectures; /* tables of system calls: "native" "x86"; default native alone */
 	struct strv exec_from; /* writable places that are not noexec: "state" "tmp" "run" "shm" "memfd" */
 	bool user_namespaces; /* it may make namespaces of its own; default no */
 	unsigned proc; /* enum profile_proc; default all */
@@ -230,6 +233,8 @@ struct profile {
 	uint64_t limit_processes, limit_memory, limit_cpu_permille; /* default 512, 1G, unlimited */
 	uint64_t limit_state_size; /* default unlimited */
 	uint64_t limit_cpu_weight; /* default 100 */
+	unsigned limit_oom; /* enum profile_oom; default stop */
+	unsigned limit_scheduling; /* enum sandbox_scheduling; default prompt */
 	uint64_t limit_io[CGROUP_IO_LIMITS]; /* default unlimited; the weight 0: not asked for */
 	uint64_t limit_locked; /* default 8M */
 	uint64_t limit_open_files, limit_file_size; /* default 8192, unlimited */
@@ -306,6 +311,8 @@ bool profile_key_is_live(const char *section, const char *key);
 
 /* Names of all profiles in the directories (templates too), sorted. */
 int profile_list(const struct profile_paths *paths, struct strv *ret);
+/* The one of names that who wrote word may have meant, also as a file or unit of that name (web.ini, web.service); NULL: none. */
+const char *profile_nearest(const char *word, const char *const *names, size_t n);
 
 /* The name that a check asks for: send-host, else the first of its names that is no wildcard, else "localhost". */
 const char *profile_check_host(const struct profile *p);

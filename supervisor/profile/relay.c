@@ -16,7 +16,7 @@ static const struct {
 	{"sandbox", "packages"}, {"sandbox", "suite"}, {"sandbox", "host-files"},
 	{"sandbox", "bind"}, {"sandbox", "secret"}, {"sandbox", "credential"}, {"sandbox", "credential-command"}, {"sandbox", "publish"}, {"sandbox", "use"},
 	{"sandbox", "state"}, {"sandbox", "state-at"}, {"sandbox", "syscalls"},
-	{"sandbox", "exec-from"}, {"sandbox", "proc"}, {"sandbox", "memory-deny-write-execute"}, {"sandbox", "user-namespaces"},
+	{"sandbox", "architectures"}, {"sandbox", "exec-from"}, {"sandbox", "proc"}, {"sandbox", "memory-deny-write-execute"}, {"sandbox", "user-namespaces"},
 	{"sandbox", "tmp-size"}, {"limits", "file-size"},
 };
 

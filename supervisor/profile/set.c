@@ -41,8 +41,8 @@ static int say_missing(const struct set *set, const struct profile *p, struct pr
 		return -ENOMEM;
 	for (size_t i = 0; i < set->n; i++)
 		names[i] = set->v[i]->service;
-	near = trp_nearest(word, names, set->n);
-	if (near && strcmp(near, p->service) != 0)
+	near = profile_nearest(word, names, set->n);
+	if (near && strcmp(near, p->service) != 0) /* not one that it cannot name */
 		profile_error(errors, w.file, w.line, key, "there is no service '%s'; did you mean '%s'?", word, near);
 	else
 		profile_error(errors, w.file, w.line, key, "there is no service '%s'", word);

@@ -59,6 +59,35 @@ int words_split(const char *line, struct strv *ret, const char **why)
 	return 0;
 }
 
+static bool is_for_shell(const char *word, size_t len)
+{
+	static const char *const whole[] = {"&", "&&", "#"}, *const begin[] = {"|", "<", ">", "&>", "1>", "2>"};
+
+	for (size_t i = 0; i < TRP_ARRAY_SIZE(whole); i++)
+		if (strlen(whole[i]) == len && memcmp(word, whole[i], len) == 0)
+			return true;
+	for (size_t i = 0; i < TRP_ARRAY_SIZE(begin); i++)
+		if (strncmp(word, begin[i], strlen(begin[i])) == 0)
+			return true;
+	return false;
+}
+
+const char *words_for_shell(const char *line, size_t *len)
+{
+	cleanup_free char *word = malloc(strlen(line) + 1);
+	const char *from, *why;
+
+	while (word) {
+		from = line += strspn(line, " \t");
+		if (!*line || take_word(&line, word, &why) < 0)
+			break;
+		*len = (size_t)(line - from);
+		if (is_for_shell(from, *len))
+			return from;
+	}
+	return NULL;
+}
+
 static bool is_plain(const char *word)
 {
 	return *word && !word[strcspn(word, " \t'\"\\;#")];

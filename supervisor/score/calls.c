@@ -51,13 +51,17 @@ static unsigned ask(const struct score_view *v, const struct seccomp_question *q
 	return r < 0 ? SECCOMP_MAY_ALLOW | SECCOMP_MAY_REFUSE : (unsigned)r;
 }
 
+/* By either table, where there are two. */
 unsigned score_call(const struct score_view *v, const char *name)
 {
 	int nr = seccomp_syscall_resolve_name(name);
+	unsigned may = nr < 0 ? 0 : ask(v, &(struct seccomp_question){.arch = seccomp_native_arch(), .nr = (uint32_t)nr}), other;
+	struct seccomp_question q;
 
-	if (nr < 0)
-		return 0;
-	return ask(v, &(struct seccomp_question){.arch = seccomp_native_arch(), .nr = (uint32_t)nr});
+	if (!seccomp_ask_x86(name, &q))
+		return may;
+	other = ask(v, &q);
+	return other & SECCOMP_MAY_ALLOW ? may | other : may;
 }
 
 /* With one argument known. */
@@ -220,6 +224,10 @@ static void judge_architectures(const struct score_view *v, struct score_row *ro
 		{"", 0, 0},
 	};
 
+	if (score_call(v, "socketcall") & SECCOMP_MAY_ALLOW) {
+		score_set(row, 100, "i386 too, with socketcall(2), whose arguments no filter sees");
+		return;
+	}
 	score_set(row, 0, "its own alone");
 	for (size_t i = 0; others[i].name[0]; i++)
 		for (uint32_t nr = 0; nr < CALLS_MAX; nr++) {
@@ -302,7 +310,7 @@ const struct score_control score_call_controls[] = {
 	CALL_ROW("calls-host", "Calls that concern the whole host", 4, judge_notable),
 	CALL_ROW("calls-obsolete", "Calls that nobody needs any more", 3, judge_notable),
 	CALL_ROW("new-namespaces", "Namespaces that it may make or enter", 10, judge_new_namespaces),
-	{"architectures", "Tables of system calls", 5, NULL, NULL, NULL, judge_architectures, NULL, NULL},
+	{"architectures", "Tables of system calls", 5, "sandbox", "architectures", "native", judge_architectures, NULL, NULL},
 	{"socket-families", "Kinds of sockets that it may make", 5, NULL, NULL, NULL, judge_families, NULL, NULL},
 	{"requests", "ioctl requests and socket options", 5, NULL, NULL, NULL, judge_requests, NULL, NULL},
 	{"write-execute-memory", "Memory that is both written and executed", 3, "sandbox", "memory-deny-write-execute", "yes, unless it makes code (JIT)", judge_wx_memory, NULL, NULL},
