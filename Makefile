@@ -129,7 +129,7 @@ states: $(O)/tests/unit/test_states_doc
 	$(Q)TRP_RENEW=1 $<
 
 # test programs that run inside sandboxes or as clients
-TESTPROGS := $(patsubst tests/progs/%.c,$(O)/tests/progs/%,$(filter-out %/learn-known.c,$(wildcard tests/progs/*.c)))
+TESTPROGS := $(patsubst tests/progs/%.c,$(O)/tests/progs/%,$(filter-out %/learn-known.c %/x86-calls.c %/vm-init.c,$(wildcard tests/progs/*.c)))
 $(TESTPROGS): $(O)/tests/progs/%: $(O)/tests/progs/%.o $(O)/libbase.a
 	$(call say,LD,$@)$(CC) -pie $(TRP_LDFLAGS) -o $@ $^ -lpthread
 # nothing can be preloaded into a static one: for the notify adapter
@@ -141,6 +141,17 @@ $(O)/tests/progs/learn-known: tests/progs/learn-known.c
 	@mkdir -p $(@D)
 	$(call say,LD,$@)$(CC) -O1 -std=gnu11 -D_GNU_SOURCE -I. $(WARN) -DTRP_FREESTANDING -ffreestanding -fno-stack-protector \
 		-static -nostdlib -o $@ $<
+# the first program of the virtual machine of tests/system/vm.py
+$(O)/tests/progs/vm-init: $(O)/tests/progs/vm-init.o
+	$(call say,LD,$@)$(CC) $(STATIC) $(TRP_LDFLAGS) -o $@ $^
+# i386 system calls, as two kinds of programs; no C library either
+X86PROGS := $(if $(filter x86_64,$(shell uname -m)),$(O)/tests/progs/x86-calls $(O)/tests/progs/x86-calls-64)
+$(O)/tests/progs/x86-calls: BITS := -m32
+$(O)/tests/progs/x86-calls-64: BITS := -m64
+$(X86PROGS): tests/progs/x86-calls.c
+	@mkdir -p $(@D)
+	$(call say,LD,$@)$(CC) $(BITS) -O1 -std=gnu11 $(WARN) -ffreestanding -fno-stack-protector -fno-pic -fno-pie -static -nostdlib \
+		-Wl,-z,noexecstack -o $@ $<
 # the manual's example is compiled as it stands there
 $(O)/tests/progs/native-example: doc/native-example.c $(O)/libtrp.a
 	@mkdir -p $(@D)
@@ -166,9 +177,9 @@ $(O)/weak/trp-init: $(WEAK_INIT) $(filter-out $(patsubst $(O)/weak/%,$(O)/%,$(WE
 weak: all $(O)/weak/trpsupd $(O)/weak/trp-init
 	$(Q)for p in $(filter-out trpsup trpsupd trp-init,$(PROGRAMS)) preload.so; do ln -f $(O)/$$p $(O)/weak/$$p; done
 
-testprogs: $(addprefix $(O)/tests/progs/hostile/,hostile hostile-dynamic) $(TESTPROGS) $(STATICPROGS) $(O)/tests/progs/learn-known $(O)/tests/progs/native-example
+testprogs: $(addprefix $(O)/tests/progs/hostile/,hostile hostile-dynamic) $(TESTPROGS) $(STATICPROGS) $(O)/tests/progs/learn-known $(O)/tests/progs/native-example $(O)/tests/progs/vm-init $(X86PROGS)
 
-check-system: all testprogs $(if $(or $(if $(T),,all),$(filter hostile,$(T))),weak)
+check-system: all testprogs $(if $(or $(if $(T),,all),$(filter hostile architectures,$(T))),weak)
 	$(Q)tests/system/run $(if $(T),$(T))
 
 check: deps
@@ -201,28 +212,38 @@ demo: deps
 deps deps-bench:
 	$(Q)tests/deps $@
 
+# SOURCE:TARGET of each file that is installed, executable as its source is; install and uninstall both go by it
+into = $(foreach f,$(2),$(f):$(1)/$(notdir $(f)))
+INSTALLED = $(call into,$(PREFIX)/bin,$(O)/trpsup) $(call into,$(PREFIX)/sbin,$(O)/trpsupd) \
+	$(call into,$(LIBEXECDIR),$(addprefix $(O)/,$(filter-out trpsup trpsupd,$(PROGRAMS)) preload.so trp-self-signed)) \
+	$(foreach f,$(wildcard profiles/*.ini) $(filter-out profiles/hello/%,$(wildcard profiles/*/*)),$(f):$(DATADIR)/$(f)) \
+	$(call into,$(PREFIX)/lib/systemd/system,etc/trpsup.service etc/trpsup-services.service) \
+	$(call into,$(PREFIX)/include,sandbox/adapter/native/trp.h) $(call into,$(PREFIX)/lib,$(O)/libtrp.a) \
+	etc/libtrp.pc.in:$(PREFIX)/lib/pkgconfig/libtrp.pc etc/completion/trpsup.bash:$(PREFIX)/share/bash-completion/completions/trpsup \
+	$(foreach f,$(wildcard doc/*.[1-9]),$(f):$(PREFIX)/share/man/man$(subst .,,$(suffix $(f)))/$(notdir $(f)))
+FILLED_IN := lib/systemd/system/trpsup.service lib/pkgconfig/libtrp.pc
+CONF      = $(DESTDIR)/etc/trpsup/trpsup.conf
+APPARMOR_TO = $(DESTDIR)/etc/apparmor.d/trpsupd
+
 install: all
-	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(LIBEXECDIR) $(DESTDIR)$(DATADIR)/profiles
-	install -m 755 $(O)/trpsup $(DESTDIR)$(PREFIX)/bin/
-	install -m 755 $(O)/trpsupd $(DESTDIR)$(PREFIX)/sbin/
-	install -m 755 $(O)/trp-init $(O)/trp-router $(O)/trp-relay $(O)/trp-observer $(O)/trp-notify $(O)/trp-learn $(O)/trp-keeper $(O)/trp-sdnotify $(O)/trp-logger $(O)/trp-logread $(O)/trp-hello $(O)/trp-channels $(O)/preload.so $(O)/trp-self-signed $(DESTDIR)$(LIBEXECDIR)/
-	cp -r profiles/*.ini $(filter-out %.ini profiles/hello,$(wildcard profiles/*)) $(DESTDIR)$(DATADIR)/profiles/
-	install -d $(DESTDIR)/etc/trpsup/services $(DESTDIR)$(PREFIX)/lib/systemd/system $(DESTDIR)$(PREFIX)/include $(DESTDIR)$(PREFIX)/lib
-	test -e $(DESTDIR)/etc/trpsup/trpsup.conf || install -m 644 etc/trpsup.conf $(DESTDIR)/etc/trpsup/
-	sed 's|@PREFIX@|$(PREFIX)|g' etc/trpsup.service > $(DESTDIR)$(PREFIX)/lib/systemd/system/trpsup.service
-	install -m 644 etc/trpsup-services.service $(DESTDIR)$(PREFIX)/lib/systemd/system/
+	$(Q)set -e; for row in $(INSTALLED); do from=$${row%%:*}; mode=644; test ! -x $$from || mode=755; \
+		install -D -m $$mode $$from $(DESTDIR)$${row#*:}; done
+	sed -i 's|@PREFIX@|$(PREFIX)|g; s|@VERSION@|$(VERSION)|g' $(addprefix $(DESTDIR)$(PREFIX)/,$(FILLED_IN))
+	install -d $(DESTDIR)/etc/trpsup/services
+	test -e $(CONF) || install -m 644 etc/trpsup.conf $(CONF)
 	# only where its syntax is known: AppArmor's start would stumble over it elsewhere. APPARMOR=yes for packages
-	! test "$(APPARMOR)" = yes -o -e /etc/apparmor.d/abi/4.0 || install -D -m 644 etc/apparmor.d/trpsupd $(DESTDIR)/etc/apparmor.d/trpsupd
-	install -m 644 sandbox/adapter/native/trp.h $(DESTDIR)$(PREFIX)/include/
-	install -m 644 $(O)/libtrp.a $(DESTDIR)$(PREFIX)/lib/
-	install -d $(DESTDIR)$(PREFIX)/lib/pkgconfig $(DESTDIR)$(PREFIX)/share/bash-completion/completions
-	sed 's|@PREFIX@|$(PREFIX)|g; s|@VERSION@|$(VERSION)|g' etc/libtrp.pc.in > $(DESTDIR)$(PREFIX)/lib/pkgconfig/libtrp.pc
-	install -m 644 etc/completion/trpsup.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/trpsup
-	for p in doc/*.[1-9]; do d=$(DESTDIR)$(PREFIX)/share/man/man$${p##*.}; install -d $$d; install -m 644 $$p $$d/; done
+	! test "$(APPARMOR)" = yes -o -e /etc/apparmor.d/abi/4.0 || install -D -m 644 etc/apparmor.d/trpsupd $(APPARMOR_TO)
+
+# what somebody wrote in /etc/trpsup stays, and so do directories that others use too
+uninstall:
+	$(Q)set -e; for row in $(INSTALLED); do rm -f $(DESTDIR)$${row#*:}; done
+	rm -f $(APPARMOR_TO)
+	! cmp -s etc/trpsup.conf $(CONF) || rm $(CONF)
+	for d in $(LIBEXECDIR) $(DATADIR) /etc/trpsup; do ! test -d $(DESTDIR)$$d || find $(DESTDIR)$$d -depth -type d -empty -delete; done
 
 clean:
 	rm -rf $(O)
 
-.PHONY: all weak states check check-router check-unit check-system testprogs bench fuzz asan lint demo deps deps-bench install clean
+.PHONY: all weak states check check-router check-unit check-system testprogs bench fuzz asan lint demo deps deps-bench install uninstall clean
 .SECONDARY:
 -include $(shell find $(O) -name '*.d' 2>/dev/null)

@@ -7,7 +7,6 @@ import contextlib
 import os
 import random
 import resource
-import selectors
 import signal
 import socket
 import sys
@@ -113,30 +112,9 @@ def attacks():
     }
 
 
-def visits(seconds):
-    """The time of each visit in ms, counted from when it should have begun."""
-    begin, took, waiting = time.monotonic(), [], selectors.DefaultSelector()
-    request = control.http("good.test").replace(b"Accept", b"Connection: close\r\nAccept")
-    total = int(seconds * VISITS_PER_SECOND)
-    started = 0
-    while len(took) < total:
-        while started < total and begin + started / VISITS_PER_SECOND <= time.monotonic():
-            s = connect("127.0.0.1", servers.TRPSUP_PORT, request)
-            waiting.register(s, selectors.EVENT_READ, started)
-            started += 1
-        if time.monotonic() - begin > seconds + 20:
-            raise arena.Failure("%d visitors were not answered" % (total - len(took)))
-        for key, _ in waiting.select(0.5 / VISITS_PER_SECOND):
-            try:
-                answer = key.fileobj.recv(100)
-            except OSError as e:
-                answer = repr(e).encode()
-            if not answer.startswith(b"HTTP/1.1 200 "):
-                raise arena.Failure("a visitor got %r" % answer)
-            waiting.unregister(key.fileobj)
-            key.fileobj.close()
-            took.append((time.monotonic() - begin - key.data / VISITS_PER_SECOND) * 1000)
-    return sorted(took)
+def visits(visitor, seconds):
+    """The time of each visit in ms, counted from when it was due."""
+    return measure.visits(visitor, servers.TRPSUP_PORT, "good.test", VISITS_PER_SECOND, int(seconds * VISITS_PER_SECOND))
 
 
 def percentile(values, share):
@@ -162,7 +140,7 @@ def is_upstream(pid, service):
     return False
 
 
-def under_attack(daemon, processes, service):
+def under_attack(daemon, visitor, processes, service):
     """Visits before and during; the router's memory and descriptors before, during and after."""
     router = daemon.routers()
     with contextlib.ExitStack() as stack:
@@ -170,12 +148,12 @@ def under_attack(daemon, processes, service):
             stack.enter_context(daemon.service(service))
             stack.enter_context(stopped(daemon, service))
         before = measure.descriptors(router)
-        idle = visits(SECONDS)
+        idle = visits(visitor, SECONDS)
         with contextlib.ExitStack() as attackers:
             for work, args in processes:
                 attackers.enter_context(bare.forked(work, *args))
             time.sleep(3)  # until they are at it
-            attacked = visits(SECONDS)
+            attacked = visits(visitor, SECONDS)
             kb, most = measure.pss_kb(router), measure.descriptors(router)
         arena.wait_until(lambda: measure.descriptors(router) <= before, 30, "the router has its descriptors back", daemon.log)
     if daemon.routers() != router:
@@ -188,14 +166,15 @@ def main(directory):
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     print(measure.machine(), flush=True)
+    visitor = measure.build_visitor()
     profiles = {name: HELLO.format(name=name) for name in ("good", "stuck")}
     profiles["never"] = NEVER
     found = {}
     with servers.daemon(directory, profiles) as daemon, daemon.service("good"):
-        visits(1)
+        visits(visitor, 1)
         idle_kb = measure.pss_kb(daemon.routers())
         for name, (processes, service) in attacks().items():
-            found[name] = under_attack(daemon, processes, service)
+            found[name] = under_attack(daemon, visitor, processes, service)
             print("%s done" % name, file=sys.stderr, flush=True)
     print("\n%-14s %12s %12s %12s %12s %14s" % ("attack", "p99 idle, ms", "p99, ms", "slowest, ms", "router, kB", "+descriptors"))
     for name, f in found.items():

@@ -13,7 +13,7 @@ from lib import arena, measure
 sys.path.insert(0, os.path.join(arena.TOP, "tests/system"))
 PR_SET_CHILD_SUBREAPER = 36
 SHOWN = 20
-UNITS = {"rate": "1/s", "behind": "ms"}
+UNITS = {"rate": "1/s", "behind": "ms", "woke": "clients"}
 
 
 def main(directory):

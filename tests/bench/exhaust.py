@@ -3,7 +3,7 @@
 """A service that uses up what it can get (tests/progs/exhaust.c), one kind of thing after the other, while visitors of another
 service ask for its page at a steady rate: all must be answered; how long they wait is compared with windows without the attack,
 which take turns with those under it. In the environment ATTACKS names some, by default all; CPU=100% is the attacker's cpu limit, by
-default none. tests/system/test_exhaustion.py asserts the bounds."""
+default none; OOM=continue what follows when the kernel kills a process of it, by default its end. tests/system/test_exhaustion.py asserts the bounds."""
 import os
 import resource
 import shutil
@@ -17,7 +17,6 @@ from lib import arena, measure, report, servers
 
 SECONDS, ROUNDS = 2.0, int(os.environ.get("ROUNDS", "4"))
 SETTLE = 0.7  # until it is at it, and after its end
-NICE = -20  # of the visitors: what is measured is how long they wait for an answer, not for a processor of their own
 PROGS = "/srv/exhaust"
 
 PROFILE = """
@@ -38,20 +37,20 @@ bind = {progs} /opt/progs
 [limits]
 processes = 64
 memory = 256M
-""" + ("cpu = %s\n" % os.environ["CPU"] if "CPU" in os.environ else "")
+""" + "".join("%s = %s\n" % (key, os.environ[key.upper()]) for key in ("cpu", "oom") if key.upper() in os.environ)
 
 
-def windows(daemon, name):
+def windows(daemon, visitor, name):
     """[(visits without the attack, visits under it)] of each round, in order of length; what the daemon's processor time was."""
     rounds, cpu = [], 0
     for _ in range(ROUNDS):
-        idle = abuse.visits(SECONDS)
+        idle = abuse.visits(visitor, SECONDS)
         with daemon.service(name):
             time.sleep(SETTLE)
             before = measure.cpu_us([daemon.process.pid])
-            attacked = abuse.visits(SECONDS)
+            attacked = abuse.visits(visitor, SECONDS)
             cpu += measure.cpu_us([daemon.process.pid]) - before
-        rounds.append((sorted(idle), sorted(attacked)))
+        rounds.append((idle, attacked))
         time.sleep(SETTLE)
     return rounds, cpu / (ROUNDS * SECONDS * 1e6)
 
@@ -71,13 +70,12 @@ def main(directory):
     shutil.copy(program, PROGS)
     profiles = {n: PROFILE.format(name=n, progs=PROGS, ready="notify" if n == "notify" else "started") for n in chosen}
     profiles["good"] = abuse.HELLO.format(name="good")
-    found = {}
+    visitor, found = measure.build_visitor(), {}
     with servers.daemon(directory, profiles) as daemon, daemon.service("good"):
-        os.setpriority(os.PRIO_PROCESS, 0, NICE)  # after the daemon, which would inherit it
-        abuse.visits(1)
+        abuse.visits(visitor, 1)
         for name in chosen:
             routers = daemon.routers()
-            found[name] = windows(daemon, name)
+            found[name] = windows(daemon, visitor, name)
             if daemon.routers() != routers:
                 raise arena.Failure("%s: the router was replaced" % name)
             print("%s done" % name, file=sys.stderr, flush=True)

@@ -18,13 +18,14 @@ import time
 from lib import arena, boxes, measure, report, servers
 
 ROUNDS = int(os.environ.get("ROUNDS", "25"))
+PEERS = os.environ.get("PEERS", " ".join(boxes.PEERS)).split()  # PEERS=bwrap: only that one
 SERVICES = 100  # idle ones
 PEERS_HELD = 5
 FILTER_ROUNDS = 101
 STAMP = ("-DTRP_FREESTANDING", "-mgeneral-regs-only", "-ffreestanding", "-nostdlib", "-static", "-fno-stack-protector",
          "tests/bench/stamp.c")
 FILTER = ("tests/bench/seccomp-load.c", "sandbox/seccomp.c", "sandbox/seccomp_args.c", "sandbox/seccomp_groups.c", "sandbox/seccomp_options.c",
-          "sandbox/seccomp_tree.c", "-lseccomp")
+          "sandbox/seccomp_tables.c", "sandbox/seccomp_tree.c", "-lseccomp")
 PROFILE = """
 [service]
 command = %s
@@ -200,7 +201,7 @@ def filter_costs(program):
 
 def all_rounds(trpsup, log):
     cases = {"trpsup": trpsup.cold, "trpsup start": trpsup.by_command}
-    cases.update({name: (lambda n=name: one(n, number, log)) for name in boxes.PEERS})
+    cases.update({name: (lambda n=name: one(n, number, log)) for name in PEERS})
     samples = {name: [] for name in cases}
     names = list(cases)
     for number in range(-2, ROUNDS):  # the first two: caches
@@ -215,6 +216,9 @@ def all_rounds(trpsup, log):
 
 
 def main(directory):
+    unknown = set(PEERS) - set(boxes.PEERS)
+    if unknown:
+        raise arena.Failure("PEERS: no %s; there are: %s" % (", ".join(unknown), " ".join(boxes.PEERS)))
     print(measure.machine(*boxes.VERSIONS), flush=True)
     log = directory + "/peers.log"
     program = measure.build("seccomp-load", *FILTER)
@@ -227,12 +231,12 @@ def main(directory):
         trpsup = Trpsup(daemon, directory)
         samples = all_rounds(trpsup, log)
         idle = idle_trpsup(trpsup)
-        peers = {name: idle_peer(name, log) for name in boxes.PEERS}
+        peers = {name: idle_peer(name, log) for name in PEERS}
     costs = filter_costs(program)
 
     report.table("start to first instruction, ms", ("min", "median", "max"), [(n, v, "%.2f") for n, v in samples.items()])
     report.table("... trpsup to it", ("min", "median", "max"),
-                 [(n, report.ratios(samples["trpsup"], samples[n]), "%.3f") for n in boxes.PEERS])
+                 [(n, report.ratios(samples["trpsup"], samples[n]), "%.3f") for n in PEERS])
     print("\nfor each idle service, kB           PSS  kernel (whole machine)")
     print("%-26s %12.1f %7.0f   init %.1f, growth of the daemon %.1f; private %.1f" % (
         "trpsup", idle["init"] + idle["daemon"], idle["kernel"], idle["init"], idle["daemon"], idle["private"]))
@@ -242,9 +246,10 @@ def main(directory):
     print()
     report.figure("sandbox.cold.ms", samples["trpsup"], "ms")
     report.figure("sandbox.cold.start_command.ms", samples["trpsup start"], "ms")
-    for name in boxes.PEERS:
+    for name in PEERS:
         report.figure("sandbox.%s.cold.ms" % name, samples[name], "ms")
-    report.figure("sandbox.vs_bwrap", report.ratios(samples["trpsup"], samples["bwrap"]), "ratio", "%.3f")
+    if "bwrap" in PEERS:
+        report.figure("sandbox.vs_bwrap", report.ratios(samples["trpsup"], samples["bwrap"]), "ratio", "%.3f")
     report.figure("sandbox.idle.kB", [idle["init"] + idle["daemon"]], "kB", "%.1f")
     for name, (kept, _) in peers.items():
         report.figure("sandbox.%s.idle.kB" % name, [kept], "kB", "%.1f")

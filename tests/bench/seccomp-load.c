@@ -125,16 +125,16 @@ static void print_names(const struct seccomp_rules *rules)
 int main(int argc, char **argv)
 {
 	struct cost *shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	struct seccomp_rules rules;
+	struct seccomp_rules rules[SECCOMP_TABLES];
 	struct seccomp_filter tree, line;
 
-	if (argc != 2 || shared == MAP_FAILED || seccomp_rules_make(policy, 1, false, &rules) < 0)
+	if (argc != 2 || shared == MAP_FAILED || seccomp_rules_make(policy, 1, false, rules) < 0)
 		return 2;
 	if (strcmp(argv[1], "names") == 0) {
-		print_names(&rules);
+		print_names(rules);
 		return 0;
 	}
-	if (linear(&rules, &line) < 0)
+	if (linear(rules, &line) < 0)
 		return 1;
 	for (int round = 0; round < atoi(argv[1]); round++) {
 		double begin = now_us();

@@ -12,6 +12,7 @@
 #include "supervisor/reap.h"
 #include "supervisor/record.h"
 #include "supervisor/service.h"
+#include "supervisor/timeout.h"
 
 #include <fcntl.h>
 #include <stdarg.h>
@@ -83,7 +84,7 @@ static bool all_listened(const struct service *s)
 #define route_all_listened(s) all_listened(s)
 /* of a key of the profile, which is not read from a file here; after the headers, that name is a struct too */
 #define profile_where(p, section, key) ((struct profile_where){"f.ini", 3})
-#define service_rearm(s) (void)(s)
+#define timeout_again(s) (void)(s)
 #include "supervisor/prestop.c" /* their statics are what is tried */
 #include "supervisor/instance.c"
 #include "supervisor/judge.c"

@@ -2,17 +2,23 @@
 /* Kills a process just before one of the system calls by which it changes something: crash-at N PID, or crash-at N PROGRAM ARGUMENT...,
  * which executes the program in its own place and is attached to it from its first instruction on. Says on standard output "attached",
  * then each call that counts (its number and name), the last with "killed before"; with N = 0 it only counts. SIGTERM detaches it. Its
- * children are not looked at. */
+ * children are not looked at.
+ * N:ERROR: the call is not made and fails with that error (EMFILE, ENOSPC or ENOMEM), and the process goes on. What counts then are the calls that can fail so. */
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ptrace.h>
+#include <elf.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
+#include <sys/user.h>
 #include <sys/wait.h>
 #include <linux/ptrace.h>
 #include <unistd.h>
@@ -29,7 +35,7 @@ static const struct {
 	CALL(listen), CALL(connect), CALL(shutdown), CALL(setsockopt), CALL(mount), CALL(umount2), CALL(open_tree), CALL(move_mount),
 	CALL(mount_setattr), CALL(fsopen), CALL(fsconfig), CALL(fsmount), CALL(pivot_root), CALL(clone), CALL(clone3), CALL(execve),
 	CALL(execveat), CALL(waitid), CALL(wait4), CALL(kill), CALL(pidfd_send_signal), CALL(fchown), CALL(fchownat), CALL(fchmod),
-	CALL(fchmodat), CALL(ftruncate), CALL(fallocate), CALL(setns), CALL(unshare), CALL(bpf), CALL(ioctl), CALL(prlimit64),
+	CALL(fchmodat), CALL(ftruncate), CALL(fallocate), CALL(fsetxattr), CALL(setns), CALL(unshare), CALL(bpf), CALL(ioctl), CALL(prlimit64),
 	CALL(socketpair), CALL(pipe2), CALL(memfd_create), CALL(flock), CALL(fsync), CALL(sched_setscheduler),
 #ifdef SYS_mkdir /* older forms, which not every architecture has */
 	CALL(open), CALL(mkdir), CALL(rmdir), CALL(unlink), CALL(rename), CALL(renameat), CALL(chmod), CALL(chown), CALL(lchown), CALL(fork),
@@ -38,6 +44,39 @@ static const struct {
 	CALL(renameat),
 #endif
 };
+
+/* What makes a descriptor; what needs room on a disk. All that changes something may want for memory. */
+static const unsigned long long makes_descriptor[] = {
+#ifdef SYS_open
+	SYS_open, SYS_dup2, SYS_epoll_create, SYS_accept, SYS_pipe,
+#endif
+	SYS_openat, SYS_openat2, SYS_socket, SYS_socketpair, SYS_pipe2, SYS_accept4, SYS_memfd_create, SYS_pidfd_open, SYS_pidfd_getfd, SYS_clone3, SYS_open_tree,
+	SYS_fsopen, SYS_fsmount, SYS_dup, SYS_dup3, SYS_epoll_create1, SYS_eventfd2, SYS_timerfd_create, SYS_inotify_init1, SYS_bpf};
+static const unsigned long long needs_room[] = {
+#ifdef SYS_mkdir
+	SYS_mkdir, SYS_rename, SYS_symlink, SYS_link,
+#endif
+	SYS_write, SYS_writev, SYS_pwrite64, SYS_mkdirat, SYS_renameat, SYS_renameat2, SYS_symlinkat, SYS_linkat, SYS_ftruncate, SYS_fallocate, SYS_fsync,
+	SYS_fsetxattr};
+
+static const struct fault {
+	const char *name;
+	int error;
+	const unsigned long long *calls; /* NULL: those that change something */
+	size_t n_calls;
+} faults[] = {
+	{"EMFILE", EMFILE, makes_descriptor, sizeof(makes_descriptor) / sizeof(*makes_descriptor)},
+	{"ENOSPC", ENOSPC, needs_room, sizeof(needs_room) / sizeof(*needs_room)},
+	{"ENOMEM", ENOMEM, NULL, 0},
+};
+
+/* Where it is to happen. */
+static struct {
+	unsigned long at;
+	const struct fault *fault; /* NULL: it is killed */
+	unsigned long n;           /* so many calls were counted */
+	bool refusing;             /* it is in the call that fails */
+} plan;
 
 static volatile sig_atomic_t leave;
 
@@ -66,27 +105,92 @@ static const char *name_of(const struct ptrace_syscall_info *i)
 	return NULL;
 }
 
+static bool is_file(pid_t pid, unsigned long long fd)
+{
+	char path[64];
+	struct stat st;
+
+	snprintf(path, sizeof(path), "/proc/%d/fd/%d", (int)pid, (int)fd);
+	return stat(path, &st) == 0 && S_ISREG(st.st_mode);
+}
+
+/* One of the fault's calls. NULL: it cannot fail so. */
+static const char *name_of_fault(pid_t pid, const struct ptrace_syscall_info *i)
+{
+	static char number[24];
+	const unsigned long long nr = i->entry.nr, *args = i->entry.args;
+	const char *name = name_of(i);
+
+	if (!plan.fault->calls)
+		return name;
+	if ((nr == SYS_write || nr == SYS_writev) && (args[0] == STDERR_FILENO || !is_file(pid, args[0])))
+		return NULL;
+	for (size_t n = 0; n < plan.fault->n_calls; n++)
+		if (plan.fault->calls[n] == nr) {
+			snprintf(number, sizeof(number), "call-%llu", nr);
+			return name ? name : number;
+		}
+	return NULL;
+}
+
+/* Instead of the call there is none. */
+static void refuse(pid_t pid)
+{
+	long none = -1;
+	struct iovec io = {&none, sizeof(none)};
+
+#if defined(__x86_64__)
+	(void)io;
+	ptrace(PTRACE_POKEUSER, pid, offsetof(struct user_regs_struct, orig_rax), none);
+#else
+	ptrace(PTRACE_SETREGSET, pid, NT_ARM_SYSTEM_CALL, &io);
+#endif
+	plan.refusing = true;
+}
+
+/* At the end of the call that was none. */
+static void answer(pid_t pid)
+{
+	struct user_regs_struct regs;
+	struct iovec io = {&regs, sizeof(regs)};
+
+	plan.refusing = false;
+	if (ptrace(PTRACE_GETREGSET, pid, NT_PRSTATUS, &io) < 0)
+		return;
+#if defined(__x86_64__)
+	regs.rax = (unsigned long long)-plan.fault->error;
+#else
+	regs.regs[0] = (unsigned long long)-plan.fault->error;
+#endif
+	ptrace(PTRACE_SETREGSET, pid, NT_PRSTATUS, &io);
+}
+
 /* At a call: true if it was the last. */
-static bool count(pid_t pid, unsigned long kill_at, unsigned long *n)
+static bool count(pid_t pid)
 {
 	struct ptrace_syscall_info info;
 	const char *name;
+	bool last;
 
+	if (plan.refusing)
+		answer(pid);
 	if (ptrace(PTRACE_GET_SYSCALL_INFO, pid, sizeof(info), &info) < 0 || info.op != PTRACE_SYSCALL_INFO_ENTRY)
 		return false;
-	name = name_of(&info);
+	name = plan.fault ? name_of_fault(pid, &info) : name_of(&info);
 	if (!name)
 		return false;
-	++*n;
-	if (*n == kill_at)
+	last = ++plan.n == plan.at;
+	if (last && plan.fault)
+		refuse(pid);
+	else if (last)
 		kill(pid, SIGKILL);
-	printf("%s%lu %s\n", *n == kill_at ? "killed before " : "", *n, name);
-	return *n == kill_at;
+	printf("%s%lu %s\n", !last ? "" : plan.fault ? "refused " : "killed before ", plan.n, name);
+	fflush(stdout);
+	return last && !plan.fault;
 }
 
-static int trace(pid_t pid, unsigned long kill_at)
+static int trace(pid_t pid)
 {
-	unsigned long n = 0;
 	int status;
 
 	puts("attached");
@@ -108,7 +212,7 @@ static int trace(pid_t pid, unsigned long kill_at)
 			ptrace(PTRACE_DETACH, pid, 0, event || signo == (SIGTRAP | 0x80) ? 0 : signo);
 			break;
 		}
-		if (signo == (SIGTRAP | 0x80) && count(pid, kill_at, &n))
+		if (signo == (SIGTRAP | 0x80) && count(pid))
 			break;
 		ptrace(PTRACE_SYSCALL, pid, 0, event || signo == (SIGTRAP | 0x80) ? 0 : signo);
 	}
@@ -129,7 +233,7 @@ static int attach(pid_t pid)
 }
 
 /* The tracer must be nobody's child, least of all of the program. */
-static void start_tracer(unsigned long kill_at)
+static void start_tracer(void)
 {
 	pid_t us = getpid(), child;
 	int ready[2];
@@ -145,7 +249,7 @@ static void start_tracer(unsigned long kill_at)
 		if (attach(us) != 0)
 			_exit(1);
 		close(ready[1]);
-		_exit(trace(us, kill_at));
+		_exit(trace(us));
 	}
 	close(ready[1]);
 	waitpid(child, NULL, 0);
@@ -154,21 +258,31 @@ static void start_tracer(unsigned long kill_at)
 	close(ready[0]);
 }
 
+/* N or N:ERROR. */
+static bool read_plan(const char *text)
+{
+	char *end;
+
+	plan.at = strtoul(text, &end, 10);
+	for (size_t i = 0; *end == ':' && i < sizeof(faults) / sizeof(*faults); i++)
+		if (strcmp(end + 1, faults[i].name) == 0)
+			plan.fault = &faults[i];
+	return *end == '\0' || plan.fault;
+}
+
 int main(int argc, char **argv)
 {
-	unsigned long kill_at;
 	int null;
 
-	if (argc < 3) {
-		fputs("usage: crash-at N PID | crash-at N PROGRAM ARGUMENT...\n", stderr);
+	if (argc < 3 || !read_plan(argv[1])) {
+		fputs("usage: crash-at N[:ERROR] PID | crash-at N[:ERROR] PROGRAM ARGUMENT...\n", stderr);
 		return 2;
 	}
-	kill_at = strtoul(argv[1], NULL, 10);
 	if (argc == 3 && isdigit((unsigned char)argv[2][0])) {
 		pid_t pid = (pid_t)strtol(argv[2], NULL, 10);
-		return attach(pid) != 0 ? 1 : trace(pid, kill_at);
+		return attach(pid) != 0 ? 1 : trace(pid);
 	}
-	start_tracer(kill_at);
+	start_tracer();
 	null = open("/dev/null", O_WRONLY | O_CLOEXEC); /* standard output is the tracer's */
 	dup2(null, STDOUT_FILENO);
 	execv(argv[2], argv + 2);

@@ -35,6 +35,20 @@ MEASURE_RATE = 100000  # more than any of them can serve
 PART = 0.1  # of what it can serve, for a server that is not to have most of the clients
 MOST = 0.5  # of all that the machine can serve
 
+# One that nobody is offered much of: it stands still between two clients (idle-freeze), each of whom has it go on
+SLEEPY = """[service]
+command = ${libexec}/trp-hello 8000
+adapter = native
+idle-freeze = 50ms
+[route]
+host = sleepy.localhost
+http = 8000
+[sandbox]
+root = none
+"""
+SPARSE = 0.3  # seconds between two of them at most
+SPARSE_SOURCE = "127.3.0.1"
+
 # All of them: killed again and again, and what they are working on (the long downloads) does not hold up a restart for long: with
 # 20,000 descriptors a router lets about 3,000 clients of one service wait (router/quota.h), which are those of three seconds.
 OFTEN = """
@@ -104,6 +118,54 @@ def capacity_keys():
     return [((s.name, small.path), small) for s in SERVICES for small in s.small]
 
 
+SLEEPER = Service("sleepy", [], "", "", False, content=False)
+
+
+def what_failed(e, got):
+    return "refused" if isinstance(e, ConnectionRefusedError) else "late" if isinstance(e, TimeoutError) else "cut" if got else "reset"
+
+
+class Sparse:
+    """A client of SLEEPY now and then. One that is not served would have found it frozen."""
+
+    def __init__(self, seed):
+        self.over, self.bad, self.begun, self.served = threading.Event(), [], 0, 0
+        self.random = random.Random(seed)
+        self.thread = threading.Thread(target=self.work)
+
+    def work(self):
+        while not self.over.wait(self.random.uniform(0, SPARSE)):
+            begun = time.monotonic()
+            self.begun += 1
+            end, what = self.one()
+            if what is None:
+                self.served += 1
+            else:
+                self.bad.append(Bad(end, SLEEPER.host, begun, time.monotonic(), 0, what))
+
+    @staticmethod
+    def one():
+        """(source, what) of one; what is None if it was served."""
+        end, data = (SPARSE_SOURCE, 0), b""
+        try:
+            with web.connect("127.0.0.1", trp.HTTP_PORT, source=end, timeout=PATIENCE) as sock:
+                end = sock.getsockname()[:2]
+                sock.sendall(b"GET / HTTP/1.0\r\nHost: %s\r\n\r\n" % SLEEPER.host.encode())
+                while more := sock.recv(PIECE):
+                    data += more
+        except OSError as e:
+            return end, what_failed(e, data)
+        return end, "closed" if not data else None if data[9:12] == b"200" else data[9:12].decode("latin-1") + ":"
+
+    def __enter__(self):
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.over.set()
+        self.thread.join()
+
+
 class Downloads:
     """Long ones, read slowly, some of each service all the time."""
 
@@ -140,12 +202,8 @@ class Downloads:
                         return end, got, head[9:12].decode("latin-1") + ":"
                     if self.over.wait(len(more) / DOWNLOAD_RATE):
                         return end, got, "over"
-        except ConnectionRefusedError:
-            return end, got, "refused"
-        except TimeoutError:
-            return end, got, "late"
-        except OSError:
-            return end, got, "cut" if got else "reset"
+        except OSError as e:
+            return end, got, what_failed(e, got)
         whole = got > upstreams.LARGE_MIB << 20
         return end, got, None if whole else "cut" if got else "closed"
 
@@ -216,7 +274,8 @@ class Chaos:
         for s in SERVICES:
             os.mkdir(os.path.join(self.d.profile_dir, s.name + ".ini.d"))
             self.d.profile(s.name + ".ini.d/test", OFTEN + s.drop_in.replace("{content}", self.content))
-        self.d.ok("start", *[s.name for s in SERVICES])
+        self.d.profile(SLEEPER.name, SLEEPY)
+        self.d.ok("start", SLEEPER.name, *[s.name for s in SERVICES])
         site = wpclient.Site("http://wordpress.localhost:%d" % trp.HTTP_PORT)
         site.install("chaos", "admin", self.password)
         uploads = os.path.join(self.d.state_dir, "state/wordpress/wp-content/uploads")
@@ -246,6 +305,21 @@ class Chaos:
             except (OSError, trp.Failed):
                 return False
         trp.wait_until(ready, 60, "all services are ready again")
+
+    def wait_sleeps(self):
+        """Between two clients, whatever has happened."""
+        def sleeps():
+            try:
+                return self.d.status(SLEEPER.name)["frozen_idle"]
+            except (OSError, trp.Failed):
+                return False
+        trp.wait_until(sleeps, 60, "one that has few clients stands still again")
+
+    def freeze(self):
+        """By a call: its clients wait until it is thawed."""
+        self.d.ok("freeze", SLEEPER.name)
+        time.sleep(self.random.uniform(0, 1))
+        self.d.ok("thaw", SLEEPER.name)
 
     def kill_in(self, service, init):
         """The main process, or the init; the sandbox ends with either, but who is stopped goes nowhere meanwhile."""
@@ -350,6 +424,7 @@ class Chaos:
         each = [(self.kill_main, s) for s in SERVICES] + [(self.kill_init, s) for s in SERVICES]
         each += [(self.restart, s) for s in SERVICES] + [(self.overlap, s) for s in SERVICES]
         each += [(self.reload, s) for s in SERVICES if s.reloads] + [(self.reload_profiles, s) for s in SERVICES]
+        each += [(self.overlap, SLEEPER), (self.freeze,)]
         each += [(self.kill_router,), (self.kill_daemon,), (self.upgrade,), (self.upgrade_router,)]
         # a short run has each kind early, of some service
         kinds = list({e[0].__name__: e for e in self.random.sample(each, len(each))}.values())
@@ -367,6 +442,7 @@ class Chaos:
             what(*of)
             kinds.add(what.__name__)
             self.wait_ready()
+            self.wait_sleeps()
             self.done[what.__name__] += 1
             ended = time.monotonic()
             text = "%s %s" % (what.__name__, of[0].name if of else "")
@@ -426,11 +502,12 @@ class Chaos:
             offer = max(1, round(sum(shares.values())))
             self.say("  offered %d a second: %s" % (offer, ", ".join("%s%s %.0f" % (*key, n) for key, n in shares.items())))
             targets = [s.target(small, max(1, round(100 * shares[s.name, small.path]))) for s in SERVICES for small in s.small]
-            with Storm(offer, seconds, targets) as storm:
+            with Storm(offer, seconds, targets) as storm, Sparse(self.seed) as sparse:
                 self.disturb(time.monotonic() + seconds)
                 downloads.over.set()
+                sparse.over.set()
                 said = storm.done()
-        self.reckon(*said, downloads)
+        self.reckon(*said, downloads, sparse)
         self.wait_settled(before)
         if "defect" in self.d.daemon_log():
             self.problems.append("trpsupd says that it has a defect")
@@ -456,8 +533,8 @@ class Chaos:
                 f.writelines("".join(line + "\n" for line in self.d.log_lines(s.name, " sup ")))
         self.say("  %d problems, see %s*" % (len(self.problems), where))
 
-    def reckon(self, lines, total, downloads):
-        all_bad = list(downloads.bad)
+    def reckon(self, lines, total, downloads, sparse):
+        all_bad = downloads.bad + sparse.bad
         for line in lines:
             _, source, port, host, begun, ended, nbytes, what = line.split()
             all_bad.append(Bad((source, int(port)), host, float(begun), float(ended), int(nbytes), what))
@@ -470,7 +547,8 @@ class Chaos:
                 groups["%s: %s %s during %s" % (verdict, bad.host, bad.what, self.when(bad))] += 1
         for text, n in groups.most_common(20):
             self.say("  %6d %s" % (n, text[:300]))
-        self.figures = {"offered": int(total["offered"]) + downloads.begun, "served": int(total["served"]) + downloads.whole,
+        self.figures = {"offered": int(total["offered"]) + downloads.begun + sparse.begun,
+                        "served": int(total["served"]) + downloads.whole + sparse.served, "woke": sparse.served,
                         "rate": total["offered"] / total["seconds"], "missed": int(total["missed"]), "behind": total["behind"],
                         "downloads": downloads.begun,
                         **{name: counts[name] for name in ("refused", "reset", "lost", "killed_with_process",

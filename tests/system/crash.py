@@ -6,10 +6,12 @@ import os
 import select
 import signal
 import subprocess
+import threading
 import time
 
 import trp
 import web
+from test_hold import request, status_of
 
 HELLO = """[service]
 command = ${libexec}/trp-hello 8000
@@ -24,6 +26,7 @@ http = 8000
 root = none
 publish = yes
 """
+SLEEPY = HELLO.replace("reload = signal", "idle-freeze = 400ms").replace("h.localhost", "z.localhost")
 CRASH_AT = os.path.join(trp.BUILD, "tests/progs/crash-at")
 PROGRAMS = {"trp-keeper", "trp-router", "trp-observer"}  # that run without any service
 SECONDS = 20
@@ -63,15 +66,17 @@ class Bench:
     """A daemon with a service that is brought into the state in which something begins, and what begins then."""
 
     def __init__(self):
-        self.d = trp.Daemon({"h": HELLO}, config="start = h")
+        self.d = trp.Daemon({"h": HELLO, "z": SLEEPY}, config="start = h")
         self.quick = None  # the state of the machine after a stop
+        self.name = "h"  # the one that it is about
+        self.main = None  # its main process
+        self.client = None  # whom the next daemon must have served
 
     def __enter__(self):
         self.d.start()
-        self.d.ok("start", "h")
-        self.d.ok("stop", "h")
-        # what is made ahead for a later start has an owner from its first time on
-        trp.wait_until(lambda: any('"@ahead"' in x for x in self.left()), SECONDS, "something was made ahead")
+        self.d.ok("start", "h", "z")
+        self.d.ok("stop", "h", "z")
+        trp.wait_until(lambda: not any(x.startswith(("process", "group")) for x in self.left()), SECONDS, "its group is empty, and gone")
         self.quick = self.left()
         return self
 
@@ -84,9 +89,9 @@ class Bench:
         """What is there while nothing runs; compared with what was there at first."""
         d = self.d
         found = ["process " + name for p in trp.processes() if d.name in trp.cgroups_of(p)
-                 for name in [trp.process_status(p).get("Name", "")] if name and name not in PROGRAMS | {"trpsupd"}]
+                 for name in [trp.process_status(p).get("Name", "")] if name and name not in PROGRAMS | {"trpsupd", "trp-forker"}]
         found += ["mount " + m for m in trp.mounts() if d.name in m]
-        found += ["group " + g for g in trp.control_groups(d.name) if "h" in os.path.basename(g).split("@")]
+        found += ["group " + g for g in trp.control_groups(d.name) if os.path.basename(g).split("@")[-1].split("~")[0] in ("h", "z")]
         found += ["file " + os.path.join(where, f)[len(d.run_dir):] for where, _, files in os.walk(d.run_dir) for f in files]
         found += ["ids " + trp.read(os.path.join(d.state_dir, "uids.json")).decode()]
         found += ["state " + f for f in sorted(os.listdir(os.path.join(d.state_dir, "state")))
@@ -98,17 +103,31 @@ class Bench:
         return [p for p in trp.processes() if self.d.name in trp.cgroups_of(p)
                 and trp.process_status(p).get("Name") in ("trp-hello", "trp-init")]
 
+    def know_both(self):
+        """A daemon that has ended in order has left nothing by which the next one knows the service that it is not to start."""
+        try:
+            self.d.status("z")
+        except trp.Failed:
+            self.d.ok("start", "z")
+            self.d.ok("stop", "z")
+
     def check(self):
         """The daemon after the one that was killed answers; all is as it should be, now and when it was stopped."""
-        d = self.d
-        d.ok("start", "h")
+        d, name = self.d, self.name
+        self.know_both()
+        d.ok("start", name)
         # those of before serve on meanwhile, by what they knew
         trp.wait_until(self.only_one_router, SECONDS, "one router and one observer are left")
-        if web.get("http://h.localhost:%d/" % trp.HTTP_PORT).status != 200:
+        if self.client and status_of(self.client) != 200:
+            raise Wrong("a client was not served that waited")
+        if d.status(name)["frozen"] and not d.status(name)["frozen_idle"]:
+            d.ok("thaw", name)
+        if web.get("http://%s.localhost:%d/" % (name, trp.HTTP_PORT)).status != 200:
             raise Wrong("it does not answer")
-        if sorted(d.pids("h")) != sorted(self.instances()) or len(self.instances()) != 2:
-            raise Wrong("runs not once: %s of %s" % (self.instances(), d.pids("h")))
-        d.ok("stop", "h")
+        trp.wait_until(lambda: d.status(name)["beside"] is None, SECONDS, "no instance is beside it")
+        if sorted(d.pids(name)) != sorted(self.instances()) or len(self.instances()) != 2:
+            raise Wrong("runs not once: %s of %s" % (self.instances(), d.pids(name)))
+        d.ok("stop", name)
         try:
             trp.wait_until(lambda: self.left() == self.quick, 5, "")
         except AssertionError:
@@ -172,6 +191,40 @@ class Bench:
     def reload(self, n):
         return self.by_command(n, "reload", "h")
 
+    def overlap(self, n):
+        return self.by_command(n, "restart", "--overlap", "h")
+
+    def freeze(self, n):
+        return self.by_command(n, "freeze", "h")
+
+    def thaw(self, n):
+        self.d.ok("freeze", "h")
+        return self.by_command(n, "thaw", "h")
+
+    def doze(self, n):
+        """Nobody uses it any more, so that it is frozen."""
+        web.get("http://z.localhost:%d/" % trp.HTTP_PORT)
+        tracer = self.attach(n)
+        self.await_frozen()
+        return tracer.end()
+
+    def wake(self, n):
+        """A client has it go on, whether it still stands still or does so again."""
+        self.await_frozen()
+        tracer = self.attach(n)
+        self.client = request("z")
+        try:
+            trp.wait_until(lambda: self.gone() or not self.d.status("z")["frozen"], SECONDS, "it goes on")
+        except (OSError, ConnectionError):
+            pass
+        return tracer.end()
+
+    def await_frozen(self):
+        try:
+            trp.wait_until(lambda: self.gone() or self.d.status("z")["frozen_idle"], SECONDS, "it stands still")
+        except (OSError, ConnectionError):
+            pass
+
     def upgrade(self, n):
         return self.by_command(n, "upgrade")
 
@@ -206,11 +259,18 @@ class Bench:
 
     def boot(self, n):
         process = self.run_under(n)
-        trp.wait_until(lambda: process.poll() is not None or self.settled(), SECONDS, "it is up")
-        for pid in self.tracers(process.pid):
-            os.kill(pid, signal.SIGTERM)
-        with process.stdout:
-            return process.stdout.read().splitlines()[1:]
+        # as it comes: the daemon looks for a group of each service that ever was on this machine, and would stand still once the pipe were full of that
+        said = []
+        reader = threading.Thread(target=said.extend, args=(process.stdout,))
+        reader.start()
+        try:
+            trp.wait_until(lambda: process.poll() is not None or self.settled(), SECONDS, "it is up")
+        finally:
+            for pid in self.tracers(process.pid):
+                os.kill(pid, signal.SIGTERM)
+        reader.join()
+        process.stdout.close()
+        return [line.rstrip("\n") for line in said[1:]]
 
     def settled(self):
         try:
@@ -224,21 +284,28 @@ class Bench:
         return [tracer] if tracer else []
 
 
-# what begins, and whether the service runs then
-PHASES = {"boot": False, "start": False, "reload": True, "restart": True, "died": True, "stop": True, "adopt": True,
-          "upgrade": True, "end": True}
+PHASES = ("boot", "start", "reload", "restart", "overlap", "died", "freeze", "thaw", "doze", "wake", "stop", "adopt", "upgrade", "end")
+AT_REST = {"boot", "start"}  # the service does not run before
+
+
+def begin(bench, phase):
+    """All is as the phase wants it."""
+    d = bench.d
+    bench.name = "z" if phase in ("doze", "wake") else "h"
+    bench.client = None
+    if phase not in AT_REST:
+        d.ok("start", bench.name)
+        bench.main = d.main_pid(bench.name)
+    if phase == "boot":
+        d.process.send_signal(signal.SIGTERM)
+        d.process.wait(SECONDS)
+        d.log.close()
 
 
 def point(bench, phase, n):
     """Kills it there, checks, and leaves the daemon running with the service stopped. The calls that were seen."""
     d = bench.d
-    if PHASES[phase]:
-        d.ok("start", "h")
-        bench.main = d.main_pid("h")
-    if phase == "boot":
-        d.process.send_signal(signal.SIGTERM)
-        d.process.wait(SECONDS)
-        d.log.close()
+    begin(bench, phase)
     said = getattr(bench, phase)(n)
     if said and said[-1].startswith("killed before"):
         d.process.wait(SECONDS)  # it may just be dying

@@ -26,6 +26,7 @@ BUILD = os.path.join(ROOT, os.environ.get("TRP_BUILD", "build"))
 PYTHON = "/usr/bin/python3"
 UID = 4242  # of nobody on this machine
 PORT = 8080
+NONBLOCK = 4  # of a handoff's flags
 
 INIT_MAGIC, ADAPTER_MAGIC, HANDOFF_MAGIC = 0x49505254, 0x41505254, 0x31505254
 CHANNEL, SIGNAL, STOP, STEP, LISTEN, EXITED, EXEC_FAILED = 1, 2, 3, 16, 17, 18, 19
@@ -35,12 +36,12 @@ ASK = struct.Struct("=IHHHHi")
 ADDR = struct.Struct("=H2sI16s")
 
 
-def handoff(peer, name=b"", protocol=1):
+def handoff(peer, name=b"", protocol=1, flags=0):
     """struct trp_handoff of base/handoff.h; peer: (ip text, port) or None for 'ask the socket'."""
     addr = bytes(ADDR.size)
     if peer:
         addr = ADDR.pack(socket.AF_INET6, struct.pack("!H", peer[1]), 0, socket.inet_pton(socket.AF_INET6, peer[0]))
-    head = struct.pack("=IBBHIIQ", HANDOFF_MAGIC, 1, protocol, 80 + len(name), 0, 1, time.monotonic_ns())
+    head = struct.pack("=IBBHIIQ", HANDOFF_MAGIC, 1, protocol, 80 + len(name), flags, 1, time.monotonic_ns())
     return head + addr + bytes(ADDR.size) + bytes(7) + bytes([len(name)]) + name
 
 
@@ -83,11 +84,12 @@ class Host:
         server.setblocking(True)
         return client, server, peer
 
-    def connect(self, channel, address="127.0.0.1", name=b"", with_peer=True, before=None):
+    def connect(self, channel, address="127.0.0.1", name=b"", with_peer=True, before=None, nonblock=False):
         client, server, peer = self.accepted(address)
         if before:
             before(client)
-        message = handoff(peer if with_peer else None, name)
+        server.setblocking(not nonblock)
+        message = handoff(peer if with_peer else None, name, flags=NONBLOCK if nonblock else 0)
         socket.send_fds(channel.router, [message], [server.fileno()])
         server.close()
         return client
@@ -324,6 +326,17 @@ class Preload:
         self.listening("blocking4", socket.AF_INET)
         seen, _ = self.talk(socket.AF_INET)
         self.assertEqual((seen["nonblock"], seen["cloexec"]), ("0", "0"))
+
+    def test_flags_of_a_client_that_does_not_block(self):
+        self.listening("poll", socket.AF_INET)
+        seen, _ = self.talk(socket.AF_INET, nonblock=True)
+        self.assertEqual(seen["nonblock"], "1")
+
+    def test_no_flags_of_a_client_that_does_not_block(self):
+        self.listening("blocking4", socket.AF_INET)
+        for nonblock in (True, False, True):
+            seen, _ = self.talk(socket.AF_INET, nonblock=nonblock)
+            self.assertEqual(seen["nonblock"], "0")
 
     def test_epoll_edge_triggered(self):
         self.listening("epoll-et", socket.AF_INET6)

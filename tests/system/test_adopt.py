@@ -424,6 +424,32 @@ class Kept(unittest.TestCase):
             trp.wait_until(lambda: trp.listening((trp.HTTP_PORT, trp.TLS_PORT)) == [], 20, "the old ports are free")
             self.assertEqual(d.pids("h"), before)
 
+    def test_starts_that_fail(self):
+        """A daemon that cannot start lets go on what it has found, also if it found it only in part: the next one takes that over."""
+        with trp.Daemon({"h": HELLO}) as d:
+            d.ok("start", "h")
+            before = d.pids("h")
+            self.kill(d)
+            listeners = d.listeners
+            with socket.create_server(("::", trp.free_port(18700)), family=socket.AF_INET6) as taken:
+                more = listeners + "[listener more]\nport = %d\nprotocols = http\n" % taken.getsockname()[1]
+                for text, prefix, why in ((more, [], "Address already in use"),
+                                          (listeners, ["prlimit", "--nofile=30"], "raise RLIMIT_NOFILE of trpsupd"),
+                                          (listeners, ["prlimit", "--nofile=100"], "too few descriptors to take over what runs"),
+                                          (listeners, ["prlimit", "--nofile=8"], "Too many open files")):
+                    with self.subTest(why):
+                        d.listeners = text
+                        d.write_conf()
+                        done = subprocess.run([*prefix, d.program, "-c", d.conf], stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                                              timeout=30, check=False)
+                        self.assertEqual(done.returncode, 1, done.stderr)
+                        self.assertIn(why, done.stderr)
+                        self.assertEqual(web.get(url("h")).status, 200)
+            d.listeners = listeners
+            d.write_conf()
+            d.run()
+            self.same(d, ["h"], {"h": before})
+
     def test_router_killed_under_load(self):
         with trp.Daemon({"h": HELLO}) as d:
             d.ok("start", "h")

@@ -114,6 +114,16 @@ class HostileText(unittest.TestCase):
 
 
 class Privileges(unittest.TestCase):
+    def test_no_core_limit(self):
+        """As sudo starts it in a container: nothing of it can be started, and one sentence says why."""
+        d = trp.Daemon()
+        d.prefix = ["prlimit", "--core=0:0", "setpriv", "--bounding-set=-sys_resource"]
+        try:
+            with self.assertRaisesRegex(AssertionError, "trpsupd: the hard RLIMIT_CORE is 0.*sudo.*CAP_SYS_RESOURCE\n$"):
+                d.start()
+        finally:
+            d.clean_up()
+
     def test_capabilities(self):
         """What is dropped is gone from every set, also of what the daemon executes; the unit and the program say the same."""
         source = trp.read(os.path.join(trp.TOP, "supervisor/privilege.c")).decode()

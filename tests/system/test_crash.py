@@ -7,7 +7,8 @@ import unittest
 import crash
 
 # of the calls of a phase: this part of the way through it
-PARTS = {"boot": (0.3, 0.8), "start": (0.25, 0.5, 0.75), "reload": (0.5,), "restart": (0.35, 0.7), "died": (0.5,), "stop": (0.3, 0.7),
+PARTS = {"boot": (0.3, 0.8), "start": (0.25, 0.5, 0.75), "reload": (0.5,), "restart": (0.35, 0.7), "overlap": (0.3, 0.9),
+         "died": (0.5,), "freeze": (0.5,), "thaw": (0.5,), "doze": (0.5,), "wake": (0.4,), "stop": (0.3, 0.7),
          "adopt": (0.4, 0.9), "upgrade": (0.5, 0.95), "end": (0.4,)}
 TRIES = 4
 

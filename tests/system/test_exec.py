@@ -147,6 +147,7 @@ class Exec(trp.DaemonTest):
         self.assertEqual(self.exec("plain", "cat", stdin=b"not passed").stdout, b"")
         data = os.urandom(3 << 20)
         self.assertEqual(self.exec("-i", "plain", "cat", stdin=data).stdout, data)
+        self.assertEqual(self.exec("plain", "--", "echo", "--").stdout, b"--\n")
         # options of the command are its own
         self.assertEqual(self.exec("plain", "echo", "-n", "--json", "-u").stdout, b"--json -u")
         self.assertEqual(self.exec("plain", "sh", "-c", "kill -TERM $$").returncode, 128 + 15)
@@ -422,12 +423,31 @@ sys.exit(11)
         self.target("many")
         codes = []
         threads = [threading.Thread(target=lambda i=i: codes.append(
-            self.exec("many", "sh", "-c", "echo %d; exit %d" % (i, i)).returncode)) for i in range(24)]
+            self.exec("many", "sh", "-c", "echo %d; exit %d" % (i, i)).returncode)) for i in range(16)]
         for t in threads:
             t.start()
         for t in threads:
             t.join(60)
-        self.assertEqual(sorted(codes), list(range(24)))
+        self.assertEqual(sorted(codes), list(range(16)))
+
+    def test_one_service_does_not_use_up_what_another_may_run(self):
+        for name in ("full", "other"):
+            self.target(name)
+        running = []
+        try:
+            for _ in range(16):
+                running.append(subprocess.Popen([os.path.join(trp.BUILD, "trpsup"), "-c", self.d.conf, "exec", "full", "sh", "-c",
+                                                 "echo up; exec sleep 600"], stdout=subprocess.PIPE, stdin=subprocess.DEVNULL))
+                self.assertEqual(running[-1].stdout.readline(), b"up\n")
+            refused = self.exec("full", "true")
+            self.assertEqual(refused.returncode, 125)
+            self.assertIn(b"16 commands run in it already", refused.stderr)
+            self.assertEqual(self.exec("other", "sh", "-c", "exit 9").returncode, 9)
+        finally:
+            self.d.ok("stop", "full")
+            for p in running:
+                p.wait(20)
+                p.stdout.close()
 
 
 class WithoutLandlock(unittest.TestCase):

@@ -86,8 +86,15 @@ class Explain(trp.DaemonTest):
         self.assertIn("TLS alert 112", done.stdout)
         out = self.d.ok("explain", "HELLO.localhost.", "--listener", "http")
         self.assertIn("exact name", out)
-        self.assertEqual(self.d.trpsup("explain", "no such name").returncode, 1)
-        self.assertEqual(self.d.trpsup("explain", "hello.localhost", "--listener", "nix").returncode, 1)
+        for args, said in ((("explain", "no such name"), "name: 'no such name' is not a host name"),
+                           (("explain", "http://x/"), "name: 'http://x/' is not a host name"),
+                           (("explain", "hello.localhost", "--listener", "nix"), "listener: 'nix' is not a listener"),
+                           (("explain", "hello.localhost", "--protocol", "https"), "protocol: 'https' is not a protocol"),
+                           (("kick", "999.1.1.1"), "client: '999.1.1.1' is not an address"),
+                           (("start", "hello.service"), "there is no profile hello.service.ini in .*; did you mean 'hello'")):
+            done = self.d.trpsup(*args)
+            self.assertNotEqual(done.returncode, 0, args)
+            self.assertRegex(done.stderr, said)
 
     def test_a_service_that_is_down(self):
         self.d.ok("start", "hello")

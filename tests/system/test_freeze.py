@@ -110,6 +110,7 @@ class Freeze(trp.DaemonTest):
         self.d.ok("freeze", "web")
         os.kill(self.d.status("web")["pid"], 9)
         trp.wait_until(lambda: self.d.status("web")["state"] == "failed", 20, "it is gone")
+        self.assertFalse(self.d.status("web")["frozen"])
         self.d.ok("start", "web")
         with self.ask() as sock:
             self.assertTrue(self.answered(sock, 10))

@@ -171,10 +171,25 @@ class Hello(trp.DaemonTest):
         self.assertEqual([s["service"] for s in self.d.call("trpsup.List")["services"] if s["state"] == "ready"],
                          ["hello"])
 
+    def test_check_looks_into_trpsup_conf(self):
+        self.d.profile("lost", "[service]\ncommand = /bin/true\n[route]\nlistener = htp\nhost = lost.test\nhttp = 80\n[sandbox]\nroot = host\n")
+        for args in (("check", "lost"), ("check",)):
+            done = self.d.trpsup(*args)
+            self.assertEqual(done.returncode, 1)
+            self.assertRegex(done.stderr, r"lost\.ini:4: listener: there is no \[listener htp\] in .*trpsup\.conf; did you mean 'http'\?")
+        os.unlink(os.path.join(self.d.profile_dir, "lost.ini"))
+
     def test_exit_codes_and_output(self):
         self.assertEqual(self.d.trpsup("start", "nonsense").returncode, 4)
         self.assertEqual(self.d.trpsup("frobnicate").returncode, 2)
         self.assertEqual(self.d.trpsup("check", "hello").returncode, 0)
+        for args, said in ((("start", "--nowait", "hello"), "unknown option '--nowait', did you mean '--no-wait'?"),
+                           (("start", "-x", "hello"), "unknown option '-x'; 'trpsup help' shows"), (("list", "--names=x"), "--names takes no value"),
+                           (("logs", "--since"), "--since needs a value"),
+                           (("learn", "--seconds", "0", "hello"), "--seconds: '0' is not a number of seconds"), (("start", "--now", "hello"), "'start' has no option --now")):
+            done = self.d.trpsup(*args)
+            self.assertEqual((done.returncode, done.stdout), (2, ""))
+            self.assertIn("trpsup: " + said, done.stderr)
         started = self.d.ok("start", "hello")
         self.assertIn("hello: ready", started)
         self.assertIn(URL, started)

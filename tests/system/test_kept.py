@@ -208,6 +208,19 @@ time.sleep(100000)
         self.assertLess(len(os.listdir("/proc/%d/fd" % self.helper("kinds"))), 20)
         self.assertIn("48 refused", self.d.ok("status", "kinds"))
 
+    def test_without_words(self):
+        """Descriptors beside an empty datagram are closed, however many there are."""
+        self.service("empty", """
+m = [memfd("x%d" % i) for i in range(32)]
+for _ in range(100): say("", *m)
+print("barrier", barrier())
+say("READY=1")
+time.sleep(100000)
+""")
+        self.d.ok("start", "empty")
+        self.d.logged("empty", "out barrier True")
+        self.assertLess(len(os.listdir("/proc/%d/fd" % self.helper("empty"))), 20)
+
     def test_refused_by_default(self):
         """Without the key nothing is kept; a barrier is answered all the same."""
         self.service("none", """
@@ -284,6 +297,54 @@ while True:
         self.assertFalse([f for f in os.listdir("/proc/%d/fd" % self.d.process.pid) if "memfd:x" in self.link(f)])
         self.d.ok("stop", "flood", timeout=60)
         trp.wait_until(lambda: not self.helper("flood"), 20, "trp-sdnotify has ended")
+
+    HUNGRY = """
+m = [memfd("x%d" % i) for i in range(160)]
+for i in range(128): keep("n%d" % i, m[i])
+say("READY=1")
+while True: keep("more", *m[128:])  # each is compared with all that are kept
+"""
+
+    def group_of(self, name):
+        """Control groups of the service's trp-sdnotify, by hierarchy."""
+        return trp.control_groups("%s/@notify-%s" % (self.d.name, name))
+
+    @staticmethod
+    def first(groups, *files):
+        """Of the first of the files that is there in one of the groups."""
+        for group in groups:
+            for file in files:
+                if os.path.exists(os.path.join(group, file)):
+                    return trp.read(os.path.join(group, file)).decode()
+        raise AssertionError("none of %s in %s" % (files, groups))
+
+    @staticmethod
+    def times_made_to_wait(groups):
+        found = (re.search(r"nr_throttled (\d+)", trp.read(os.path.join(g, "cpu.stat")).decode()) for g in groups
+                 if os.path.exists(os.path.join(g, "cpu.stat")))
+        return max(int(f.group(1)) for f in found if f)
+
+    def test_what_it_may_use(self):
+        """It is bounded by a group of its own: what a service makes it do, other services' helpers do not pay for."""
+        self.service("hungry", self.HUNGRY, "keep-descriptors = 128")
+        self.service("modest", "print('barrier', all(barrier() for _ in range(50)))\nsay('READY=1')\ntime.sleep(100000)\n", keys="")
+        self.d.ok("start", "hungry")
+        groups, helper = self.group_of("hungry"), self.helper("hungry")
+        self.assertIn("/@notify-hungry\n", trp.cgroups_of(helper))
+        self.assertEqual(self.first(groups, "pids.max"), "1\n")
+        self.assertEqual(int(self.first(groups, "memory.max", "memory.limit_in_bytes")), 8 << 20)
+        self.assertIn(self.first(groups, "cpu.max", "cpu.cfs_quota_us"), ("10000 100000\n", "10000\n"))
+        trp.wait_until(lambda: self.times_made_to_wait(groups) > 10, 60, "it is made to wait")
+        self.assertRegex(trp.read("/proc/%d/limits" % helper).decode(), r"Max open files +1024 +1024 ")
+        for _ in range(3):
+            self.d.ok("start", "modest", timeout=20)
+            self.assertNotEqual(self.group_of("modest"), [])
+            self.d.ok("stop", "modest", timeout=20)
+            trp.wait_until(lambda: not self.group_of("modest"), 20, "its group goes with it")
+        self.d.ok("upgrade")
+        self.assertIn("/@notify-hungry\n", trp.cgroups_of(helper))
+        self.d.ok("stop", "hungry", timeout=60)
+        trp.wait_until(lambda: not self.group_of("hungry"), 20, "its group goes with it")
 
     def link(self, f):
         try:

@@ -542,7 +542,7 @@ class Reload(Networked):
             d.write_conf()
             d.process.send_signal(signal.SIGHUP)
             trp.wait_until(lambda: "everything stays as it is" in d.daemon_log(), 10, "it was refused")
-            self.assertIn("[listner x]: unknown section; did you mean '[listener]'?", d.daemon_log())
+            self.assertIn("[listner x]: unknown section; did you mean '[listener NAME]'?", d.daemon_log())
 
     def test_interface_that_was_made_anew(self):
         with self.daemon(listener("inner", device="trpt1"), {"web": WEB}) as d:

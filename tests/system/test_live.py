@@ -205,6 +205,33 @@ class Live(trp.DaemonTest):
         self.is_served("two.test", "web")
         self.assertEqual(self.d.main_pid("web"), pid)
 
+    def test_daemon_that_is_killed_before_the_restart(self):
+        """What is in force of a profile that also needs a restart stays so, whatever is on disk by then; the rest still waits."""
+        self.write("web", "one.test")
+        self.write("other", "other.test")
+        self.d.ok("start", "web", "other")
+        pid = self.d.main_pid("web")
+        self.write("web", "two.test", who="new", processes=80, service="stop-timeout = 7s")
+        self.write("other", "one.test other.test")  # a name that web had when it was started
+        self.d.ok("reload")
+        self.write("web", "three.test", who="newer", processes=90)
+        for _ in range(2):
+            self.d.process.kill()
+            self.d.process.wait()
+            self.d.log.close()
+            self.d.run()
+            self.is_served("two.test", "web")
+            self.is_served("one.test", "other")
+            self.assertEqual(self.d.main_pid("web"), pid)
+            self.assertEqual(self.d.status("web")["needs_restart"], ["[environment]"])
+            self.assertEqual(self.limit("web", "pids.max"), "80")
+        self.d.ok("reload")
+        self.is_served("three.test", "web")
+        self.assertEqual(self.limit("web", "pids.max"), "90")
+        self.d.ok("restart", "web")
+        self.is_served("three.test", "newer")
+        self.assertEqual(self.d.status("web")["needs_restart"], [])
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -11,18 +11,7 @@ import trp
 import web
 from test_hold import request, status_of
 
-HELLO = """[service]
-command = ${libexec}/trp-hello 8000
-adapter = native
-start = on-demand
-restart-delay = 10ms
-%s
-[route]
-host = ${id}.localhost
-http = 8000
-[sandbox]
-root = none
-"""
+HELLO = trp.HELLO % "start = on-demand\n%s"
 DB = """[service]
 command = /bin/sleep 1000
 ready = started

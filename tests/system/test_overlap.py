@@ -35,6 +35,12 @@ http = 8000
 root = host
 bind = ${libexec} /opt/hello
 """
+# the first two keys can be in force at once, the third needs a restart
+RELOADED = GATED.replace("host = g.localhost", "host = %s.localhost") + """[limits]
+processes = %d
+[environment]
+WHO = %s
+"""
 SIZE = 30 << 20
 
 
@@ -242,6 +248,97 @@ class Overlap(trp.DaemonTest):
         self.assertEqual((self.d.pids("g"), self.d.status("g")["beside"]), (pids, None))
         self.assertIn(trp.process_status(beside).get("State", "X")[0], "XZ")
         self.assertEqual(status_of(request("g")), 200)
+
+    # reloads and the daemon's end meanwhile
+
+    def reloaded(self):
+        """r runs, and a reload has put two keys of another profile in force; a third waits."""
+        self.state_file("r", "fail", False)
+        self.state_file("r", "go")
+        self.d.profile("r", RELOADED % ("one", 64, "first"))
+        self.d.ok("start", "r")
+        self.d.profile("r", RELOADED % ("two", 80, "second"))
+        self.d.ok("reload")
+        self.in_force("two", 80)
+        return self.d.pids("r")
+
+    def in_force(self, host, processes, waits=("[environment]",)):
+        self.assertEqual(status_of(request(host)), 200)
+        self.assertEqual([n for n in ("one", "two", "three") if status_of(request(n)) != 404], [host])
+        found = {trp.read(os.path.join(g, "pids.max")) for g in trp.control_groups(self.d.name)
+                 if os.path.basename(g) in ("r", "r~2") and os.path.exists(os.path.join(g, "pids.max"))}
+        self.assertEqual(found, {b"%d\n" % processes})
+        self.assertEqual(self.d.status("r")["needs_restart"], list(waits))
+
+    def another_daemon(self):
+        self.d.process.kill()
+        self.d.process.wait()
+        self.d.log.close()
+        self.d.run()
+
+    def begin_overlap(self):
+        """It is being started beside, and waits."""
+        self.state_file("r", "go", False)
+        with open(os.path.join(self.d.dir, "out"), "wb") as out:
+            call = self.spawn(out, "restart", "--overlap", "r")
+        trp.wait_until(lambda: (self.d.status("r")["beside"] or {}).get("state") == "starting", 10, "the new one starts")
+        return call
+
+    def test_reloaded_and_killed_while_the_new_one_starts(self):
+        pids = self.reloaded()
+        call = self.begin_overlap()
+        self.another_daemon()
+        call.wait(20)
+        for _ in range(2):
+            self.assertEqual(self.d.pids("r"), pids)
+            self.in_force("two", 80)
+            self.another_daemon()
+        self.state_file("r", "go")
+        self.overlap("r")
+        self.alone("r")
+        self.in_force("two", 80, [])
+
+    def test_reloaded_and_killed_after_the_new_one_failed(self):
+        pids = self.reloaded()
+        self.state_file("r", "fail")
+        self.d.profile("r", RELOADED % ("three", 96, "third"))  # which is never in force
+        self.assertEqual(self.d.trpsup("restart", "--overlap", "r").returncode, 1)
+        self.alone("r")
+        for _ in range(2):
+            self.assertEqual(self.d.pids("r"), pids)
+            self.in_force("two", 80, [])
+            self.another_daemon()
+
+    def test_reloaded_and_killed_after_a_restart_was_refused(self):
+        pids = self.reloaded()
+        self.d.profile("r", (RELOADED % ("three", 96, "third")).replace("[service]\n", "[service]\noverlap = no\n"))
+        self.assertEqual(self.d.trpsup("restart", "--overlap", "r").returncode, 1)
+        self.another_daemon()
+        self.assertEqual(self.d.pids("r"), pids)
+        self.assertEqual(status_of(request("two")), 200)
+        self.assertEqual(status_of(request("three")), 404)
+
+    def test_reload_while_the_new_one_starts(self):
+        """It is meant for the one that is to serve as well."""
+        self.d.profile("other", HELLO % ("", "other.localhost"))
+        self.d.ok("start", "other")
+        self.reloaded()
+        call = self.begin_overlap()
+        self.d.profile("r", RELOADED % ("three", 96, "third"))
+        self.d.profile("other", HELLO % ("", "other.localhost two.localhost"))
+        self.d.ok("reload")
+        self.state_file("r", "go")
+        self.assertEqual(call.wait(20), 0)
+        self.alone("r")
+        for _ in range(2):
+            self.assertEqual(status_of(request("two")), 200)
+            self.assertEqual([r["service"] for r in self.d.call("trpsup.Routes")["routes"] if r["host"] == "two.localhost"][:1], ["other"])
+            self.assertEqual(status_of(request("three")), 200)
+            self.assertEqual(self.d.status("r")["needs_restart"], ["[environment]"])
+            self.another_daemon()
+        self.overlap("r")
+        self.alone("r")
+        self.assertEqual(self.d.status("r")["needs_restart"], [])
 
 
 if __name__ == "__main__":

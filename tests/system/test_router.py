@@ -3,6 +3,7 @@
 """trp-router alone, without the daemon: this file plays the daemon (control socket, listeners, channels) and the
 services (receiving ends of the channels). Needs root for strace and the sandbox check only."""
 import errno
+import fcntl
 import os
 import re
 import resource
@@ -29,12 +30,14 @@ READY, SYNCED, STATS_REPLY = 32, 33, 34
 PAYLOAD_SIZE = 336
 MSG = struct.Struct("=IHBBIIIIIII12x%ds" % PAYLOAD_SIZE)
 N_MEMBERS_AT = struct.calcsize("=IHBBIIIIIII")  # of ROUTER_GROUP_SET
+NONBLOCK_AT = N_MEMBERS_AT + 8  # of ROUTER_CHANNEL_ADD
 STATS_NAMES = ("accepted handed_on no_route no_service queue_full bad_request wrong_protocol timed_out "
                "closed_early waiting").split()
 # base/handoff.h
 HANDOFF = struct.Struct("=IBBHIIQ HHI16s HHI16s 7sB")
 HANDOFF_MAGIC = 0x31505254
 NONE, HTTP, TLS = 0, 1, 2
+NONBLOCK = 4
 ALL = 1 << HTTP | 1 << TLS
 
 ALERT_UNRECOGNIZED, ALERT_INTERNAL, ALERT_DECODE, ALERT_HANDSHAKE = 112, 80, 50, 40
@@ -90,13 +93,15 @@ class Handoff:
          self.family, port, _, ip, self.local_family, local_port, _, local_ip, reserved,
          name_len) = HANDOFF.unpack_from(data)
         assert magic == HANDOFF_MAGIC and self.version == 1 and self.size == len(data), data
-        assert reserved == bytes(7) and not self.flags & ~3
+        assert reserved == bytes(7) and not self.flags & ~7
         assert len(data) == HANDOFF.size + name_len
         self.name = data[HANDOFF.size:].decode()
         self.peer = (socket.inet_ntop(socket.AF_INET6, ip), socket.ntohs(port))
         self.local = None
         if self.local_family:
             self.local = (socket.inet_ntop(socket.AF_INET6, local_ip), socket.ntohs(local_port))
+        self.nonblock = bool(fcntl.fcntl(fd, fcntl.F_GETFL) & os.O_NONBLOCK)  # before Python sets it
+        assert self.nonblock == bool(self.flags & NONBLOCK)
         self.sock = socket.socket(fileno=fd)
 
     def read(self, n):
@@ -113,10 +118,10 @@ class Handoff:
 class Channel:
     """One handoff channel; the router's end is kept open too, as the daemon keeps it."""
 
-    def __init__(self, router, number):
+    def __init__(self, router, number, nonblock=False):
         self.router_end, self.service = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.number = number
-        router.send(CHANNEL_ADD, id=number, fd=self.router_end)
+        router.send(CHANNEL_ADD, id=number, nonblock=nonblock, fd=self.router_end)
 
     def take(self, timeout=5):
         self.service.settimeout(timeout)
@@ -154,10 +159,11 @@ class Router:
         assert kind == READY, kind
         return self
 
-    def send(self, kind, id=0, listener=0, protocol=0, name="", v4=0, v6=0, protocols=0, deadline_ms=0, fd=None):
+    def send(self, kind, id=0, listener=0, protocol=0, name="", v4=0, v6=0, protocols=0, deadline_ms=0, nonblock=False, fd=None):
         self.seq += 1
         text = name.encode()
-        m = MSG.pack(MAGIC, kind, protocol, len(text), self.seq, id, listener, v4, v6, protocols, deadline_ms, text)
+        m = bytearray(MSG.pack(MAGIC, kind, protocol, len(text), self.seq, id, listener, v4, v6, protocols, deadline_ms, text))
+        m[NONBLOCK_AT] = nonblock
         socket.send_fds(self.control, [m], [fd.fileno()] if fd else [])
         return self.seq
 
@@ -261,8 +267,8 @@ class RouterCase(unittest.TestCase):
         self.opened.append(thing)
         return thing
 
-    def channel(self, number):
-        return self.keep(Channel(self.router, number))
+    def channel(self, number, nonblock=False):
+        return self.keep(Channel(self.router, number, nonblock))
 
     def listen(self, number, **how):
         return self.keep(self.router.listen(number, **how))
@@ -309,6 +315,18 @@ class RouterCase(unittest.TestCase):
 
 
 class HandedOn(RouterCase):
+    def test_nonblocking_only_to_those_who_know_of_it(self):
+        aware = self.channel(3, nonblock=True)
+        self.router.route(HTTP, "aware.test", aware)
+        self.router.sync()
+        seen = []
+        for name, channel in (("aware.test", aware), ("aware.test", aware), ("a.test", self.web), ("a.test", self.web),
+                              ("aware.test", aware), ("aware.test", aware)):
+            self.client(http(name))
+            seen.append(self.take(channel).nonblock)
+        # what it is accepted with is right for those who come after another for the same
+        self.assertEqual(seen, [False, True, False, False, False, True])
+
     def check(self, data, protocol, host, address):
         before = time.monotonic_ns()
         c = self.client(data, host)
@@ -459,20 +477,20 @@ class Incomplete(RouterCase):
         page = answer(partial_http)
         self.check_page(page)
         self.assertIn(b" 408 ", page)
-        self.assertTrue(0.9 < time.monotonic() - start < 1.5)
+        self.assertGreater(time.monotonic() - start, 0.9)
         with self.assertRaises(ConnectionResetError):
             answer(partial_tls)
         self.assertEqual(answer(silent), b"")
-        self.assertLess(time.monotonic() - start, 6)
         self.assertEqual(self.router.stats()["timed_out"], 3)
 
     def test_deadline_is_absolute(self):
         port = self.listen(2, deadline_ms=1000)
         c = self.client(b"GET / HTTP/1.1\r\n", port=port)
-        start = time.monotonic()
+        sent = 0
         while not select.select([c], [], [], 0.1)[0]:
+            self.assertLess(sent, 100, "it is put off by each line")
             c.sendall(b"X: y\r\n")
-        self.assertLess(time.monotonic() - start, 1.5)
+            sent += 1
 
     def test_waiting_clients_cost_nothing(self):
         data = tls("a.test", 1800)

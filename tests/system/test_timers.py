@@ -60,6 +60,24 @@ class Armed(Case):
         self.assertGreaterEqual(timer["ended"], timer["last"])
         self.d.stop()
 
+    def test_what_does_not_change_its_times_leaves_the_next_one(self):
+        """Its profile is read anew: by another daemon, which has to start it, and by a reload."""
+        self.start(job=("echo ran", "", "interval = 1h"))
+        before = self.timer()["next"]
+
+        def another_key():
+            self.d.profile("job", PROFILE % ("echo ran", "log-rate = 8K", "interval = 1h"))
+            self.d.ok("reload")
+        for change in (lambda: self.restart_daemon(kill=True), lambda: self.d.ok("upgrade"), another_key):
+            with self.subTest(change):
+                time.sleep(1)
+                change()
+                self.assertAlmostEqual(self.timer()["next"], before, delta=0.5)
+        self.d.profile("job", PROFILE % ("echo ran", "log-rate = 8K", "interval = 2h"))
+        self.d.ok("reload")
+        self.assertGreater(self.timer()["next"], before + 1800)
+        self.d.stop()
+
     def test_by_calendar(self):
         self.start(job=("echo ran", "", "calendar = *:*:*"))
         self.d.logged("job", "out ran", 2, seconds=20)
@@ -138,11 +156,7 @@ class Armed(Case):
 
     def test_daemon_killed_and_upgraded(self):
         self.start(job=("echo ran", "", "interval = 2s"))
-        before = self.timer()["next"]
-        self.d.process.kill()
-        self.d.process.wait()
-        self.d.run()
-        self.assertAlmostEqual(self.timer()["next"], before, delta=0.1)
+        self.restart_daemon(kill=True)
         self.d.logged("job", "out ran", seconds=20)
         # while nobody was there its time came
         self.d.process.kill()

@@ -118,6 +118,17 @@ class Upgrade(unittest.TestCase):
                     self.assertEqual(codes[both[0]], 0, verbs)
             self.same(d, before)
 
+    def test_what_routers_have_counted_and_noted_goes_on(self):
+        """Also by those whose place nobody takes: with one router at a time every second upgrade leaves the upper of two places."""
+        with trp.Daemon({"h": HELLO}, config="access-log = text") as d:
+            d.ok("start", "h")
+            for n in range(1, 6):
+                self.assertEqual(web.get(url("h")).status, 200)
+                d.ok("upgrade")
+                self.assertEqual(d.status("h")["clients"]["handed_on"], n)
+            trp.wait_until(lambda: len(d.log_lines("access", "service=h .*end=closed")) == 5, 10, "a line for each")
+            trp.wait_until(lambda: d.status("h")["connections"] == 0, 10, "none is counted that has ended")
+
     def test_still_children(self):
         """How a service ends that the image before had started is known: by its parent, which is still the same process."""
         with trp.Daemon({"h": HELLO.replace("restart-delay", "restart = no\nrestart-delay")}) as d:

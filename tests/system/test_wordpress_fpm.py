@@ -42,6 +42,15 @@ bind = {content}/config /etc/wordpress
 bind = {content}/wp-content /var/lib/wordpress/wp-content rw noexec
 """ % PACKAGES
 
+# A page that wants more memory than PHP has
+GREEDY = """<?php
+if (isset($_GET['greedy'])) {
+	ini_set('memory_limit', -1);
+	for ($all = []; ; )
+		$all[] = str_repeat(chr(count($all) % 256), 16 << 20);
+}
+"""
+
 
 class WordPressFpm(unittest.TestCase):
     maxDiff = None
@@ -58,6 +67,9 @@ class WordPressFpm(unittest.TestCase):
                 os.makedirs(os.path.join(cls.content, "wp-content", where))
             os.symlink("/usr/share/wordpress/wp-content/themes/twentytwentythree",
                        os.path.join(cls.content, "wp-content/themes/twentytwentythree"))
+            os.mkdir(cls.content + "/wp-content/mu-plugins")
+            with open(cls.content + "/wp-content/mu-plugins/greedy.php", "w") as f:
+                f.write(GREEDY)
             subprocess.run(["chmod", "-R", "u=rwX,go=rX", cls.content], check=True)
             for name, text in (("nginx@blog", WEB), ("phpfpm@nginx-blog", PHP)):
                 os.mkdir(os.path.join(cls.d.profile_dir, name + ".ini.d"))
@@ -112,6 +124,15 @@ class WordPressFpm(unittest.TestCase):
             done = load.done
             trp.wait_until(lambda: load.done > done + 1, 30, "pages are made")
         self.assertEqual((load.failed[:5], load.cut[:5]), ([], []), "of %d" % load.done)
+
+    def test_expensive_request_costs_one_worker(self):
+        """The kernel ends the worker that took all memory; PHP-FPM starts another, and nobody else's request is lost to it."""
+        before = self.d.status("phpfpm@nginx-blog")
+        self.assertEqual(web.get(HTTP + "/?greedy").status, 502)
+        trp.wait_until(lambda: self.d.status("phpfpm@nginx-blog")["oom_kills"] > before["oom_kills"], 10, "it is counted")
+        self.assertEqual(web.get(HTTP + "/").status, 200)
+        after = self.d.status("phpfpm@nginx-blog")
+        self.assertEqual((after["state"], after["pid"], after["restarts"]), ("ready", before["pid"], before["restarts"]))
 
     def test_php_has_no_client(self):
         """No socket but unix ones, and no route to anywhere."""

@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: ISC
 """A trpsupd of the test's own: private run, log and profile directories, ports that nobody uses, and package roots
 that are kept from run to run (/var/lib/trpsup-test/images: building them is the slow part)."""
+import atexit
+import contextlib
+import ctypes
 import fcntl
 import gzip
 import json
@@ -9,6 +12,7 @@ import re
 import shutil
 import signal
 import socket
+import struct
 import subprocess
 import tempfile
 import time
@@ -44,6 +48,7 @@ TAG = os.environ.setdefault("TRP_TEST_TAG", "trpsup-test-%07d" % os.getpid())
 # a part of the uid pool that the daemon of a real installation does not use, nor another run's: the state remembers who had which
 UID_BASE = 0x70000000 + (1024 * (7 + zlib.crc32(STATE.encode()) % 16) if "TRP_TEST_STATE" in os.environ else 4096) * 65536
 
+SYS_SCHED_GETATTR = 315 if os.uname().machine == "x86_64" else 275
 START_SECONDS = 900  # with package roots to be built
 
 
@@ -96,6 +101,18 @@ def sanitizer_report(log):
     return log[found.start():][:4000] if found else ""
 
 
+# a profile: the least service there is, with lines of its own in [service]
+HELLO = """[service]
+command = ${libexec}/trp-hello 8000
+adapter = native
+restart-delay = 10ms
+%s
+[route]
+host = ${id}.localhost
+http = 8000
+[sandbox]
+root = none
+"""
 LISTENERS = """[listener http]
 port = %d
 protocols = http
@@ -116,6 +133,17 @@ def children(pid):
 
 class Failed(AssertionError):
     """A command of trpsup that was to succeed did not."""
+
+
+# by state directory, of which only one test at a time may have the lock. What is still here when the next one wants it has nobody who would end
+# it: its setUpClass() failed, and then unittest calls no tearDownClass()
+started = {}
+
+
+@atexit.register
+def end_started(own=os.getpid()):
+    for d in list(started.values()) if os.getpid() == own else []:
+        d.clean_up()
 
 
 class Daemon:
@@ -169,8 +197,11 @@ uid-ranges = 1024
 
     def start(self):
         os.makedirs(self.state_dir, mode=0o700, exist_ok=True)
+        if self.state_dir in started:
+            started[self.state_dir].clean_up()
         self.lock = open(os.path.join(self.state_dir, "test.lock"), "w")
         fcntl.flock(self.lock, fcntl.LOCK_EX)  # one test at a time
+        started[self.state_dir] = self
         self.forget_services()
         self.write_conf()
         try:
@@ -206,12 +237,22 @@ uid-ranges = 1024
     def daemon_log(self):
         return read(os.path.join(self.dir, "trpsupd.log")).decode("utf-8", "replace")
 
+    def told(self):
+        """What whoever reads of a failure wants: the end of the daemon's log and of each service's, as they are now."""
+        text = "trpsupd:\n" + self.daemon_log()[-2500:]
+        for name in sorted(os.listdir(self.log_dir)) if os.path.isdir(self.log_dir) else ():
+            if name.endswith(".log"):
+                with contextlib.suppress(FileNotFoundError, Failed):  # rotated meanwhile, again and again
+                    text += "\n%s:\n%s" % (name[:-4], self.service_log(name[:-4])[-2500:])
+        return text
+
     def stop(self, seconds=120):
         """Asks the daemon to end and checks that nothing of it is left behind."""
         try:
             if self.process and self.process.poll() is None:
                 self.process.send_signal(signal.SIGTERM)
                 self.process.wait(seconds)
+            self.remove_own_group()
             left = self.left()
             if left:
                 raise AssertionError("left by trpsupd after its end:\n  " + "\n  ".join(left))
@@ -249,6 +290,13 @@ uid-ranges = 1024
         if self.lock:
             self.forget_services()
             self.lock.close()
+            started.pop(self.state_dir, None)
+
+    def remove_own_group(self):
+        """With control groups v2 alone the daemon is in one, until its end: the next one, or its unit, would have that."""
+        for path in control_groups(self.name + ".daemon"):
+            with contextlib.suppress(OSError):
+                os.rmdir(path)
 
     def left(self):
         """What an ended daemon must have taken away, as lines of text."""
@@ -268,7 +316,7 @@ uid-ranges = 1024
         if kind is None:
             self.stop()
         else:
-            print(self.daemon_log()[-3000:])
+            print(self.told())
             self.clean_up()
 
     # the command line and the protocol below it
@@ -282,10 +330,7 @@ uid-ranges = 1024
         """The same, where success is expected. Returns what it printed."""
         done = self.trpsup(*args, timeout=timeout)
         if done.returncode != 0:
-            logs = "".join("\n%s:\n%s" % (name, self.service_log(name[:-4])[-2500:])
-                           for name in sorted(os.listdir(self.log_dir)) if name.endswith(".log"))
-            raise Failed("trpsup %s: exit code %d\n%s%s\n%s%s" % (
-                " ".join(args), done.returncode, done.stdout, done.stderr, self.daemon_log()[-2500:], logs))
+            raise Failed("trpsup %s: exit code %d\n%s%s" % (" ".join(args), done.returncode, done.stdout, done.stderr))
         return done.stdout
 
     def call(self, method, **parameters):
@@ -418,6 +463,14 @@ def cgroups_of(pid):
         return read("/proc/%d/cgroup" % pid).decode()
     except OSError:
         return ""
+
+
+def scheduling(pid):
+    """Its policy, and the nanoseconds for which the kernel lets it go on (sched_getattr(2): sched_runtime, from Linux 6.12)."""
+    attr = ctypes.create_string_buffer(56)
+    if ctypes.CDLL(None).syscall(SYS_SCHED_GETATTR, pid, attr, len(attr), 0) != 0:
+        raise Failed("sched_getattr of %d" % pid)
+    return struct.unpack_from("=I", attr, 4)[0], struct.unpack_from("=Q", attr, 24)[0]
 
 
 def control_groups(name):

@@ -24,6 +24,32 @@ static const struct {
 		"command = /bin/sh\n"
 		"zzz = 1\n",
 		"bad.ini:3: zzz: unknown key in [service]\n"},
+	{"key as systemd calls it", "web",
+		"[service]\n"
+		"ExecStart = /bin/sh\n"
+		"MemoryMax = 1G\n",
+		"bad.ini:2: ExecStart: unknown key in [service]; did you mean 'command'?\n"
+		"bad.ini:3: MemoryMax: unknown key in [service]; did you mean 'memory' in [limits]?\n"},
+	{"section of trpsup.conf", "web",
+		"[service]\n"
+		"command = /bin/sh\n"
+		"[clients]\n"
+		"rate = 1/s\n",
+		"bad.ini:3: [clients]: unknown section; it belongs to trpsup.conf\n"},
+	{"pipe", "web",
+		"[service]\n"
+		"command = /bin/sh -c x '|' \\> a>b | cat\n",
+		"bad.ini:2: command: no shell reads this, expected /bin/sh -c '...', or \"|\" in quotes if it is an argument\n"},
+	{"redirection on a line that continues", "web",
+		"[service]\n"
+		"command = /bin/sh -c x\n"
+		"  >/dev/null 2>&1\n",
+		"bad.ini:3: command: no shell reads this, expected /bin/sh -c '...', or \">/dev/null\" in quotes if it is an argument\n"},
+	{"comment as a shell has it", "web",
+		"[service]\n"
+		"setup = /bin/true # makes nothing\n"
+		"command = /bin/sh\n",
+		"bad.ini:2: setup: '#' begins no comment behind a value, expected ;, or \"#\" if it is an argument\n"},
 	{"key of another section", "web",
 		"[service]\n"
 		"command = /bin/sh\n"
@@ -320,6 +346,15 @@ static const struct {
 		"http = 80\n"
 		"[health]\n"
 		"check = http:health\n",
+		"bad.ini:7: check: expected http:/PATH, tcp, tcp:PORT, tls, or command and a command line\n"},
+	{"check = http://host/", "web",
+		"[service]\n"
+		"command = /bin/sh\n"
+		"[route]\n"
+		"host = a.example\n"
+		"http = 80\n"
+		"[health]\n"
+		"check = http://a.example/\n",
 		"bad.ini:7: check: expected http:/PATH, tcp, tcp:PORT, tls, or command and a command line\n"},
 	{"check = tcp:0", "web",
 		"[service]\n"
@@ -1066,6 +1101,59 @@ static const struct {
 		"[sandbox]\n"
 		"syscalls = @default io_uring_setup\n",
 		"bad.ini:7: syscalls: 'io_uring_setup' needs adapter = loopback, because the service gets clients and io_uring must not have their sockets\n"},
+#if defined(__x86_64__)
+	{"socketcall and passed sockets", "web",
+		"[service]\n"
+		"command = /bin/sh\n"
+		"[route]\n"
+		"host = a.example\n"
+		"http = 80\n"
+		"[sandbox]\n"
+		"architectures = native x86\n"
+		"syscalls = @default socketcall\n",
+		"bad.ini:8: syscalls: 'socketcall' needs adapter = loopback, because the service gets clients and socketcall must not have their sockets\n"},
+	{"x86 without native", "web",
+		"[service]\n"
+		"command = /bin/sh\n"
+		"[sandbox]\n"
+		"architectures = x86\n",
+		"bad.ini:4: architectures: 'x86' alone: trp-init makes native system calls, expected native x86\n"},
+	{"x86 and notify", "web",
+		"[service]\n"
+		"command = /bin/sh\n"
+		"adapter = notify\n"
+		"[route]\n"
+		"host = a.example\n"
+		"http = 80\n"
+		"[sandbox]\n"
+		"architectures = native x86\n",
+		"bad.ini:3: adapter: 'notify' sees native system calls only, so it contradicts architectures = native x86: expected loopback\n"},
+#else
+	{"x86 on another machine", "web",
+		"[service]\n"
+		"command = /bin/sh\n"
+		"[sandbox]\n"
+		"architectures = native x86\n",
+		"bad.ini:4: architectures: 'x86': this machine has no i386 system calls, expected native\n"},
+#endif
+	{"socketcall without x86", "web",
+		"[service]\n"
+		"command = /bin/sh\n"
+		"[sandbox]\n"
+		"syscalls = @default socketcall\n",
+		"bad.ini:4: syscalls: 'socketcall' needs architectures = native x86: it is a system call of i386\n"},
+	{"x32", "web",
+		"[service]\n"
+		"command = /bin/sh\n"
+		"[sandbox]\n"
+		"architectures = native x32\n",
+		"bad.ini:4: architectures: 'x32' is not valid, expected native or x86 (x32 is always refused)\n"},
+	{"arm", "web",
+		"[service]\n"
+		"command = /bin/sh\n"
+		"[sandbox]\n"
+		"architectures = arm\n",
+		"bad.ini:4: architectures: 'arm' is not valid, expected native or x86 (x32 is always refused)\n"},
 	{"loopback with targets", "web",
 		"[service]\n"
 		"command = /bin/sh\n"

@@ -9,6 +9,7 @@
 
 #include "base/handoff.h"
 #include "supervisor/profile/config.h"
+#include "supervisor/profile/keys.h"
 #include "supervisor/profile/load.h"
 
 #include "profile_files.h"
@@ -82,6 +83,11 @@ static void test_shipped(void **state)
 	c = load_good(text);
 	defaults_are(c);
 	config_free(c);
+	for (size_t i = 0; i < config_n_keys; i++) {
+		cleanup_free char *line = trp_asprintf("\n;%s = ", config_keys[i].name);
+		if (strcmp(config_keys[i].section, "daemon") == 0 && !strstr(text, line))
+			fail_msg("etc/trpsup.conf: there is no line%s", line);
+	}
 	for (char *s = text; (s = strstr(s, "\n;")); s++)
 		memmove(s + 1, s + 2, strlen(s + 1));
 	c = load_good(text);
@@ -176,10 +182,15 @@ static void test_refused(void **state)
 	refused("[listener a]\n[listener A]\n[listener]\n[listner b]\n");
 	errors_are(&errors, F "2: [listener A]: not a name, expected a-z 0-9 . _ - (at most 63)",
 		F "3: [listener]: expected [listener NAME]",
-		F "4: [listner b]: unknown section; did you mean '[listener]'?", NULL);
+		F "4: [listner b]: unknown section; did you mean '[listener NAME]'?", NULL);
+	refused("[route]\nhost = a.example\n");
+	errors_are(&errors, F "1: [route]: unknown section; it belongs to profiles", NULL);
 	refused("[listener a]\n");
 	errors_are(&errors, F "1: port: missing in [listener a]",
 		F "1: protocols: missing in [listener a], expected http, tls or others", NULL);
+	refused("[listener a]\nport = 80\nprotocols = https\n");
+	errors_are(&errors, F "3: protocols: 'https' is not valid, expected http, tls, h2c, minecraft, xmpp, xmpp-server, ssh, postgres or raw; did you mean 'tls'?",
+		NULL);
 	refused("[listener a]\nport = 0\nport = 2\nprotocols = htp\ndeadline = 1ms\ninclude = "
 		"x\ncommand = x\n");
 	errors_are(&errors, F "2: port: '0' is out of range, expected a port from 1 to 65535",
@@ -316,6 +327,11 @@ static void test_default(void **state)
 	errors_are(&errors, F "8: default: there is no service 'other'; did you mean 'oter'?", NULL);
 	file_write("profiles/other.ini", "");
 	assert_int_equal(config_check_defaults(c, &paths, &errors), 0);
+	config_free(c);
+	c = load_good("[daemon]\nstart = other\n\tweb@a uther\n[listener lan]\n" L);
+	dirs[0] = file_path("profiles");
+	assert_int_equal(config_check_start(c, &paths, &errors), -EINVAL);
+	errors_are(&errors, F "2: start: there is no service 'uther'; did you mean 'other'?", NULL);
 	config_free(c);
 	refused("[listener a]\n" L "default = A\n");
 	errors_are(&errors, F "4: default: 'A' is not valid, expected the name of a service", NULL);

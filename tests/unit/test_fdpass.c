@@ -193,11 +193,16 @@ static void empty_message_is_no_end_of_file(void **state)
 {
 	struct fixture *f = *state;
 	char buf[4];
+	size_t n = 99;
 	int fd = -7;
 
 	assert_int_equal(trp_fd_send(f->s[0], "", 0, &f->payload, 1, 0), 0);
 	assert_int_equal(trp_fd_recv(f->s[1], buf, sizeof(buf), &fd, 1, 0), -EBADMSG);
+	assert_int_equal(trp_fd_send(f->s[0], "", 0, &f->payload, 1, 0), 0);
+	assert_int_equal(trp_fd_recv_upto(f->s[1], buf, sizeof(buf), &fd, 1, &n, 0), -EBADMSG);
 	assert_int_equal(fd, -7);
+	assert_int_equal(n, 99);
+	assert_int_equal(open_count(), f->open_before);
 }
 
 static void end_of_file_and_errors(void **state)

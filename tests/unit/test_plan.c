@@ -85,7 +85,7 @@ static size_t last(const struct plan *p, enum plan_op op)
 static void test_order(void **state)
 {
 	/* each comes before the next one */
-	static const enum plan_op order[] = {PLAN_PRIVATE, PLAN_ROOT, PLAN_PROC, PLAN_PIVOT, PLAN_SIGNALS, PLAN_BOUNDING, PLAN_ORDER,
+	static const enum plan_op order[] = {PLAN_PRIVATE, PLAN_ROOT, PLAN_PROC, PLAN_PIVOT, PLAN_SIGNALS, PLAN_BOUNDING, PLAN_WAIT,
 		PLAN_GROUPS, PLAN_CGROUPNS, PLAN_NS_ROOT, PLAN_SEAL, PLAN_FDS, PLAN_IDS, PLAN_DROP_CAPS, PLAN_NO_NEW_PRIVS,
 		PLAN_SESSION, PLAN_LANDLOCK, PLAN_RLIMIT, PLAN_SECCOMP, PLAN_EXEC};
 	struct plan p = make(&good);
@@ -126,7 +126,7 @@ static void test_base(void **state)
 	(void)state;
 	plan_base_of(&good, &base);
 	assert_int_equal(plan_make_base(&base, &ahead), 0);
-	assert_int_equal(ahead.steps[ahead.n_steps - 1].op, PLAN_ORDER);
+	assert_int_equal(ahead.steps[ahead.n_steps - 1].op, PLAN_WAIT);
 	assert_int_equal(ahead.n_sources, p.n_base);
 	for (size_t i = 0; i < ahead.n_steps; i++) {
 		const struct plan_step *a = &ahead.steps[i], *b = &p.steps[i];
@@ -134,7 +134,7 @@ static void test_base(void **state)
 			a->mode == b->mode && a->noexec == b->noexec);
 		assert_true(!a->text && !a->data); /* nothing of a spec's */
 	}
-	/* a source that comes before PLAN_ORDER is none of the spec's, and no tmpfs of ours comes after */
+	/* a source that comes before PLAN_WAIT is none of the spec's, and no tmpfs of ours comes after */
 	for (size_t i = 0; i < p.n_sources; i++) {
 		assert_true(i < p.n_base || !p.sources[i].tmpfs);
 		assert_true(i >= p.n_base || (!p.sources[i].from_root && !p.sources[i].idmap && !p.sources[i].optional));
@@ -269,7 +269,7 @@ static void test_print(void **state)
 	char text[512];
 
 	(void)state;
-	expect_line(&p, at(&p, PLAN_ORDER, NULL), "sync      whose-it-is");
+	expect_line(&p, at(&p, PLAN_WAIT, NULL), "sync      wait");
 	expect_line(&p, at(&p, PLAN_TREE, "/usr"), "root      attach /usr <- ROOT/usr read-only idmapped");
 	expect_line(&p, at(&p, PLAN_TREE, "/state"),
 		"mount     attach /state <- /srv/rw writable noexec idmapped optional");

@@ -740,6 +740,9 @@ static void test_set_requires(void **state)
 	errors_are(&errors,
 		"$/a/three.ini:3: requires: there is no service 'web@y'; did you mean 'web@x'?",
 		"$/a/three.ini:3: requires: there is no service 'nosuch'", NULL);
+	file_write("a/three.ini", "[service]\ncommand = /bin/sh\nrequires = one.service\n");
+	check_set(names, 4, -EINVAL);
+	errors_are(&errors, "$/a/three.ini:3: requires: there is no service 'one.service'; did you mean 'one'?", NULL);
 	file_write("a/three.ini", "[service]\ncommand = /bin/sh\nrequires = one\n");
 	check_set(names, 4, -EINVAL);
 	errors_are(&errors,

@@ -230,6 +230,23 @@ static void test_examples(void **state)
 	}
 }
 
+/* What is hinted at exists, and is called nothing else than itself. */
+static void test_foreign(void **state)
+{
+	const struct lang l = {.keys = profile_keys, .n_keys = profile_n_keys, .foreign = profile_foreign};
+
+	(void)state;
+	for (const struct lang_foreign *f = profile_foreign; f->theirs; f++) {
+		if (!lang_find_key(&l, f->section, f->name))
+			fail_msg("[%s] has no key %s", f->section, f->name);
+		if (lang_find_key(&l, NULL, f->theirs))
+			fail_msg("%s is a key itself", f->theirs);
+		assert_ptr_equal(lang_find_foreign(&l, f->theirs), f);
+	}
+	assert_string_equal(lang_find_foreign(&l, "Exec_Start-Pre")->name, "setup");
+	assert_null(lang_find_foreign(&l, "execstartp"));
+}
+
 /* The completion of --protocol has the words of base/protocol.c, in their order. */
 static void test_completion(void **state)
 {
@@ -255,6 +272,7 @@ int main(void)
 		cmocka_unit_test(test_syscall_groups),
 		cmocka_unit_test(test_examples),
 		cmocka_unit_test(test_live),
+		cmocka_unit_test(test_foreign),
 		cmocka_unit_test(test_completion),
 	};
 

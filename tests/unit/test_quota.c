@@ -189,6 +189,30 @@ static void test_live(void **state)
 	assert_int_equal(fill(1, 1), 4);
 }
 
+/* A limit that a reload sets does not count those who came before it, and whom the observer has counted long since. */
+static void test_live_later(void **state)
+{
+	static struct ledger ledger;
+	uint32_t live[3] = {0};
+	const struct router_quota none = {.service = 2, .n_channels = 1, .channels = {1}};
+	const struct router_quota few = {.max_live = 2, .service = 2, .n_channels = 1, .channels = {1}};
+
+	(void)state;
+	memset(&ledger, 0, sizeof(ledger));
+	quotas.ledger = &ledger;
+	quotas.live = live;
+	assert_int_equal(quota_set(&quotas, &channels, 1, &none), 0);
+	for (int i = 0; i < 5; i++) {
+		ledger.head++;
+		assert_int_equal(put(1, 1), 0);
+	}
+	assert_int_equal(quota_set(&quotas, &channels, 1, &few), 0);
+	ledger.tail = ledger.head - 1;
+	assert_int_equal(put(1, 1), -EUSERS); /* the last is not known to be counted */
+	ledger.tail = ledger.head++;
+	assert_int_equal(fill(1, 1), 2);
+}
+
 /* Clients that are admitted together are sent together: until then the channel does not show them. */
 static void test_pending(void **state)
 {
@@ -232,6 +256,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_others_became_fewer, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_queue_and_rate, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_live, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_live_later, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_pending, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_division, setup, teardown),
 	};

@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "base/io.h"
+#include "sandbox/cgroup_host.h"
 #include "sandbox/sandbox.h"
 
 #include <dirent.h>
@@ -19,9 +20,11 @@
 #include <stdio.h>
 #include <string.h>
 #include <netinet/in.h>
+#include <sys/epoll.h>
 #include <sys/inotify.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
+#include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -29,10 +32,11 @@
 
 #define UID_BASE  0x7ff00000u
 #define UID_COUNT 65536u
-#define BASE      "trpsup-unit-test"
+#define PREFIX    "trpsup-sandbox-"
 
 static struct seccomp_filter filter;
-static char work[] = "/tmp/trpsup-sandbox-XXXXXX";
+static char work[] = "/tmp/" PREFIX "XXXXXX";
+static const char *const top_group = work + sizeof("/tmp/") - 1; /* of this run alone, as work is: another may go on */
 static char *dir_ro, *dir_rw, *dir_open, *dir_shared, *image, *hidden_shell;
 
 #define NEED_ROOT()                                                                                \
@@ -723,11 +727,13 @@ static int count_fds(void)
 
 static void test_nothing_is_left_behind(void **state)
 {
-	int before = count_fds();
+	int before;
 	struct box b;
 
 	(void)state;
 	NEED_ROOT();
+	sandbox_unprepare();
+	before = count_fds();
 	for (int i = 0; i < 3; i++) {
 		box_init(&b, "true");
 		box_run(&b);
@@ -747,15 +753,14 @@ static void test_nothing_is_left_behind(void **state)
 		assert_int_equal(b.failure.stage, SANDBOX_STAGE_RLIMIT);
 		box_close(&b);
 	}
+	sandbox_unprepare();
 	assert_int_equal(count_fds(), before);
 	assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
 	assert_int_equal(errno, ECHILD);
 }
 
-#define AHEAD_OWNER (UID_BASE + UID_COUNT + 5)
-
-/* The child that waits, or 0. */
-static pid_t spare_pid(void)
+/* The child that makes others, or 0. */
+static pid_t forker_pid(void)
 {
 	char *text, *save = NULL;
 	pid_t found = 0;
@@ -766,7 +771,7 @@ static pid_t spare_pid(void)
 		snprintf(path, sizeof(path), "/proc/%s/comm", word);
 		if (trp_read_file(AT_FDCWD, path, 64, &comm, NULL) < 0)
 			continue;
-		if (strcmp(comm, "trp-spare\n") == 0)
+		if (strcmp(comm, "trp-forker\n") == 0)
 			found = (pid_t)atoi(word);
 		free(comm);
 	}
@@ -774,16 +779,39 @@ static pid_t spare_pid(void)
 	return found;
 }
 
-static pid_t await_spare(void)
+static pid_t await_forker(void)
 {
 	for (int i = 0; i < 1000; i++) {
-		pid_t pid = spare_pid();
+		pid_t pid = forker_pid();
 		if (pid)
 			return pid;
 		usleep(10000);
 	}
-	fail_msg("no child waits");
+	fail_msg("there is no forker");
 	return 0;
+}
+
+/* Of the network namespace at /proc/PID/...; 0: of none */
+static ino_t network_at(const char *path)
+{
+	char text[64] = "";
+
+	if (readlink(path, text, sizeof(text) - 1) < 0 || strncmp(text, "net:[", 5) != 0)
+		return 0;
+	return (ino_t)strtoul(text + 5, NULL, 10);
+}
+
+/* The one that we hold a descriptor of, or 0. */
+static ino_t network_kept(void)
+{
+	char path[64];
+	ino_t found = 0;
+
+	for (int fd = 0; fd < 256 && found == 0; fd++) {
+		snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+		found = network_at(path);
+	}
+	return found;
 }
 
 static uid_t owner_of(pid_t pid)
@@ -835,96 +863,304 @@ static void prepared_end(struct box *b)
 		"0 0 1777\n1000 1001 755\n0 0 755\n0 0 1777\n0 0 755\n0 0 444\n0\n0 1 2 3 2\n");
 }
 
+static ino_t network_of(pid_t pid)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/ns/net", pid);
+	return network_at(path);
+}
+
 /* What was made ahead gives the same sandbox as one that is made at once, and is used once. */
 static void test_prepared(void **state)
 {
-	int before = count_fds();
-	pid_t waits, next;
+	int before;
+	ino_t kept;
 	struct box b, c;
 
 	(void)state;
 	NEED_ROOT();
 	sandbox_unprepare();
+	before = count_fds();
 	prepared_start(&b); /* none is there yet; it says what the next will be like */
 	assert_int_equal(owner_of(b.sandbox.pid), UID_BASE + UID_COUNT - 3);
 	prepared_end(&b);
-	assert_int_equal(sandbox_prepare(AHEAD_OWNER), 0);
-	waits = await_spare();
-	assert_int_equal(sandbox_prepare(AHEAD_OWNER), 0); /* one is enough */
-	assert_int_equal(await_spare(), waits);
-	assert_int_equal(prepared_start(&b), waits);
-	assert_int_equal(b.sandbox.owner, AHEAD_OWNER);
-	assert_int_equal(owner_of(waits), AHEAD_OWNER);
-	assert_int_equal(spare_pid(), 0);
+	assert_int_equal(sandbox_prepare(), 0);
+	kept = network_kept();
+	assert_int_not_equal(kept, 0);
+	assert_int_equal(sandbox_prepare(), 0); /* one is enough */
+	assert_int_equal(network_kept(), kept);
+	assert_int_equal(network_of(prepared_start(&b)), kept);
+	assert_int_equal(network_kept(), 0);
 	/* nobody comes into the same one */
-	next = prepared_start(&c);
-	assert_int_not_equal(next, waits);
-	assert_int_equal(owner_of(next), UID_BASE + UID_COUNT - 3);
+	assert_int_not_equal(network_of(prepared_start(&c)), kept);
+	assert_int_equal(owner_of(c.sandbox.pid), UID_BASE + UID_COUNT - 3);
 	prepared_end(&c);
 	prepared_end(&b);
+	sandbox_unprepare();
 	assert_int_equal(count_fds(), before);
 	assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
 }
 
-/* One that is dead, or not what is wanted, or not wanted at all. */
+/* One that is not what is wanted, or not wanted at all. */
 static void test_prepared_in_vain(void **state)
 {
 	struct box b;
-	pid_t waits;
+	ino_t kept;
 
 	(void)state;
 	NEED_ROOT();
 	prepared_start(&b);
 	prepared_end(&b);
-	assert_int_equal(sandbox_prepare(AHEAD_OWNER), 0);
-	waits = await_spare();
-	kill(waits, SIGKILL);
-	for (int i = 0; i < 1000 && spare_pid() == waits; i++)
-		usleep(10000);
-	assert_int_not_equal(prepared_start(&b), waits);
-	prepared_end(&b);
-	assert_int_equal(sandbox_prepare(AHEAD_OWNER), 0);
-	waits = await_spare();
+	assert_int_equal(sandbox_prepare(), 0);
+	kept = network_kept();
 	box_init(&b, "df --output=size /tmp | tail -1 | tr -d ' '");
 	b.spec.tmp_size = 3 * 1024 * 1024;
 	b.spec.may_be_prepared = true;
 	box_run(&b);
 	assert_string_equal(b.text, "3072\n");
-	box_init(&b, "true"); /* of a program that has its own owner */
+	box_init(&b, "true"); /* of a program of ours */
 	box_run(&b);
-	assert_int_equal(spare_pid(), waits);
+	assert_int_equal(network_kept(), kept);
 	sandbox_unprepare();
 	assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
 }
 
-/* It waits long: what the daemon opens and closes must not live on in it. */
-static void test_prepared_holds_nothing(void **state)
+/* One that has died is replaced; each start is made by it. */
+static void test_forker(void **state)
+{
+	struct box b;
+	pid_t first;
+
+	(void)state;
+	NEED_ROOT();
+	sandbox_unprepare();
+	assert_int_equal(sandbox_prepare(), 0);
+	first = await_forker();
+	prepared_start(&b);
+	assert_int_equal(forker_pid(), first);
+	kill(first, SIGKILL); /* its children are ours, and stay */
+	for (int i = 0; i < 1000 && forker_pid() == first; i++)
+		usleep(10000);
+	prepared_end(&b);
+	prepared_start(&b);
+	assert_int_not_equal(await_forker(), first);
+	prepared_end(&b);
+	sandbox_unprepare();
+	assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
+}
+
+/* In its name. */
+static void answer_for(pid_t forker, const void *answer, size_t len)
+{
+	cleanup_close int pidfd = (int)syscall(SYS_pidfd_open, forker, 0);
+
+	for (int i = 0; i < 1000; i++) { /* until it has put its socket there */
+		cleanup_close int end = (int)syscall(SYS_pidfd_getfd, pidfd, 0, 0);
+		if (send(end, answer, len, MSG_NOSIGNAL) == (ssize_t)len)
+			return;
+		usleep(10000);
+	}
+	_exit(1);
+}
+
+static void disturb(pid_t forker, int how)
+{
+	switch (how) {
+	case 0: kill(forker, SIGCONT); break;
+	case 1: kill(forker, SIGKILL); break;
+	case 2: answer_for(forker, "x", 1); break;
+	case 3: answer_for(forker, &(pid_t){1}, sizeof(pid_t)); break; /* nobody was born; and that one is none of ours */
+	default: break; /* it stays as it is */
+	}
+}
+
+/* Whatever becomes of it when it has an order: that start is made, by it or by another one. */
+static void test_forker_in_a_start(void **state)
+{
+	int before, status;
+	struct box b;
+
+	(void)state;
+	NEED_ROOT();
+	sandbox_unprepare();
+	before = count_fds();
+	for (int how = 0; how < 5; how++) {
+		pid_t first, helper;
+		assert_int_equal(sandbox_prepare(), 0);
+		first = await_forker();
+		assert_int_equal(kill(first, SIGSTOP), 0);
+		helper = fork();
+		if (helper == 0) {
+			usleep(200000);
+			disturb(first, how);
+			_exit(0);
+		}
+		prepared_start(&b);
+		if (how > 0)
+			assert_int_not_equal(forker_pid(), first);
+		prepared_end(&b);
+		assert_int_equal(waitpid(helper, &status, 0), helper);
+		assert_int_equal(status, 0);
+	}
+	sandbox_unprepare();
+	assert_int_equal(count_fds(), before);
+	assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
+}
+
+/* One that takes nothing, and an order that its socket has no room for. */
+static void test_large_order_for_a_stopped_forker(void **state)
+{
+	static char text[100 * 1024];
+	const char *large[] = {text, text, text, text, NULL};
+	struct box b;
+	pid_t first;
+
+	(void)state;
+	NEED_ROOT();
+	sandbox_unprepare();
+	assert_int_equal(sandbox_prepare(), 0);
+	first = await_forker();
+	assert_int_equal(kill(first, SIGSTOP), 0);
+	memcpy(text, "A=", 2);
+	memset(text + 2, 'x', sizeof(text) - 3);
+	prepared_box(&b, "echo runs");
+	b.spec.envp = large;
+	box_run(&b);
+	assert_string_equal(b.text, "runs\n");
+	assert_int_not_equal(forker_pid(), first);
+	sandbox_unprepare();
+}
+
+/* What it says before it is asked is not taken for an answer. */
+static void test_forker_that_speaks_first(void **state)
+{
+	struct box b;
+	pid_t first;
+
+	(void)state;
+	NEED_ROOT();
+	sandbox_unprepare();
+	assert_int_equal(sandbox_prepare(), 0);
+	first = await_forker();
+	answer_for(first, &(pid_t){1}, sizeof(pid_t));
+	prepared_start(&b);
+	assert_int_not_equal(forker_pid(), first);
+	prepared_end(&b);
+	sandbox_unprepare();
+}
+
+/* It lives long: what the daemon opens and closes must not live on in it. */
+static void test_forker_holds_nothing(void **state)
 {
 	int pair[2];
 	char path[64], byte;
 	struct dirent *e;
 	struct box b;
-	pid_t waits;
+	pid_t forker;
 	int n = 0;
 
 	(void)state;
 	NEED_ROOT();
-	prepared_start(&b);
-	prepared_end(&b);
+	sandbox_unprepare();
 	assert_int_equal(pipe2(pair, O_CLOEXEC), 0);
-	assert_int_equal(sandbox_prepare(AHEAD_OWNER), 0);
-	waits = await_spare();
+	assert_int_equal(sandbox_prepare(), 0);
+	forker = await_forker();
 	close(pair[1]);
 	wait_for(pair[0]); /* its end is seen here */
 	assert_int_equal(read(pair[0], &byte, 1), 0);
-	snprintf(path, sizeof(path), "/proc/%d/fd", waits);
-	DIR *d = opendir(path);
-	while ((e = readdir(d)))
-		n += e->d_name[0] != '.';
-	closedir(d);
-	assert_int_equal(n, 3); /* sync, status, its root */
-	sandbox_unprepare();
 	close(pair[0]);
+	prepared_start(&b);
+	prepared_end(&b);
+	prepared_start(&b); /* it has been through with the first one */
+	prepared_end(&b);
+	snprintf(path, sizeof(path), "/proc/%d/fd", forker);
+	for (int i = 0; i < 1000 && n != 2; i++) {
+		DIR *d = opendir(path);
+		for (n = 0; (e = readdir(d));)
+			n += e->d_name[0] != '.';
+		closedir(d);
+		usleep(10000);
+	}
+	assert_int_equal(n, 2); /* its socket, the daemon's network */
+	sandbox_unprepare();
+}
+
+#define MAPPING_MAX (64ul << 20) /* a sanitizer's own are of terabytes */
+
+/* Is it anywhere in what pid can write to? */
+static bool has_in_memory(pid_t pid, const char *what, size_t len)
+{
+	static char page[4096];
+	char path[64], *maps, *save = NULL;
+	bool found = false;
+
+	snprintf(path, sizeof(path), "/proc/%d/maps", pid);
+	assert_int_equal(trp_read_file(AT_FDCWD, path, 1 << 20, &maps, NULL), 0);
+	snprintf(path, sizeof(path), "/proc/%d/mem", pid);
+	cleanup_close int mem = open(path, O_RDONLY | O_CLOEXEC);
+	assert_true(mem >= 0);
+	for (char *line = strtok_r(maps, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+		unsigned long from, to;
+		char w;
+		if (sscanf(line, "%lx-%lx r%c", &from, &to, &w) != 3 || w != 'w' || to - from > MAPPING_MAX)
+			continue;
+		for (; from < to; from += sizeof(page))
+			found |= pread(mem, page, sizeof(page), (off_t)from) == sizeof(page) && memmem(page, sizeof(page), what, len);
+	}
+	free(maps);
+	return found;
+}
+
+/* Nor what services are told: the next child has the same memory. */
+static void test_forker_forgets(void **state)
+{
+	char secret[64], marker[20];
+	const char *told[] = {secret, NULL};
+	uint64_t random;
+	struct box b;
+	pid_t forker;
+
+	(void)state;
+	NEED_ROOT();
+	sandbox_unprepare();
+	assert_int_equal(sandbox_prepare(), 0);
+	forker = await_forker();
+	/* of after its birth, or it would have it from us */
+	assert_int_equal(getrandom(&random, sizeof(random), 0), sizeof(random));
+	snprintf(marker, sizeof(marker), "%016llx", (unsigned long long)random);
+	snprintf(secret, sizeof(secret), "SECRET=%s", marker);
+	prepared_box(&b, "echo $SECRET");
+	b.spec.envp = told;
+	box_run(&b);
+	assert_true(strstr(b.text, marker) != NULL);
+	assert_true(has_in_memory(getpid(), marker, strlen(marker)));
+	for (int i = 0; i < 1000 && has_in_memory(forker, marker, strlen(marker)); i++)
+		usleep(10000);
+	assert_false(has_in_memory(forker, marker, strlen(marker)));
+	sandbox_unprepare();
+}
+
+/* PR_SET_MDWE is of the memory of whoever calls it, for ever: it must not be the forker's. */
+static void test_mdwe_is_its_own(void **state)
+{
+	char script[64];
+	struct box b;
+
+	(void)state;
+	NEED_ROOT();
+	if (!sandbox_has_mdwe()) {
+		print_message("no PR_SET_MDWE here\n");
+		return;
+	}
+	snprintf(script, sizeof(script), "perl -e 'print syscall(%d, 66, 0, 0, 0, 0)'", SYS_prctl); /* PR_GET_MDWE */
+	for (int i = 0; i < 3; i++) {
+		prepared_box(&b, script);
+		b.spec.memory_deny_write_execute = i == 1;
+		box_run(&b);
+		assert_string_equal(b.text, i == 1 ? "1" : "0");
+	}
+	sandbox_unprepare();
 }
 
 /* More than what a prepared one has room for: a large environment, and more descriptors than go into one message. */
@@ -938,7 +1174,7 @@ static void test_large_order(void **state)
 	NEED_ROOT();
 	prepared_start(&b);
 	prepared_end(&b);
-	assert_int_equal(sandbox_prepare(AHEAD_OWNER), 0);
+	assert_int_equal(sandbox_prepare(), 0);
 	memcpy(text, "A=", 2);
 	memset(text + 2, 'x', sizeof(text) - 3);
 	for (size_t i = 0; i < 10; i++)
@@ -977,35 +1213,12 @@ static struct cgroup_host *open_host(void)
 {
 	struct cgroup_host *host;
 	char err[256] = "";
-	int r = cgroup_host_open(BASE, NULL, &host, err, sizeof(err));
+	int r = cgroup_host_open(top_group, NULL, &host, err, sizeof(err));
 
 	if (r < 0)
 		print_message("%s\n", err);
 	assert_int_equal(r, 0);
 	return host;
-}
-
-/* Of the network namespace at /proc/PID/...; 0: of none */
-static ino_t network_at(const char *path)
-{
-	char text[64] = "";
-
-	if (readlink(path, text, sizeof(text) - 1) < 0 || strncmp(text, "net:[", 5) != 0)
-		return 0;
-	return (ino_t)strtoul(text + 5, NULL, 10);
-}
-
-/* The one that we hold a descriptor of, or 0. */
-static ino_t network_kept(void)
-{
-	char path[64];
-	ino_t found = 0;
-
-	for (int fd = 0; fd < 256 && found == 0; fd++) {
-		snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-		found = network_at(path);
-	}
-	return found;
 }
 
 /* Tells of each write to a file of a group by which others are moved. */
@@ -1030,7 +1243,7 @@ static void test_prepared_for_a_group(void **state)
 	struct cgroup_limits none = CGROUP_NO_LIMITS;
 	struct cgroup_host *host;
 	char err[256] = "", path[64], *groups, byte;
-	int before = count_fds(), watch;
+	int before, watch;
 	struct cgroup cg;
 	struct box b;
 	ino_t kept;
@@ -1038,17 +1251,17 @@ static void test_prepared_for_a_group(void **state)
 	(void)state;
 	NEED_ROOT();
 	sandbox_unprepare();
+	before = count_fds();
 	host = open_host();
 	assert_int_equal(cgroup_create(host, "ahead", &none, &cg, err, sizeof(err)), 0);
 	if (cg.v2_fd < 0) {
-		print_message("no v2 tree here: a child is made ahead, as without groups\n");
+		print_message("no v2 tree here\n");
 	} else {
 		prepared_box(&b, "true");
 		b.spec.cgroup = &cg;
 		box_run(&b);
-		assert_int_equal(sandbox_prepare(AHEAD_OWNER), 0);
-		assert_int_equal(sandbox_prepare(AHEAD_OWNER), 0); /* one is enough */
-		assert_int_equal(spare_pid(), 0);
+		assert_int_equal(sandbox_prepare(), 0);
+		assert_int_equal(sandbox_prepare(), 0); /* one is enough */
 		kept = network_kept();
 		assert_int_not_equal(kept, 0);
 		watch = watch_moves(&cg);
@@ -1067,19 +1280,14 @@ static void test_prepared_for_a_group(void **state)
 		int lines = 1; /* v2's */
 		for (int i = 0; i < CGROUP_V1_MAX; i++)
 			lines += cg.v1_fd[i] >= 0;
-		for (char *at = groups; (at = strstr(at, BASE "/ahead\n")); at++)
+		snprintf(path, sizeof(path), "%s/ahead\n", top_group);
+		for (char *at = groups; (at = strstr(at, path)); at++)
 			lines--;
 		assert_int_equal(lines, 0);
 		free(groups);
 		assert_int_equal(write(b.in[1], "\n", 1), 1);
 		box_reap(&b);
 		box_close(&b);
-		/* one that is not to be in such a group has a child that waits again */
-		prepared_start(&b);
-		prepared_end(&b);
-		assert_int_equal(sandbox_prepare(AHEAD_OWNER), 0);
-		await_spare();
-		assert_int_equal(network_kept(), 0);
 		sandbox_unprepare();
 	}
 	assert_int_equal(cgroup_destroy(host, &cg), 0);
@@ -1095,6 +1303,8 @@ static void test_cgroup_limits_hold(void **state)
 	struct box b;
 	char err[256] = "", text[64];
 	uint64_t memory, pids, cpu;
+	struct pollfd poll_fd;
+	uint32_t events;
 
 	(void)state;
 	NEED_ROOT();
@@ -1104,22 +1314,37 @@ static void test_cgroup_limits_hold(void **state)
 	assert_string_equal(text, "12\n");
 
 	/* a fork bomb, bounded; the group is the top of what is seen */
-	box_init(&b, "grep " BASE " /proc/self/cgroup; "
+	box_init(&b, "grep " PREFIX " /proc/self/cgroup; "
 		     "for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16; do sleep 30 & done");
 	b.spec.cgroup = &cg;
 	box_run(&b);
 	assert_false(b.failed);
 	assert_non_null(strstr(b.text, "Cannot fork"));
-	assert_null(strstr(b.text, BASE));
+	assert_null(strstr(b.text, PREFIX));
 
-	/* more memory than allowed: killed */
+	/* more memory than allowed: one is killed, and told */
+	poll_fd.fd = cgroup_oom_watch(&cg, &events);
+	poll_fd.events = events == EPOLLIN ? POLLIN : POLLPRI;
+	assert_true(poll_fd.fd >= 0);
+	assert_int_equal(cgroup_oom_kills(&cg, poll_fd.fd), 0);
+	assert_int_equal(poll(&poll_fd, 1, 0), 0);
 	box_init(&b, "tail /dev/zero; echo $?");
 	b.spec.cgroup = &cg;
 	box_run(&b);
-	if (faccessat(cg.v2_fd, "memory.oom.group", F_OK, 0) == 0)
-		assert_string_equal(b.text, ""); /* all of the group goes */
-	else
-		assert_string_equal(b.text, "Killed\n137\n");
+	assert_string_equal(b.text, "Killed\n137\n");
+	assert_int_equal(poll(&poll_fd, 1, 0), 1);
+	assert_int_equal(cgroup_oom_kills(&cg, poll_fd.fd), 1);
+	assert_int_equal(poll(&poll_fd, 1, 0), 0); /* until there is something new */
+	assert_int_equal(cgroup_oom_kills(&cg, -1), 1);
+	close(poll_fd.fd);
+
+	/* or all of the group goes, where the kernel can do that */
+	limits.oom_group = true;
+	assert_int_equal(cgroup_set_limits(host, &cg, &limits, err, sizeof(err)), 0);
+	box_init(&b, "tail /dev/zero; echo $?");
+	b.spec.cgroup = &cg;
+	box_run(&b);
+	assert_string_equal(b.text, faccessat(cg.v2_fd, "memory.oom.group", F_OK, 0) == 0 ? "" : "Killed\n137\n");
 
 	cgroup_usage(&cg, &memory, &pids, &cpu);
 	assert_int_not_equal(memory, UINT64_MAX);
@@ -1132,6 +1357,7 @@ static void test_cgroup_limits_hold(void **state)
 
 static void test_cgroup_kill_and_leftovers(void **state)
 {
+	static const char *const hierarchies[] = {"/sys/fs/cgroup", "/sys/fs/cgroup/pids"};
 	struct cgroup_limits none = CGROUP_NO_LIMITS;
 	struct cgroup_limits some = {.pids = 5, .memory = CGROUP_UNLIMITED, .cpu_permille = 5};
 	struct cgroup_host *host;
@@ -1161,8 +1387,110 @@ static void test_cgroup_kill_and_leftovers(void **state)
 		trp_close(&cg.v1_fd[i]);
 	trp_close(&cg.v2_fd);
 	cgroup_host_free(host);
-	assert_int_equal(access("/sys/fs/cgroup/pids/" BASE, F_OK), -1);
-	assert_int_equal(access("/sys/fs/cgroup/" BASE, F_OK), -1);
+	for (size_t i = 0; i < TRP_ARRAY_SIZE(hierarchies); i++) {
+		snprintf(text, sizeof(text), "%s/%s", hierarchies[i], top_group);
+		assert_int_equal(access(text, F_OK), -1);
+	}
+}
+
+static void write_group(const struct cgroup *cg, const char *file, const char *text)
+{
+	assert_int_equal(trp_write_file(cg->v2_fd, file, text), 0);
+}
+
+/* Nobody is started in one that stands still; and who is born in one that has just been told to is not waited for. */
+static void test_cgroup_that_stands_still(void **state)
+{
+	struct cgroup_limits none = CGROUP_NO_LIMITS;
+	struct cgroup_host *host;
+	struct cgroup cg;
+	char err[256] = "";
+	struct box b, c;
+	pid_t first, helper;
+
+	(void)state;
+	NEED_ROOT();
+	host = open_host();
+	assert_int_equal(cgroup_create(host, "x", &none, &cg, err, sizeof(err)), 0);
+	if (cg.v2_fd >= 0) {
+		sandbox_unprepare();
+		assert_int_equal(sandbox_prepare(), 0);
+		first = await_forker();
+		write_group(&cg, "cgroup.freeze", "1");
+		prepared_box(&b, "echo runs");
+		b.spec.cgroup = &cg;
+		assert_int_equal(box_start(&b), -EAGAIN);
+		assert_int_equal(b.failure.stage, SANDBOX_STAGE_CGROUP);
+		box_close(&b);
+		assert_int_equal(forker_pid(), first); /* which was not even asked */
+		write_group(&cg, "cgroup.freeze", "0");
+		kill(first, SIGSTOP);
+		helper = fork();
+		if (helper == 0) {
+			usleep(200000);
+			write_group(&cg, "cgroup.freeze", "1");
+			kill(first, SIGCONT);
+			_exit(0);
+		}
+		prepared_box(&b, "read x; echo runs");
+		b.spec.cgroup = &cg;
+		assert_int_equal(sandbox_spawn(&b.spec, &b.sandbox, &b.failure), 0);
+		assert_true(waitpid(helper, NULL, 0) == helper);
+		/* meanwhile others are started: that one keeps its forker's memory */
+		prepared_start(&c);
+		prepared_end(&c);
+		write_group(&cg, "cgroup.freeze", "0");
+		wait_for(b.sandbox.status_fd);
+		assert_int_equal(read(b.sandbox.status_fd, &b.failure, sizeof(b.failure)), 0);
+		assert_int_equal(write(b.in[1], "\n", 1), 1);
+		box_reap(&b);
+		assert_int_equal(b.status, CLD_EXITED << 8);
+		box_close(&b);
+		sandbox_unprepare();
+	}
+	assert_int_equal(cgroup_destroy(host, &cg), 0);
+	cgroup_host_free(host);
+	assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
+}
+
+/* A group in which all were killed and that could not be removed, by this daemon or by one before: who is started there lives. */
+static void test_cgroup_that_was_killed(void **state)
+{
+	struct cgroup_limits none = CGROUP_NO_LIMITS;
+	struct cgroup_host *host;
+	struct cgroup cg, adopted;
+	char err[256] = "";
+	struct box b;
+
+	(void)state;
+	NEED_ROOT();
+	host = open_host();
+	assert_int_equal(cgroup_create(host, "x", &none, &cg, err, sizeof(err)), 0);
+	assert_int_equal(cgroup_birthplace(&cg), host->births ? cg.v2_fd : -1);
+	if (cg.v2_fd >= 0)
+		assert_int_equal(mkdirat(cg.v2_fd, "keeps", 0755), 0);
+	assert_int_equal(cgroup_kill(&cg), 0);
+	assert_int_equal(cgroup_birthplace(&cg), -1);
+	assert_int_equal(cgroup_adopt(host, "x", &adopted), 0);
+	struct cgroup *const both[] = {&cg, &adopted};
+	for (size_t i = 0; i < TRP_ARRAY_SIZE(both); i++) {
+		box_init(&b, "grep -c " PREFIX " /proc/self/cgroup; echo lives");
+		b.spec.cgroup = both[i];
+		box_run(&b);
+		assert_false(b.failed);
+		assert_string_equal(b.text, "0\nlives\n");
+	}
+	if (cg.v2_fd >= 0)
+		assert_int_equal(unlinkat(cg.v2_fd, "keeps", AT_REMOVEDIR), 0);
+	assert_int_equal(cgroup_destroy(host, &adopted), 0);
+	/* a new one of that name is another one */
+	assert_int_equal(cgroup_create(host, "x", &none, &adopted, err, sizeof(err)), 0);
+	assert_int_equal(cgroup_birthplace(&adopted), host->births ? adopted.v2_fd : -1);
+	assert_int_equal(cgroup_destroy(host, &adopted), 0);
+	for (int i = 0; i < CGROUP_V1_MAX; i++)
+		trp_close(&cg.v1_fd[i]);
+	trp_close(&cg.v2_fd);
+	cgroup_host_free(host);
 }
 
 static char *make(const char *name, mode_t mode)
@@ -1281,11 +1609,19 @@ int main(void)
 		cmocka_unit_test(test_nothing_is_left_behind),
 		cmocka_unit_test(test_prepared),
 		cmocka_unit_test(test_prepared_in_vain),
-		cmocka_unit_test(test_prepared_holds_nothing),
+		cmocka_unit_test(test_forker),
+		cmocka_unit_test(test_forker_in_a_start),
+		cmocka_unit_test(test_large_order_for_a_stopped_forker),
+		cmocka_unit_test(test_forker_that_speaks_first),
+		cmocka_unit_test(test_forker_holds_nothing),
+		cmocka_unit_test(test_forker_forgets),
+		cmocka_unit_test(test_mdwe_is_its_own),
 		cmocka_unit_test(test_large_order),
 		cmocka_unit_test(test_prepared_for_a_group),
 		cmocka_unit_test(test_cgroup_limits_hold),
 		cmocka_unit_test(test_cgroup_kill_and_leftovers),
+		cmocka_unit_test(test_cgroup_that_stands_still),
+		cmocka_unit_test(test_cgroup_that_was_killed),
 	};
 	return cmocka_run_group_tests(tests, setup, teardown);
 }

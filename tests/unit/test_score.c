@@ -36,12 +36,15 @@ static struct judged judge(const char *text)
 	struct profile_paths paths = {.dirs = dirs, .n_dirs = 1, .public_port = {0}, .libexec = "/nowhere"};
 	struct adapter_choice adapter;
 	struct judged j = {0};
+	struct strv words = {0};
 	char err[400];
 
 	file_write("s.ini", text);
 	if (profile_load(&paths, "s", &j.profile, &errors) < 0)
 		fail_msg("%s", errors.v[0]);
-	assert_int_equal(seccomp_compile((const char *const *)j.profile->syscalls.v, j.profile->syscalls.n, &j.filter), 0);
+	assert_int_equal(box_filter_words(j.profile, &j.profile->syscalls, &words), 0);
+	assert_int_equal(seccomp_compile((const char *const *)words.v, words.n, &j.filter), 0);
+	strv_free(&words);
 	assert_int_equal(adapter_choose(j.profile, NULL, &adapter), 0);
 	j.site = (struct box_site){.profile = j.profile, .service = "s", .state_dir = "/var/lib/trpsup", .run_dir = "/run/trpsup",
 		.adapter = adapter.adapter, .uid_base = 1000000, .uid = strcmp(j.profile->user, "0") == 0 ? 0 : 1000, .gid = 1000,
@@ -53,7 +56,8 @@ static struct judged judge(const char *text)
 
 static void judge_now(struct judged *j)
 {
-	j->view.site = &j->site; /* it was copied */
+	j->view.site = &j->site; /* they were copied */
+	j->site.seccomp = j->view.filter = &j->filter;
 	score_judge(&j->view, &j->score);
 }
 
@@ -104,6 +108,9 @@ static const struct {
 	{"syscalls = @default settimeofday", "calls-clock", true},
 	{"syscalls = @default reboot", "calls-host", true},
 	{"syscalls = @default modify_ldt", "calls-obsolete", true},
+#if defined(__x86_64__)
+	{"architectures = native x86", "architectures", true},
+#endif
 	{"syscalls = @default unshare", "new-namespaces", true},
 	{"syscalls = @default setns", "new-namespaces", true},
 	{"syscalls = @default clone3", "new-namespaces", true},
@@ -146,6 +153,27 @@ static void test_key_that_closes_a_gap(void **state)
 	judged_free(&open);
 	judged_free(&closed);
 }
+
+#if defined(__x86_64__)
+/* A call that i386 alone has is seen, and one whose arguments nobody sees is worse than the rest of them. */
+static void test_x86_calls(void **state)
+{
+	struct judged plain = judge(STRICT "architectures = native x86\n"),
+		old = judge(STRICT "architectures = native x86\nsyscalls = @default vm86\n"),
+		unseen = judge(STRICT "architectures = native x86\nsyscalls = @default socketcall\n");
+
+	(void)state;
+	judge_now(&plain);
+	judge_now(&old);
+	judge_now(&unseen);
+	assert_string_equal(row_of(&plain.score, "architectures")->has, "i386 too");
+	worse_by(&plain.score, &old.score, "calls-obsolete", "vm86");
+	worse_by(&plain.score, &unseen.score, "architectures", "socketcall");
+	judged_free(&plain);
+	judged_free(&old);
+	judged_free(&unseen);
+}
+#endif
 
 static void test_each_key(void **state)
 {
@@ -474,6 +502,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_each_key),
 		cmocka_unit_test(test_key_that_closes_a_gap),
+#if defined(__x86_64__)
+		cmocka_unit_test(test_x86_calls),
+#endif
 		cmocka_unit_test(test_keys_that_are_missing),
 		cmocka_unit_test(test_each_step),
 		cmocka_unit_test(test_scheduling),

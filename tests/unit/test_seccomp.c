@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "bpf_run.h"
+#include "sandbox/seccomp_policy.h"
 
 #include <asm/unistd.h>
 #include <linux/audit.h>
@@ -311,6 +312,138 @@ static void test_foreign_tables(void **state)
 }
 #endif
 
+#if defined(__x86_64__)
+/* --- architectures = native x86 --- */
+
+#define X86(...)        ((const char *const[]){"@default", SECCOMP_WORD_X86, __VA_ARGS__}), 2 + TRP_ARRAY_SIZE(((const char *const[]){__VA_ARGS__}))
+#define SOCKETCALL      102
+#define IPC             117
+#define OLD_MMAP        90
+
+/* Of a call with an i386 number. */
+static uint32_t x86_answer(const char *const *words, size_t n, int nr, const uint64_t args[6])
+{
+	struct seccomp_data d = {.nr = nr, .arch = AUDIT_ARCH_I386};
+	struct seccomp_filter f;
+	uint32_t answer;
+
+	assert_int_equal(seccomp_compile(words, n, &f), 0);
+	memcpy(d.args, args, sizeof(d.args));
+	answer = interpret(&f, &d);
+	seccomp_filter_free(&f);
+	return answer;
+}
+
+static int x86_nr(const char *name)
+{
+	int nr = seccomp_number_in(SECCOMP_X86, name);
+
+	if (nr < 0)
+		fail_msg("i386 has no %s", name);
+	return nr;
+}
+
+#define ARGS(...) ((const uint64_t[6]){__VA_ARGS__})
+
+/* What is looked at of native calls is of these, too. */
+static void test_x86_arguments(void **state)
+{
+	const struct {
+		const char *call;
+		uint64_t args[6];
+		uint32_t answer;
+	} calls[] = {
+		{"socket", {AF_INET, SOCK_STREAM}, SECCOMP_RET_ALLOW}, {"socket", {AF_ALG}, ENOSYS_IS}, {"socket", {AF_PACKET}, ENOSYS_IS},
+		{"socket", {AF_INET, SOCK_RAW, IPPROTO_TCP}, ERRNO(EPERM)}, {"connect", {5}, SECCOMP_RET_ALLOW},
+		{"setsockopt", {5, SOL_SOCKET, SO_KEEPALIVE}, SECCOMP_RET_ALLOW}, {"setsockopt", {5, SOL_SOCKET, SO_BINDTODEVICE}, ERRNO(ENOPROTOOPT)},
+		{"setsockopt", {5, SOL_SOCKET, SO_DETACH_FILTER}, ERRNO(ENOPROTOOPT)}, {"setsockopt", {5, IPPROTO_TCP, TCP_ULP}, ERRNO(ENOPROTOOPT)},
+		{"getsockopt", {5, SOL_SOCKET, SO_NETNS_COOKIE}, ERRNO(ENOPROTOOPT)}, {"ioctl", {5, SIOCGIFCONF}, ENOSYS_IS},
+		{"ioctl", {5, TIOCSTI}, ENOSYS_IS}, {"ioctl", {5, FIONREAD}, SECCOMP_RET_ALLOW}, {"ioctl", {5, 0x80046601}, SECCOMP_RET_ALLOW},
+		{"clone", {CLONE_NEWUSER}, ENOSYS_IS}, {"clone", {CLONE_THREAD}, SECCOMP_RET_ALLOW}, {"clone3", {0}, ENOSYS_IS},
+		{"prctl", {PR_SET_SECCOMP}, ERRNO(EINVAL)}, {"setrlimit", {RLIMIT_CORE}, ERRNO(EPERM)}, {"personality", {READ_IMPLIES_EXEC}, ENOSYS_IS},
+		{"prlimit64", {0, RLIMIT_CORE, 4096}, ERRNO(EPERM)}, {"memfd_create", {0, MFD_CLOEXEC}, ENOSYS_IS},
+		{"madvise", {0, 0, MADV_MERGEABLE}, ERRNO(EINVAL)}, {"ptrace", {0}, ENOSYS_IS}, {"bpf", {0}, ENOSYS_IS},
+		{"io_uring_setup", {0}, ENOSYS_IS}, {"mount", {0}, ENOSYS_IS}, {"umount", {0}, ENOSYS_IS}, {"vm86", {0}, ENOSYS_IS},
+		{"vm86old", {0}, ENOSYS_IS}, {"modify_ldt", {0}, ENOSYS_IS}, {"stime", {0}, ENOSYS_IS}, {"clock_settime64", {0}, ENOSYS_IS},
+		{"idle", {0}, ENOSYS_IS}, {"mmap2", {0, 0, PROT_READ | PROT_WRITE}, SECCOMP_RET_ALLOW}, {"mmap", {0}, ENOSYS_IS},
+		{"clock_gettime64", {0}, SECCOMP_RET_ALLOW}, {"futex_time64", {0}, SECCOMP_RET_ALLOW}, {"chown32", {0}, SECCOMP_RET_ALLOW},
+		{"set_thread_area", {0}, SECCOMP_RET_ALLOW}, {"sigreturn", {0}, SECCOMP_RET_ALLOW}, {"waitpid", {0}, SECCOMP_RET_ALLOW},
+		{"socketcall", {3 /* connect */, 0x1000}, ENOSYS_IS}, {"ipc", {21 /* shmat */}, SECCOMP_RET_ALLOW},
+		{"ipc", {1 << 16 | 21}, SECCOMP_RET_ALLOW}, {"ipc", {5}, ENOSYS_IS}, {"ipc", {HIGH | 5}, ENOSYS_IS},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < TRP_ARRAY_SIZE(calls); i++) {
+		uint32_t answer = x86_answer(X86("@default"), x86_nr(calls[i].call), calls[i].args);
+		if (answer != calls[i].answer)
+			fail_msg("row %zu, %s: %#x, not %#x", i, calls[i].call, answer, calls[i].answer);
+	}
+}
+
+/* What words take out is out by all of its names, and what they name is in. */
+static void test_x86_words(void **state)
+{
+	struct seccomp_filter f;
+	struct seccomp_data d = {.nr = __NR_getpid | X32_BIT, .arch = AUDIT_ARCH_X86_64};
+
+	(void)state;
+	assert_int_equal(x86_answer(X86("socketcall"), SOCKETCALL, ARGS(1)), SECCOMP_RET_ALLOW);
+	assert_int_equal(x86_answer(X86("-chown"), x86_nr("chown32"), ARGS(0)), ENOSYS_IS);
+	assert_int_equal(x86_answer(X86("-chown"), x86_nr("chown"), ARGS(0)), ENOSYS_IS);
+	assert_int_equal(x86_answer(X86("-chown32"), x86_nr("chown"), ARGS(0)), SECCOMP_RET_ALLOW);
+	assert_int_equal(x86_answer(X86("-@ipc"), IPC, ARGS(23)), ENOSYS_IS);
+	assert_int_equal(x86_answer(X86("-semget"), IPC, ARGS(2)), ENOSYS_IS);
+	assert_int_equal(x86_answer(X86("-semget"), IPC, ARGS(23)), SECCOMP_RET_ALLOW);
+	assert_int_equal(x86_answer(X86("-@network"), x86_nr("socket"), ARGS(AF_INET)), ENOSYS_IS);
+	assert_int_equal(x86_answer(X86("-@network"), x86_nr("connect"), ARGS(5)), ENOSYS_IS);
+	/* memory that is never written, then executed: by none of the ways that lead there */
+	assert_int_equal(x86_answer(X86(SECCOMP_WORD_NO_WRITE_EXECUTE), x86_nr("mmap2"), ARGS(0, 0, PROT_WRITE | PROT_EXEC)), ERRNO(EPERM));
+	assert_int_equal(x86_answer(X86(SECCOMP_WORD_NO_WRITE_EXECUTE), x86_nr("mprotect"), ARGS(0, 0, PROT_EXEC)), ERRNO(EPERM));
+	assert_int_equal(x86_answer(X86(SECCOMP_WORD_NO_WRITE_EXECUTE), OLD_MMAP, ARGS(0)), ENOSYS_IS);
+	assert_int_equal(x86_answer(X86(SECCOMP_WORD_NO_WRITE_EXECUTE), x86_nr("shmat"), ARGS(0, 0, SHM_EXEC)), ERRNO(EPERM));
+	assert_int_equal(x86_answer(X86(SECCOMP_WORD_NO_WRITE_EXECUTE), IPC, ARGS(1 << 16 | 21, 0, SHM_EXEC)), ERRNO(EPERM));
+	assert_int_equal(x86_answer(X86(SECCOMP_WORD_NO_WRITE_EXECUTE), IPC, ARGS(21)), SECCOMP_RET_ALLOW);
+	/* trp-notify's descriptor is for a native trp-init */
+	assert_int_equal(seccomp_compile_notify((const char *const[]){"@default", SECCOMP_WORD_X86}, 2, &f), 0);
+	assert_int_equal(interpret(&f, &d), SECCOMP_RET_KILL_PROCESS);
+	d = (struct seccomp_data){.nr = x86_nr("seccomp"), .arch = AUDIT_ARCH_I386, .args = {SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_NEW_LISTENER}};
+	assert_int_equal(interpret(&f, &d), ENOSYS_IS);
+	d.arch = AUDIT_ARCH_AARCH64;
+	assert_int_equal(interpret(&f, &d), SECCOMP_RET_KILL_PROCESS);
+	seccomp_filter_free(&f);
+	assert_false(seccomp_valid_name(SECCOMP_WORD_X86));
+}
+
+/* Nothing of i386 is allowed whose native name, or that which it is a variant of, is not. */
+static void test_x86_is_no_more(void **state)
+{
+	static const char *const policies[][4] = {{SECCOMP_WORD_X86, "@default", NULL}, {SECCOMP_WORD_X86, NULL}, {SECCOMP_WORD_X86, "@network", NULL},
+		{SECCOMP_WORD_X86, "@default", "-@file-system", NULL}};
+
+	(void)state;
+	for (size_t i = 0; i < TRP_ARRAY_SIZE(policies); i++) {
+		struct seccomp_rules rules[SECCOMP_TABLES];
+		bool native[SECCOMP_NR_MAX];
+		size_t n = 0, calls = 0;
+		while (policies[i][n])
+			n++;
+		assert_int_equal(seccomp_rules_make(policies[i], n, false, rules), 0);
+		assert_int_equal(seccomp_choose(policies[i], n, native), 0);
+		for (size_t k = 0; k < rules[SECCOMP_X86].n; k++) {
+			char *name = seccomp_syscall_resolve_num_arch(SCMP_ARCH_X86, rules[SECCOMP_X86].v[k].nr);
+			const char *of = seccomp_variant_of(name);
+			int nr = seccomp_number(of ? of : name);
+			if (strcmp(name, "ipc") != 0 && (nr < 0 || !native[nr]))
+				fail_msg("policy %zu: %s", i, name);
+			free(name);
+			calls++;
+		}
+		assert_true(calls > 40);
+		seccomp_rules_free(rules);
+	}
+}
+#endif
+
 static void test_words(void **state)
 {
 	(void)state;
@@ -419,6 +552,9 @@ int main(void)
 		cmocka_unit_test(test_personality_asks_only),
 #ifdef __x86_64__
 		cmocka_unit_test(test_foreign_tables),
+		cmocka_unit_test(test_x86_arguments),
+		cmocka_unit_test(test_x86_words),
+		cmocka_unit_test(test_x86_is_no_more),
 #endif
 		cmocka_unit_test(test_words),
 		cmocka_unit_test(test_notify),

@@ -18,7 +18,7 @@
 #define SECCOMP_OTHER_ARCH (SECCOMP_NATIVE_ARCH == AUDIT_ARCH_X86_64 ? AUDIT_ARCH_AARCH64 : AUDIT_ARCH_X86_64)
 #define HIGH       0xdeadbeef00000000ull /* what the kernel drops from a 32-bit argument */
 #define VALUES_MAX 512
-#define WORDS_MAX  16
+#define WORDS_MAX  17
 #define NUMBERS    1536 /* 0 to this, in each table */
 #define RANDOM     1500
 #define POLICIES   16
@@ -44,13 +44,24 @@ static uint32_t half(const struct seccomp_data *d, unsigned arg)
 	return (uint32_t)(d->args[arg & ~SECCOMP_HIGH] >> (arg & SECCOMP_HIGH ? 32 : 0));
 }
 
-/* What the rules say, by seccomp_policy.h. */
-static uint32_t by_rules(const struct seccomp_rules *rules, const struct seccomp_data *d)
+/* Which of the tables is it? NULL: none that has rules. */
+static const struct seccomp_rules *table_of(const struct seccomp_rules tables[SECCOMP_TABLES], uint32_t arch)
 {
-	if (d->arch != SECCOMP_NATIVE_ARCH)
+	for (unsigned t = 0; t < SECCOMP_TABLES; t++)
+		if (tables[t].n > 0 && seccomp_audit_arch(t) == arch)
+			return &tables[t];
+	return NULL;
+}
+
+/* What the rules say, by seccomp_policy.h. */
+static uint32_t by_rules(const struct seccomp_rules tables[SECCOMP_TABLES], const struct seccomp_data *d)
+{
+	const struct seccomp_rules *rules = table_of(tables, d->arch);
+
+	if (!rules)
 		return SECCOMP_RET_KILL_PROCESS;
 #ifdef __x86_64__
-	if ((uint32_t)d->nr >= 0x40000000 && d->nr != -1)
+	if (rules->table == SECCOMP_NATIVE && (uint32_t)d->nr >= 0x40000000 && d->nr != -1)
 		return SECCOMP_RET_KILL_PROCESS;
 #endif
 	for (size_t i = 0; i < rules->n; i++) {
@@ -64,13 +75,29 @@ static uint32_t by_rules(const struct seccomp_rules *rules, const struct seccomp
 	return SECCOMP_UNKNOWN;
 }
 
-static int add_linear(scmp_filter_ctx ctx, const struct seccomp_rule *r)
+/* libseccomp takes the native table's number of a call for any table. */
+static int add_linear(scmp_filter_ctx ctx, const struct seccomp_rules *rules, const struct seccomp_rule *r)
 {
 	struct scmp_arg_cmp args[SECCOMP_CONDS_MAX];
+	char *name = seccomp_syscall_resolve_num_arch(rules->table == SECCOMP_X86 ? SCMP_ARCH_X86 : seccomp_arch_native(), r->nr);
+	int added;
 
 	for (unsigned i = 0; i < r->n_conds; i++)
 		args[i] = SCMP_CMP64(r->conds[i].arg, SCMP_CMP_MASKED_EQ, r->conds[i].mask, r->conds[i].value);
-	return seccomp_rule_add_array(ctx, SCMP_ACT_ALLOW, r->nr, r->n_conds, args);
+	assert_non_null(name);
+	added = seccomp_rule_add_array(ctx, SCMP_ACT_ALLOW, seccomp_syscall_resolve_name(name), r->n_conds, args);
+	free(name);
+	return added;
+}
+
+/* Parts of socketcall() or ipc() of i386, for libseccomp: it allows them by that way too, which we do not (of ipc() by rules of its own). */
+static bool is_part(const struct seccomp_rules *rules, int nr)
+{
+	char *name = rules->table == SECCOMP_X86 ? seccomp_syscall_resolve_num_arch(SCMP_ARCH_X86, nr) : NULL;
+	bool part = name && (seccomp_syscall_resolve_name_arch(SCMP_ARCH_X86, name) < 0 || strcmp(name, "ipc") == 0);
+
+	free(name);
+	return part;
 }
 
 /* libseccomp knows nothing of an order of rules, nor of an answer of a call's own. */
@@ -82,18 +109,23 @@ static bool has_refusal(const struct seccomp_rules *rules, int nr)
 	return false;
 }
 
+static bool is_for_libseccomp(const struct seccomp_rules *rules, int nr)
+{
+	return !has_refusal(rules, nr) && !is_part(rules, nr);
+}
+
 /* One rule after the other, in front of what follows. */
-static size_t row_by_row(const struct seccomp_rules *rules, bool allowing_too, struct sock_filter *out)
+static size_t row_by_row(const struct seccomp_rules *rules, bool all, struct sock_filter *out)
 {
 	size_t n = 0;
 
 	for (size_t i = 0; i < rules->n; i++) {
 		const struct seccomp_rule *r = &rules->v[i];
 		uint8_t skip = (uint8_t)(r->n_conds * 3 + 1);
-		if (!allowing_too && !has_refusal(rules, r->nr))
+		if (!all && is_for_libseccomp(rules, r->nr))
 			continue;
 		out[n++] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, arch));
-		out[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SECCOMP_NATIVE_ARCH, 0, skip + 2);
+		out[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, seccomp_audit_arch(rules->table), 0, skip + 2);
 		out[n++] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr));
 		out[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)r->nr, 0, skip);
 		for (unsigned c = 0; c < r->n_conds; c++) {
@@ -107,22 +139,37 @@ static size_t row_by_row(const struct seccomp_rules *rules, bool allowing_too, s
 	return n;
 }
 
-/* By libseccomp, but for calls with rules that refuse. (Given rules with different masks for one argument, which no group has, libseccomp 2.5.4
- * allows what none of them does: those are put row by row, and only the end is libseccomp's.) */
-static struct seccomp_filter linear_program(const struct seccomp_rules *rules, bool by_libseccomp)
+static scmp_filter_ctx linear_table(const struct seccomp_rules *rules, bool by_libseccomp)
 {
-	static struct sock_filter insns[4 * BPF_MAXINSNS];
 	scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_ERRNO(ENOSYS));
-	size_t first = row_by_row(rules, !by_libseccomp, insns);
-	int fd = memfd_create("linear", MFD_CLOEXEC);
-	ssize_t n;
 
 	assert_non_null(ctx);
 	assert_int_equal(seccomp_attr_set(ctx, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS), 0);
 	assert_int_equal(seccomp_attr_set(ctx, SCMP_FLTATR_CTL_OPTIMIZE, 1), 0); /* by priority: no tree */
+	if (rules->table == SECCOMP_X86) {
+		assert_int_equal(seccomp_arch_remove(ctx, SCMP_ARCH_NATIVE), 0);
+		assert_int_equal(seccomp_arch_add(ctx, SCMP_ARCH_X86), 0);
+	}
 	for (size_t i = 0; i < rules->n && by_libseccomp; i++)
-		if (!has_refusal(rules, rules->v[i].nr))
-			assert_int_equal(add_linear(ctx, &rules->v[i]), 0);
+		if (is_for_libseccomp(rules, rules->v[i].nr))
+			assert_int_equal(add_linear(ctx, rules, &rules->v[i]), 0);
+	return ctx;
+}
+
+/* By libseccomp, but for calls with rules that refuse. (Given rules with different masks for one argument, which no group has, libseccomp 2.5.4
+ * allows what none of them does: those are put row by row, and only the end is libseccomp's.) */
+static struct seccomp_filter linear_program(const struct seccomp_rules rules[SECCOMP_TABLES], bool by_libseccomp)
+{
+	static struct sock_filter insns[8 * BPF_MAXINSNS];
+	scmp_filter_ctx ctx = linear_table(&rules[SECCOMP_NATIVE], by_libseccomp);
+	size_t first = 0;
+	int fd = memfd_create("linear", MFD_CLOEXEC);
+	ssize_t n;
+
+	if (rules[SECCOMP_X86].n > 0)
+		assert_int_equal(seccomp_merge(ctx, linear_table(&rules[SECCOMP_X86], by_libseccomp)), 0);
+	for (unsigned t = 0; t < SECCOMP_TABLES; t++)
+		first += row_by_row(&rules[t], !by_libseccomp, insns + first);
 	assert_int_equal(seccomp_export_bpf(ctx, fd), 0);
 	n = pread(fd, insns + first, sizeof(insns) - first * sizeof(*insns), 0);
 	assert_true(n > 0 && n % (ssize_t)sizeof(*insns) == 0);
@@ -134,7 +181,7 @@ static struct seccomp_filter linear_program(const struct seccomp_rules *rules, b
 /* --- one policy, three programs --- */
 
 struct policy {
-	struct seccomp_rules rules;
+	struct seccomp_rules rules[SECCOMP_TABLES];
 	struct seccomp_filter tree, linear;
 	unsigned long asked;
 };
@@ -145,7 +192,7 @@ static void same_answer(struct policy *p, uint32_t arch, uint32_t nr, const uint
 	uint32_t wanted, got;
 
 	memcpy(d.args, args, sizeof(d.args));
-	wanted = by_rules(&p->rules, &d);
+	wanted = by_rules(p->rules, &d);
 	got = interpret(&p->tree, &d);
 	p->asked++;
 	if (got != wanted || got != interpret(&p->linear, &d))
@@ -220,10 +267,11 @@ static size_t values_of(const struct seccomp_rules *rules, int nr, unsigned arg,
 static void all_arguments(struct policy *p, uint32_t arch, uint32_t nr)
 {
 	static uint64_t values[3][VALUES_MAX];
+	const struct seccomp_rules *rules = table_of(p->rules, arch);
 	size_t n[3] = {0};
 
-	for (unsigned a = 0; a < 3 && arch == SECCOMP_NATIVE_ARCH; a++)
-		n[a] = values_of(&p->rules, (int)nr, a, values[a]);
+	for (unsigned a = 0; a < 3 && rules; a++)
+		n[a] = values_of(rules, (int)nr, a, values[a]);
 	for (size_t i = 0; i < n[0]; i++)
 		for (size_t j = 0; j < n[1]; j++)
 			for (size_t k = 0; k < n[2]; k++)
@@ -233,9 +281,10 @@ static void all_arguments(struct policy *p, uint32_t arch, uint32_t nr)
 
 static void compare(struct policy *p, size_t n_arches)
 {
-	for (size_t i = 0; i < p->rules.n; i++)
-		for (unsigned c = 0; c < p->rules.v[i].n_conds; c++)
-			assert_in_range(p->rules.v[i].conds[c].arg & ~SECCOMP_HIGH, 0, 2);
+	for (unsigned t = 0; t < SECCOMP_TABLES; t++)
+		for (size_t i = 0; i < p->rules[t].n; i++)
+			for (unsigned c = 0; c < p->rules[t].v[i].n_conds; c++)
+				assert_in_range(p->rules[t].v[i].conds[c].arg & ~SECCOMP_HIGH, 0, 2);
 	for (size_t a = 0; a < n_arches; a++) {
 		for (uint32_t nr = 0; nr < NUMBERS; nr++) {
 			all_arguments(p, arches[a], nr);
@@ -253,8 +302,8 @@ static void compare(struct policy *p, size_t n_arches)
 
 static void check_rules(struct policy *p, bool by_libseccomp)
 {
-	assert_int_equal(seccomp_tree(&p->rules, &p->tree), 0);
-	p->linear = linear_program(&p->rules, by_libseccomp);
+	assert_int_equal(seccomp_tree(p->rules, &p->tree), 0);
+	p->linear = linear_program(p->rules, by_libseccomp);
 	compare(p, by_libseccomp ? TRP_ARRAY_SIZE(arches) : 3);
 	seccomp_filter_free(&p->tree);
 }
@@ -263,10 +312,10 @@ static void check_policy(const char *const *words, size_t n, bool notify)
 {
 	struct policy p = {0};
 
-	assert_int_equal(seccomp_rules_make(words, n, notify, &p.rules), 0);
+	assert_int_equal(seccomp_rules_make(words, n, notify, p.rules), 0);
 	check_rules(&p, true);
 	assert_true(p.asked > 10 * TRP_ARRAY_SIZE(arches) * NUMBERS / 4);
-	free(p.rules.v);
+	seccomp_rules_free(p.rules);
 }
 
 static void test_groups(void **state)
@@ -280,6 +329,12 @@ static void test_groups(void **state)
 	check_policy((const char *const[]){"@default"}, 1, true);
 	check_policy((const char *const[]){"@default", SECCOMP_WORD_NAMESPACES, SECCOMP_WORD_MEMFD_EXEC, SECCOMP_WORD_NO_WRITE_EXECUTE}, 4, false);
 	check_policy((const char *const[]){"@default", "seccomp"}, 2, false); /* of our own programs */
+#if defined(__x86_64__)
+	check_policy((const char *const[]){SECCOMP_WORD_X86}, 1, false);
+	check_policy((const char *const[]){"@default", SECCOMP_WORD_X86}, 2, true);
+	check_policy((const char *const[]){"@default", SECCOMP_WORD_X86, "socketcall", "-semget", SECCOMP_WORD_NAMESPACES, SECCOMP_WORD_MEMFD_EXEC,
+		SECCOMP_WORD_NO_WRITE_EXECUTE, "@debug", "seccomp"}, 9, false);
+#endif
 	for (size_t i = 0; i < n; i++) {
 		char without[64];
 		snprintf(without, sizeof(without), "-%s", g[i].name);
@@ -297,7 +352,7 @@ static void test_random_words(void **state)
 	for (int round = 0; round < POLICIES; round++) {
 		char text[WORDS_MAX][64];
 		const char *words[WORDS_MAX];
-		size_t n = 1 + random64() % WORDS_MAX;
+		size_t n = 1 + random64() % (WORDS_MAX - 1);
 		for (size_t i = 0; i < n; i++) {
 			const struct seccomp_group *g = &groups[random64() % n_groups];
 			size_t calls = 0;
@@ -307,6 +362,8 @@ static void test_random_words(void **state)
 				random64() % 4 ? g->syscalls[random64() % calls] : g->name);
 			words[i] = text[i];
 		}
+		if (seccomp_has_x86() && round % 4 == 0)
+			words[n++] = SECCOMP_WORD_X86;
 		check_policy(words, n, round % 2);
 	}
 }
@@ -320,12 +377,12 @@ static void test_random_rules(void **state)
 	(void)state;
 	for (int round = 0; round < POLICIES; round++) {
 		struct policy p = {0};
-		p.rules.v = calloc(600, sizeof(*p.rules.v));
-		assert_non_null(p.rules.v);
-		for (int nr = 0; nr < 500 && p.rules.n < 560; nr += 1 + (int)(random64() % 9)) {
+		p.rules[0].v = calloc(600, sizeof(*p.rules[0].v));
+		assert_non_null(p.rules[0].v);
+		for (int nr = 0; nr < 500 && p.rules[0].n < 560; nr += 1 + (int)(random64() % 9)) {
 			unsigned alternatives = random64() % 10 == 0 ? 1 + (unsigned)(random64() % 4) : 1;
 			for (unsigned i = 0; i < alternatives; i++) {
-				struct seccomp_rule *r = &p.rules.v[p.rules.n++];
+				struct seccomp_rule *r = &p.rules[0].v[p.rules[0].n++];
 				*r = (struct seccomp_rule){.nr = nr, .action = actions[random64() % TRP_ARRAY_SIZE(actions)]};
 				if (alternatives > 1)
 					r->n_conds = 1 + (unsigned)(random64() % 2);
@@ -337,7 +394,7 @@ static void test_random_rules(void **state)
 			}
 		}
 		check_rules(&p, false);
-		free(p.rules.v);
+		free(p.rules[0].v);
 	}
 }
 
@@ -353,18 +410,18 @@ static void test_neighbours(void **state)
 		const unsigned options = step > 1000 ? 14 : 8 + (unsigned)(random64() % 40);
 		unsigned left_out = 1 + (unsigned)(random64() % 12);
 		struct policy p = {0};
-		p.rules.v = calloc(200, sizeof(*p.rules.v));
-		assert_non_null(p.rules.v);
+		p.rules[0].v = calloc(200, sizeof(*p.rules[0].v));
+		assert_non_null(p.rules[0].v);
 		for (int nr = 54; nr <= 55; nr++) {
 			for (unsigned i = 0; i < options; i++)
 				if (random64() % left_out || left_out == 1)
-					p.rules.v[p.rules.n++] = (struct seccomp_rule){.nr = nr,
+					p.rules[0].v[p.rules[0].n++] = (struct seccomp_rule){.nr = nr,
 						.action = i % 7 ? SECCOMP_RET_ALLOW : SECCOMP_RET_ERRNO | EPERM,
 						.n_conds = 2, .conds = {{1, 0xffffffff, i % 3}, {2, 0xffffffff, start + i * step}}};
-			p.rules.v[p.rules.n++] = (struct seccomp_rule){.nr = nr, .action = SECCOMP_RET_ERRNO | ENOPROTOOPT};
+			p.rules[0].v[p.rules[0].n++] = (struct seccomp_rule){.nr = nr, .action = SECCOMP_RET_ERRNO | ENOPROTOOPT};
 		}
 		check_rules(&p, false);
-		free(p.rules.v);
+		free(p.rules[0].v);
 	}
 }
 
@@ -386,25 +443,25 @@ static void test_tree_is_flat(void **state)
 
 static void test_too_long(void **state)
 {
-	struct seccomp_rules rules = {0};
+	struct seccomp_rules tables[SECCOMP_TABLES] = {0}, *rules = tables;
 	struct seccomp_filter f = {.len = 7};
 
 	(void)state;
-	rules.v = calloc(129, sizeof(*rules.v));
-	assert_non_null(rules.v);
-	rules.n = 129;
-	for (size_t i = 0; i < rules.n; i++)
-		rules.v[i] = (struct seccomp_rule){.action = SECCOMP_RET_ALLOW, .n_conds = 1, .conds = {{0, 0xffffffff, (uint32_t)i}}};
-	assert_int_equal(seccomp_tree(&rules, &f), -E2BIG);
-	rules.v = reallocarray(rules.v, 1024 * 12, sizeof(*rules.v));
-	assert_non_null(rules.v);
-	rules.n = 1024 * 12;
-	for (size_t i = 0; i < rules.n; i++)
-		rules.v[i] = (struct seccomp_rule){.nr = (int)(i / 12), .action = SECCOMP_RET_ALLOW, .n_conds = 1,
+	rules->v = calloc(129, sizeof(*rules->v));
+	assert_non_null(rules->v);
+	rules->n = 129;
+	for (size_t i = 0; i < rules->n; i++)
+		rules->v[i] = (struct seccomp_rule){.action = SECCOMP_RET_ALLOW, .n_conds = 1, .conds = {{0, 0xffffffff, (uint32_t)i}}};
+	assert_int_equal(seccomp_tree(tables, &f), -E2BIG);
+	rules->v = reallocarray(rules->v, 1024 * 12, sizeof(*rules->v));
+	assert_non_null(rules->v);
+	rules->n = 1024 * 12;
+	for (size_t i = 0; i < rules->n; i++)
+		rules->v[i] = (struct seccomp_rule){.nr = (int)(i / 12), .action = SECCOMP_RET_ALLOW, .n_conds = 1,
 			.conds = {{0, 0xffffffff, (uint32_t)i * 777}}}; /* else calls would share what looks at them */
-	assert_int_equal(seccomp_tree(&rules, &f), -E2BIG);
+	assert_int_equal(seccomp_tree(tables, &f), -E2BIG);
 	assert_int_equal(f.len, 7);
-	free(rules.v);
+	free(rules->v);
 }
 
 static void test_shared(void **state)

@@ -141,6 +141,34 @@ static void test_moved_singly(void **state)
 	close(fd);
 }
 
+/* The next one to take them out may not look whether O_NONBLOCK is set. */
+static void test_moved_as_they_may_be(void **state)
+{
+	struct trp_handoff h = {.flags = TRP_HANDOFF_ECH | TRP_HANDOFF_NONBLOCK};
+	int fd = open("/dev/null", O_RDONLY | O_NONBLOCK | O_CLOEXEC), got;
+	struct channel c[3];
+
+	(void)state;
+	trp_handoff_seal(&h, "a", 1);
+	for (size_t i = 0; i < TRP_ARRAY_SIZE(c); i++)
+		assert_int_equal(channel_open(80, AF_INET, 256, &c[i]), 0);
+	c[0].nonblock = c[1].nonblock = true;
+	for (size_t i = 0; i < TRP_ARRAY_SIZE(c); i++) {
+		const bool keeps = c[i].nonblock;
+		if (i == 0)
+			assert_int_equal(channel_put(&c[i], &h, fd), 0);
+		else
+			channel_move(c[i - 1].service_end, &c[i]);
+		assert_int_equal(trp_fd_recv(c[i].service_end, &h, sizeof(h), &got, 1, MSG_DONTWAIT | MSG_PEEK), TRP_HANDOFF_MIN + 1);
+		assert_int_equal(h.flags, TRP_HANDOFF_ECH | (keeps ? TRP_HANDOFF_NONBLOCK : 0));
+		assert_int_equal(fcntl(got, F_GETFL) & O_NONBLOCK, keeps ? O_NONBLOCK : 0);
+		close(got);
+	}
+	for (size_t i = 0; i < TRP_ARRAY_SIZE(c); i++)
+		channel_close(&c[i]);
+	close(fd);
+}
+
 /* What is odd is dropped with all its descriptors; what is good comes whole and in order. */
 static void test_accept_several(void **state)
 {
@@ -184,6 +212,7 @@ int main(void)
 		cmocka_unit_test(test_bound_holds),
 		cmocka_unit_test(test_small_queue_stays_single),
 		cmocka_unit_test(test_moved_singly),
+		cmocka_unit_test(test_moved_as_they_may_be),
 		cmocka_unit_test(test_accept_several),
 	};
 

@@ -33,7 +33,7 @@ static bool is_gone(enum service_event e)
 static bool is_from_inside(enum service_event e)
 {
 	return e == EVENT_READY || e == EVENT_RELOADING || e == EVENT_LEAVING || e == EVENT_UNHEALTHY || e == EVENT_NEVER_READY ||
-		e == EVENT_WATCHDOG;
+		e == EVENT_WATCHDOG || e == EVENT_MEMORY;
 }
 
 /* The timer after an action: armed, off, or as it was before. */
@@ -364,6 +364,11 @@ static void test_chosen_paths(void **state)
 	/* what is unhealthy is ended before it is tried again */
 	assert_int_equal(service_transition(STATE_READY, EVENT_UNHEALTHY).next, STATE_ABORTING);
 	assert_int_equal(service_transition(STATE_READY, EVENT_WATCHDOG).action, ACTION_ABORT);
+	/* so is what is out of memory; if it goes on so, and does not end, it is killed. A stop is left its time */
+	assert_int_equal(service_transition(STATE_READY, EVENT_MEMORY).next, STATE_ABORTING);
+	assert_int_equal(service_transition(STATE_READY, EVENT_MEMORY).action, ACTION_TERM);
+	assert_int_equal(service_transition(STATE_ABORTING, EVENT_MEMORY).action, ACTION_KILL);
+	assert_int_equal(service_transition(STATE_STOPPING, EVENT_MEMORY).action, ACTION_NONE);
 }
 
 static void test_names(void **state)

@@ -12,6 +12,8 @@ from lib import arena
 from lib.servers import BODIES
 
 CLIENT = ("tests/bench/client.c", "tests/bench/client-io.c", "base/parse.c", "-lssl", "-lcrypto")
+VISITOR = ("tests/bench/visitor.c", "base/parse.c")
+VISIT_SECONDS = 20  # at most
 SETTLE_SECONDS = 0.05
 WRK_CONNECTIONS = 32
 
@@ -29,6 +31,19 @@ def build(name, *arguments):
 
 def build_client():
     return build("client", *CLIENT)
+
+
+def build_visitor():
+    return build("visitor", *VISITOR)
+
+
+def visits(visitor, port, host, per_second, n):
+    """The times in ms of n visits that begin by the clock, in order of length; all are answered."""
+    argv = [visitor, "127.0.0.1", str(port), host, str(per_second), str(n), str(VISIT_SECONDS)]
+    done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise arena.Failure(done.stderr.strip() or "visitor ended with %d" % done.returncode)
+    return sorted(map(float, done.stdout.split()))
 
 
 def cpu_us(pids):

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: ISC */
+/* What a daemon that takes over removes from the records: the texts of profiles that no record names, and nothing because it has no descriptor left. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "base/io.h"
+#include "supervisor/daemon.h"
+#include "supervisor/profile/config.h"
+#include "supervisor/record.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#define NAMED   "h.0123456789abcdef.profile"
+#define UNNAMED "h.fedcba9876543210.profile"
+#define OF_NONE "z.0123456789abcdef.profile"
+
+static char dir[] = "/tmp/trpsup-unit-XXXXXX";
+static struct config config = {.run_dir = dir};
+static struct daemon d = {.records = -1, .config = &config};
+
+static void put(const char *name, const char *text)
+{
+	assert_int_equal(trp_write_whole(d.records, name, text, strlen(text), 0600), 0);
+}
+
+static bool is_there(const char *name)
+{
+	return faccessat(d.records, name, F_OK, 0) == 0;
+}
+
+static int make_records(void **state)
+{
+	cleanup_free char *boot = NULL;
+	char record[200];
+
+	(void)state;
+	strcpy(dir + strlen(dir) - 6, "XXXXXX");
+	if (!mkdtemp(dir) || record_open(&d) < 0 || trp_read_file(AT_FDCWD, "/proc/sys/kernel/random/boot_id", 100, &boot, NULL) < 0)
+		return -1;
+	snprintf(record, sizeof(record), "{\"version\":1,\"boot\":\"%.*s\",\"profile\":\"0123456789abcdef00\"}", (int)strcspn(boot, "\n"), boot);
+	put("h.json", record);
+	put(NAMED, "[]");
+	put(UNNAMED, "[]");
+	put(OF_NONE, "[]");
+	return 0;
+}
+
+static int drop_records(void **state)
+{
+	(void)state;
+	record_close(&d);
+	return rmdir(dir);
+}
+
+static void count(void *data, const char *service, const json_t *json)
+{
+	size_t *n = data;
+
+	(void)service;
+	*n += json != NULL;
+}
+
+/* So many of the records can be read if so many more descriptors can be had; one more is for the directory. */
+static size_t read_with(rlim_t more)
+{
+	int next = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 0);
+	struct rlimit before, few;
+	size_t n = 0;
+
+	close(next);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	few = before;
+	few.rlim_cur = (rlim_t)next + 1 + more;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+	record_each(&d, true, count, &n);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+	return n;
+}
+
+/* First, as the boot's number is read once. */
+static void test_no_descriptor(void **state)
+{
+	(void)state;
+	assert_int_equal(read_with(0), 0);
+	assert_true(is_there(NAMED));
+	assert_true(is_there("h.json"));
+}
+
+static void test_rubbish(void **state)
+{
+	(void)state;
+	put("h.json.new", "{");
+	assert_int_equal(read_with(1), 1);
+	assert_true(is_there(NAMED));
+	assert_false(is_there(UNNAMED));
+	assert_false(is_there(OF_NONE));
+	assert_false(is_there("h.json.new"));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_no_descriptor, make_records, drop_records),
+		cmocka_unit_test_setup_teardown(test_rubbish, make_records, drop_records),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
