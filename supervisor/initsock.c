@@ -11,6 +11,8 @@ enum initsock_got initsock_look(int fd, struct trp_init_msg *ret)
 
 	if (n == -ECONNRESET)
 		return INITSOCK_RESET;
+	if (n == -EMSGSIZE || n == -EBADMSG) /* too long, or with descriptors: were it left there, we would be told of it for ever */
+		return INITSOCK_OTHER;
 	if (n < 0) /* also for want of memory: it is still there the next time */
 		return INITSOCK_NONE;
 	if (n == 0)

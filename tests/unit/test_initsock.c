@@ -51,10 +51,33 @@ static void test_what_cannot_be_heard_now_is_heard_later(void **state)
 	close(pair[0]);
 }
 
+/* What is too long, or has descriptors beside it, is no message of ours: whoever looks takes it out, and comes to what is behind it. */
+static void test_what_no_init_says_does_not_stay(void **state)
+{
+	const struct trp_init_msg said = {.magic = TRP_INIT_MAGIC, .type = TRP_INIT_MAIN};
+	const char longer[sizeof(said) + 1] = "";
+	struct trp_init_msg heard;
+	int pair[2];
+
+	(void)state;
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
+	assert_int_equal(send(pair[1], longer, sizeof(longer), 0), sizeof(longer));
+	assert_int_equal(trp_fd_send(pair[1], &said, sizeof(said), &pair[1], 1, 0), 0);
+	assert_int_equal(send(pair[1], &said, sizeof(said), 0), sizeof(said));
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(initsock_look(pair[0], &heard), INITSOCK_OTHER);
+		initsock_done(pair[0]);
+	}
+	assert_int_equal(initsock_look(pair[0], &heard), INITSOCK_MESSAGE);
+	close(pair[0]);
+	close(pair[1]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_what_cannot_be_heard_now_is_heard_later),
+		cmocka_unit_test(test_what_no_init_says_does_not_stay),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
