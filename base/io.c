@@ -241,6 +241,11 @@ uint64_t trp_now_ms(void)
 	return trp_now_ns() / 1000000u;
 }
 
+void trp_sleep_ms(unsigned ms)
+{
+	nanosleep(&(struct timespec){.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000L}, NULL);
+}
+
 bool trp_is_shortage(int error)
 {
 	error = error < 0 ? -error : error;

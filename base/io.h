@@ -37,6 +37,7 @@ char *trp_asprintf(const char *fmt, ...) TRP_PRINTF(1, 2);
 int trp_set_nonblock(int fd, bool on);
 uint64_t trp_now_ns(void); /* CLOCK_MONOTONIC */
 uint64_t trp_now_ms(void);
+void trp_sleep_ms(unsigned ms); /* a signal ends it early */
 /* Does the error (positive or negative) say that we or the host are short of descriptors or memory? It may be over soon, and tells nothing of
  * what was asked for. */
 bool trp_is_shortage(int error);

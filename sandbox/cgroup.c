@@ -10,7 +10,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 
 #define DIR_FLAGS   (O_RDONLY | O_DIRECTORY | O_CLOEXEC)
 #define PROCS_MAX   (4 * 1024 * 1024)
@@ -185,13 +184,6 @@ static int open_leftover(const struct cgroup_host *h, const char *name, struct c
 	return r;
 }
 
-static void sleep_ms(long ms)
-{
-	struct timespec ts = {.tv_nsec = ms * 1000000};
-
-	nanosleep(&ts, NULL);
-}
-
 /* Killed processes leave a moment later: without this the new limits would meet the old use. 1: there was a group, 0: none; or -errno. */
 static int clear_leftover(const struct cgroup_host *h, const char *name)
 {
@@ -206,7 +198,7 @@ static int clear_leftover(const struct cgroup_host *h, const char *name)
 		any |= old.v1_fd[c] >= 0;
 	for (int i = 0; i < KILL_ROUNDS && !cgroup_is_empty(&old); i++) {
 		cgroup_kill(&old);
-		sleep_ms(1);
+		trp_sleep_ms(1);
 	}
 	cgroup_close(&old);
 	return any;
@@ -358,7 +350,7 @@ static int kill_all_listed(int dir)
 		n = kill_listed(dir);
 		if (n <= 0)
 			return n;
-		sleep_ms(1);
+		trp_sleep_ms(1);
 	}
 	return n > 0 ? -EAGAIN : n;
 }
@@ -445,6 +437,16 @@ int cgroup_destroy(struct cgroup_host *h, struct cgroup *cg)
 		r = remove_group(h->v1_fd[c], cg->name);
 	if (r == 0)
 		cgroup_close(cg);
+	return r;
+}
+
+int cgroup_remove(struct cgroup_host *h, struct cgroup *cg, unsigned ms)
+{
+	const uint64_t until = trp_now_ms() + ms;
+	int r;
+
+	while ((r = cgroup_destroy(h, cg)) < 0 && trp_now_ms() < until)
+		trp_sleep_ms(10);
 	return r;
 }
 

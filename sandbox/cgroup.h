@@ -114,6 +114,8 @@ bool cgroup_is_empty(const struct cgroup *cg);
 void cgroup_close(struct cgroup *cg);
 /* rmdir in each hierarchy; -EBUSY while processes are in it. Closes the descriptors on success. */
 int cgroup_destroy(struct cgroup_host *host, struct cgroup *cg);
+/* The same, tried again for ms while who was killed is leaving. */
+int cgroup_remove(struct cgroup_host *host, struct cgroup *cg, unsigned ms);
 /* Current use, for status: bytes, number, microseconds of CPU. Fields that cannot be read are UINT64_MAX. */
 void cgroup_usage(const struct cgroup *cg, uint64_t *memory, uint64_t *pids, uint64_t *cpu_us);
 /* Bytes that it has read from disks, and written to them; UINT64_MAX: the kernel does not count that for it. */

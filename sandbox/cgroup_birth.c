@@ -7,7 +7,7 @@
  * each time, unless both groups were killed as often. The count cannot be read. So a group that was ever killed is marked, and who is to run there is
  * born elsewhere and moved; and it is tried whether the daemon's own group is one from which others can be born into a new one. */
 #include "sandbox/cgroup_host.h"
-
+#include "base/io.h"
 #include "sandbox/clone3.h"
 
 #include <fcntl.h>
@@ -16,7 +16,6 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <sys/xattr.h>
-#include <time.h>
 
 #define MARK      "user.trpsup.killed" /* the mark goes with the group, whichever daemon made it */
 #define TRY_GROUP "@birth" /* no service can have this name */
@@ -37,7 +36,7 @@ int cgroup_birthplace(const struct cgroup *cg)
 static void remove_try_group(int v2_fd)
 {
 	for (int i = 0; i < TRIES && unlinkat(v2_fd, TRY_GROUP, AT_REMOVEDIR) < 0 && errno == EBUSY; i++)
-		nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+		trp_sleep_ms(1);
 }
 
 static bool lives_in(int group)

@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
-#include <time.h>
 
 #define OURS            "/proc/thread-self/ns/net"
 #define PORT_START_FILE "/proc/sys/net/ipv4/ip_unprivileged_port_start"
@@ -101,7 +100,7 @@ void network_leave(int home)
 	for (int tries = 1; setns(home, CLONE_NEWNET) < 0; tries++) {
 		if (errno != ENOMEM || tries == LEAVE_TRIES)
 			abort(); /* a daemon that stays in a tenant's network must do nothing more */
-		nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
+		trp_sleep_ms(10);
 	}
 	close(home);
 	errno = error;

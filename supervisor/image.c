@@ -13,7 +13,6 @@
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
-#include <time.h>
 
 #define PROGRESS_SECONDS 5.0
 #define SOURCES_MAX      32
@@ -101,7 +100,7 @@ void images_close(struct images *i)
 		for (int tries = 0; reap_status(b->pidfd, &status) == 0; tries++) {
 			if (tries == 100)
 				kill(-b->pid, SIGKILL);
-			nanosleep(&(struct timespec){.tv_nsec = 50000000}, NULL);
+			trp_sleep_ms(50);
 		}
 		trp_remove_tree(AT_FDCWD, b->part);
 		build_free(b);

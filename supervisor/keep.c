@@ -16,7 +16,6 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
-#include <time.h>
 #include <unistd.h>
 
 #define KEEPER_IDS   "@keeper" /* its own range: no service can have this name */
@@ -323,14 +322,9 @@ void keep_close(struct keep *k)
 	stop_watching(k);
 	unlink(k->path);
 	reap(k);
-	if (k->has_cgroup) {
-		for (int tries = 0; tries < 200; tries++) {
-			if (tries == 100)
-				cgroup_kill(&k->cgroup);
-			if (cgroup_destroy(k->d->cgroups, &k->cgroup) == 0)
-				break;
-			nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
-		}
+	if (k->has_cgroup && cgroup_remove(k->d->cgroups, &k->cgroup, 1000) < 0) {
+		cgroup_kill(&k->cgroup);
+		cgroup_remove(k->d->cgroups, &k->cgroup, 1000);
 	}
 	free_keep(k);
 }

@@ -37,7 +37,6 @@
 #include <sys/resource.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #define LOCK_TRIES    200 /* of 10 ms */
@@ -169,7 +168,7 @@ static int take_lock(int fd)
 	int r = flock(fd, LOCK_EX | LOCK_NB);
 
 	for (int tries = 0; r < 0 && errno == EWOULDBLOCK && tries < LOCK_TRIES; tries++) {
-		nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
+		trp_sleep_ms(10);
 		r = flock(fd, LOCK_EX | LOCK_NB);
 	}
 	return r;
@@ -483,7 +482,7 @@ static void on_loop_error(const char *what)
 	if (!trp_is_shortage(error))
 		log_fatal("event loop: %s: %s", what, strerror(error));
 	log_error("event loop: %s: %s; trying again", what, strerror(error));
-	nanosleep(&(struct timespec){.tv_nsec = 100000000}, NULL);
+	trp_sleep_ms(100);
 }
 
 /* What runs is an earlier daemon's. It is to go on, and so we end as that one has: without a word to anybody. */

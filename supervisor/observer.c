@@ -19,7 +19,6 @@
 #include <sys/queue.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <time.h>
 
 #define OBSERVER_IDS    "@observer" /* its own range: no service can have this name */
 #define RESPAWN_MIN     0.1
@@ -512,14 +511,11 @@ void observer_close(struct observer *o)
 			reap_kill(o->box.pidfd, SIGKILL);
 		if (reap_status(o->box.pidfd, &status) != 0)
 			break;
-		nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+		trp_sleep_ms(1);
 	}
 	forget(o);
-	for (int tries = 0; o->has_cgroup && tries < 100; tries++) {
-		if (cgroup_destroy(o->d->cgroups, &o->cgroup) == 0)
-			break;
-		nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
-	}
+	if (o->has_cgroup)
+		cgroup_remove(o->d->cgroups, &o->cgroup, 1000);
 	if (o->live)
 		munmap(o->live, sizeof(struct live));
 	if (o->lines)

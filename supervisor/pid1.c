@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 #include "supervisor/pid1.h"
+#include "base/io.h"
 #include "base/log.h"
 
 #include <errno.h>
@@ -7,7 +8,6 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #define AGAIN_SECONDS 1
@@ -78,7 +78,7 @@ void pid1_stay_behind(void)
 		if (WIFEXITED(status))
 			exit(WEXITSTATUS(status));
 		log_error("trpsupd (pid %d) was killed by signal %d; starting it again", daemon, WTERMSIG(status));
-		nanosleep(&(struct timespec){.tv_sec = AGAIN_SECONDS}, NULL);
+		trp_sleep_ms(AGAIN_SECONDS * 1000);
 		daemon = start_daemon();
 	}
 }

@@ -9,7 +9,6 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #define ROUTER_IDS    "@router" /* their own range: no service can have this name */
 #define RESPAWN_MIN   0.1
@@ -385,11 +384,8 @@ void routerproc_close(struct routerproc *r)
 	routers_drop_barriers(r);
 	while (r->workers)
 		remove_worker(r, r->workers);
-	for (int tries = 0; r->has_cgroup && tries < 100; tries++) {
-		if (cgroup_destroy(r->d->cgroups, &r->cgroup) == 0)
-			break;
-		nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
-	}
+	if (r->has_cgroup)
+		cgroup_remove(r->d->cgroups, &r->cgroup, 1000);
 	seccomp_filter_free(&r->seccomp);
 	trp_close(&r->launch.exec_fd);
 	trp_close(&r->next_exec_fd);

@@ -15,7 +15,6 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
-#include <time.h>
 
 #define OWN_ID  65530 /* inside the service's range; beside trp-notify's and trp-learn's */
 #define KEPT_AS "sdnotify"
@@ -336,6 +335,6 @@ void sdnotify_close(struct daemon *d)
 			take_end(n, &status);
 		if (sdnotify_sweep(d))
 			return;
-		nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
+		trp_sleep_ms(10);
 	}
 }

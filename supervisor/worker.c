@@ -3,6 +3,7 @@
  * others is routerproc.c's subject. */
 #include "supervisor/worker.h"
 #include "base/fdpass.h"
+#include "base/io.h"
 #include "base/log.h"
 #include "supervisor/ids.h"
 #include "supervisor/keep.h"
@@ -17,7 +18,6 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 
 #define KEPT_BY       "@router"
@@ -80,7 +80,7 @@ void worker_free(struct worker *w)
 		return;
 	worker_kill(w);
 	while (w->box.pid && reap_status(w->box.pidfd, &status) == 0)
-		nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+		trp_sleep_ms(1);
 	if (w->loop)
 		forget(w);
 	free(w);
