@@ -151,6 +151,12 @@ static int allow_ports(struct child *c, int ruleset)
 	return 0;
 }
 
+/* EPERM is no answer of the kernel to that question, but of a filter around the daemon, as a container's. */
+static bool is_missing(int error)
+{
+	return error == ENOSYS || error == EOPNOTSUPP || error == EPERM;
+}
+
 int child_landlock(struct child *c, const struct plan_step *s)
 {
 	long abi = syscall(SYS_landlock_create_ruleset, NULL, 0, CREATE_RULESET_VERSION);
@@ -159,7 +165,7 @@ int child_landlock(struct child *c, const struct plan_step *s)
 	int r;
 
 	(void)s;
-	if (abi < 0 && (errno == ENOSYS || errno == EOPNOTSUPP) && c->spec->landlock_optional) {
+	if (abi < 0 && is_missing(errno) && c->spec->landlock_optional) {
 		c->no_landlock = true;
 		return 0;
 	}

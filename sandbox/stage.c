@@ -132,13 +132,16 @@ static const struct {
 	{SANDBOX_STAGE_SESSION, EDQUOT,
 		"the user's keys are used up: raise sysctl kernel.keys.maxkeys"},
 	{SANDBOX_STAGE_LANDLOCK, ENOSYS,
-		"this kernel has no Landlock (Linux 5.13, CONFIG_SECURITY_LANDLOCK); allow_missing "
+		"this kernel has no Landlock (Linux 5.13, CONFIG_SECURITY_LANDLOCK); allow-missing "
 		"= landlock in the "
 		"profile starts it without"},
 	{SANDBOX_STAGE_LANDLOCK, EOPNOTSUPP,
-		"Landlock is off at boot: add it to the kernel's lsm= parameter; allow_missing = "
+		"Landlock is off at boot: add it to the kernel's lsm= parameter; allow-missing = "
 		"landlock in the profile "
 		"starts the service without"},
+	{SANDBOX_STAGE_LANDLOCK, EPERM,
+		"a seccomp filter around trpsupd refuses it, as a container's does: let it allow the three landlock calls; "
+		"allow-missing = landlock in the profile starts the service without"},
 	{SANDBOX_STAGE_SECCOMP, EINVAL,
 		"the filter is missing, or this kernel lacks CONFIG_SECCOMP_FILTER"},
 	{SANDBOX_STAGE_ENTER, ESRCH, "it has just ended"},
@@ -149,7 +152,7 @@ static const struct {
 		"the file must be executable for everybody and not lie on a file system mounted "
 		"noexec"},
 	{SANDBOX_STAGE_EXEC, EPERM,
-		"this kernel has no Landlock, and without it what lies where the service can write is not executed from outside"},
+		"there is no Landlock here, and without it what lies where the service can write is not executed from outside"},
 	{SANDBOX_STAGE_EXEC, ENOENT,
 		"its dynamic loader is not in the sandbox: link it statically"},
 	{SANDBOX_STAGE_EXEC, ENOEXEC, "it is not a program for this machine"},

@@ -477,6 +477,20 @@ class WithoutLandlock(unittest.TestCase):
                 self.assertEqual(d.trpsup("exec", "bare", *command).stdout, "hello\n")
             self.assertEqual(d.trpsup("exec", "bare", "/trp/state/true").returncode, 0)
 
+    def test_landlock_refused_by_a_container(self):
+        """Its filter may say EPERM: the same to who accepts to be without, and to others the reason."""
+        d = trp.Daemon()
+        d.prefix = [os.path.join(trp.BUILD, "tests/progs/without-landlock"), "--refused"]
+        profile = TARGET.replace("bind = %(dir)s /opt/p\n", "").replace("/usr/bin/python3 -u /opt/p/%(program)s.py", "/bin/sleep 1000")
+        with d: # its router and its observer are without, too
+            d.profile("accepts", profile % {"keys": "", "sandbox": "allow-missing = landlock"})
+            d.profile("wants", profile % {"keys": "", "sandbox": ""})
+            d.ok("start", "accepts")
+            self.assertEqual(d.status("accepts")["state"], "ready")
+            done = d.trpsup("start", "wants")
+            self.assertNotEqual(done.returncode, 0)
+            self.assertIn("a seccomp filter around trpsupd refuses it", done.stderr + done.stdout)
+
 
 if __name__ == "__main__":
     unittest.main()
