@@ -393,15 +393,7 @@ while True: keep("more", *m[128:])  # each is compared with all that are kept
         self.assertNotIn("0", status["Uid"].split())
         # and the daemon has nothing of the service's socket
         inode = re.search(r"(\d+) %s" % re.escape(os.path.join(self.d.run_dir, "services/small/notify")), trp.read("/proc/net/unix").decode()).group(1)
-        holders = [p for p in trp.processes() if any("socket:[%s]" % inode == l for l in self.links(p))]
-        self.assertEqual(holders, [self.helper("small")])
-
-    @staticmethod
-    def links(pid):
-        try:
-            return [os.readlink("/proc/%d/fd/%s" % (pid, f)) for f in os.listdir("/proc/%d/fd" % pid)]
-        except OSError:
-            return []
+        self.assertEqual(trp.socket_holders(inode), [self.helper("small")])
 
 
 if __name__ == "__main__":

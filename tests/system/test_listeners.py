@@ -565,13 +565,18 @@ class Reload(Networked):
             path = os.path.join(d.state_dir, "state/attacker/report")
             report = lambda: trp.read(path).decode() if os.path.exists(path) else ""
             os.kill(d.main_pid("attacker"), signal.SIGSTOP)
+            lines = trp.read("/proc/%d/net/tcp6" % d.process.pid).decode().splitlines()
+            inode = next(l.split()[9] for l in lines[1:] if l.split()[1].endswith(":%04X" % PORT) and l.split()[3] == "0A")
+            self.assertIn(d.process.pid, trp.socket_holders(inode))
             with self.connect("192.0.2.1") as sock:
                 sock.sendall(b"GET / HTTP/1.1\r\nHost: attacker.localhost\r\n\r\n")
                 trp.wait_until(lambda: d.call("trpsup.Info")["router"]["stats"]["handed_on"] == 1, 10, "handed on")
                 self.reload(d, listener("keep", PORT + 1))
+                trp.wait_until(lambda: not trp.socket_holders(inode), 10, "its port is free")
                 self.host.write("/proc/sys/net/ipv4/ip_local_port_range", "'%d %d'" % (PORT, PORT))
                 os.kill(d.main_pid("attacker"), signal.SIGCONT)
-                trp.wait_until(lambda: "auto listening %d\n" % PORT in report(), 10, "the port was taken")
+                trp.wait_until(lambda: report().startswith("auto "), 10, "it has tried")
+                self.assertEqual(report(), "auto listening %d\n" % PORT)
                 try:
                     self.connect("192.0.2.1", timeout=1).close()
                 except OSError:

@@ -486,6 +486,16 @@ def listening(ports):
     return [line for line in out.splitlines() if int(line.split()[3].rsplit(":", 1)[1]) in ports]
 
 
+def socket_holders(inode):
+    """The processes that have that socket among their descriptors."""
+    def has(pid):
+        try:
+            return any(os.readlink("/proc/%d/fd/%s" % (pid, fd)) == "socket:[%s]" % inode for fd in os.listdir("/proc/%d/fd" % pid))
+        except OSError:
+            return False
+    return [p for p in processes() if has(p)]
+
+
 def descendants(pid):
     """Of this process, however deep."""
     parents = {}
