@@ -19,6 +19,7 @@
 #define CHANNEL_MESSAGE_BYTES TRP_SLOT_BYTES /* what a message with a descriptor takes of the send buffer */
 #define SEVERAL_QUEUE_MIN     (2 * TRP_SEVERAL_MAX)
 #define CHANNEL_QUEUE_WIDE    131072 /* twice what a profile may say */
+#define CHANNEL_HOLDS         CHANNEL_QUEUE_WIDE /* no more were there at the beginning: a router that goes on sending does not keep us */
 
 static int bind_name(int fd, uint16_t port, uint16_t family)
 {
@@ -150,12 +151,24 @@ struct taken {
 	ssize_t len;
 };
 
-/* False: none is there, or it cannot be read. Something without a descriptor is nobody's. */
+/* only this direction is in use; SHUT_RD on the service's end is what a hostile one can do to it, SHUT_WR on the other a router */
+static bool is_open(int service_end)
+{
+	struct pollfd p = {.fd = service_end, .events = POLLRDHUP};
+
+	return poll(&p, 1, 0) >= 0 && !(p.revents & (POLLRDHUP | POLLHUP | POLLERR));
+}
+
+/* False: none is there. Something without a descriptor is nobody's; what is too long, or empty, has been taken out, too, with those behind it still there. */
 static bool take(int service_end, struct taken *t)
 {
 	t->n = 0;
 	t->len = trp_fd_recv_upto(service_end, t->msg, sizeof(t->msg), t->fds, TRP_SEVERAL_MAX, &t->n, MSG_DONTWAIT);
-	return t->len > 0 || t->n > 0;
+	if (t->len == -EMSGSIZE || t->len == -EBADMSG)
+		t->len = 0;
+	else if (t->len == 0)
+		return is_open(service_end);
+	return t->len >= 0;
 }
 
 /* A service can get at clients without taking them out (MSG_PEEK) and set SO_LINGER: the close would then block us
@@ -205,7 +218,7 @@ void channel_move(int from_service_end, const struct channel *to)
 	struct taken t;
 	bool room = true;
 
-	while (room && take(from_service_end, &t)) {
+	for (unsigned n = 0; n < CHANNEL_HOLDS && room && take(from_service_end, &t); n++) {
 		room = send_singly(&t, to);
 		release(&t);
 	}
@@ -217,6 +230,8 @@ unsigned channel_deal(
 	struct taken t;
 	unsigned dealt = 0;
 
+	if (max > CHANNEL_HOLDS)
+		max = CHANNEL_HOLDS;
 	while (dealt < max && take(service_end, &t)) {
 		int n = trp_several_check(t.msg, (size_t)t.len, t.n);
 		for (int i = 0; i < n; i++, dealt++) {
@@ -236,7 +251,7 @@ uint64_t channel_first(int service_end)
 	struct trp_handoff h = {.accepted_ns = 0};
 	ssize_t n = recv(service_end, &h, sizeof(h), MSG_PEEK | MSG_DONTWAIT);
 
-	if (n <= 0)
+	if (n < 0 || (n == 0 && !is_open(service_end)))
 		return 0;
 	return n >= (ssize_t)TRP_HANDOFF_MIN && h.accepted_ns ? h.accepted_ns : 1;
 }
@@ -265,8 +280,5 @@ void channel_close(struct channel *c)
 
 bool channel_is_usable(const struct channel *c)
 {
-	/* only this direction is in use; SHUT_RD on the service's end is what a hostile one can do to it */
-	struct pollfd p = {.fd = c->service_end, .events = POLLRDHUP};
-
-	return poll(&p, 1, 0) >= 0 && !(p.revents & (POLLRDHUP | POLLHUP | POLLERR));
+	return is_open(c->service_end);
 }

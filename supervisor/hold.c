@@ -8,6 +8,7 @@
 #include <string.h>
 
 #define REFUSED_PER_TURN 64 /* then others have their turn */
+#define AGAIN_SECONDS 1.0   /* between two looks at where nobody waits although it can be read: a router has shut it down */
 
 /* Does it require, itself or through others, something that is about to come back? */
 static bool lacks_requirement(const struct service *s)
@@ -85,6 +86,14 @@ static void widen(struct service *s, bool wide)
 
 static void watch(struct service *s);
 
+static void look_later(struct service *s, double seconds)
+{
+	ev_timer_stop(s->d->loop, &s->hold_timer);
+	ev_now_update(s->d->loop);
+	ev_timer_set(&s->hold_timer, seconds, 0.);
+	ev_timer_start(s->d->loop, &s->hold_timer);
+}
+
 /* Refuses those who have waited too long, and sets the time for the next. */
 static void expire(struct service *s)
 {
@@ -105,10 +114,7 @@ static void expire(struct service *s)
 	}
 	if (first > now) /* as the router says it */
 		first = now;
-	ev_timer_stop(s->d->loop, &s->hold_timer);
-	ev_now_update(s->d->loop);
-	ev_timer_set(&s->hold_timer, first + hold > now ? (double)(first + hold - now) / 1e9 : 0., 0.);
-	ev_timer_start(s->d->loop, &s->hold_timer);
+	look_later(s, first + hold > now ? (double)(first + hold - now) / 1e9 : 0.);
 }
 
 static void on_timer(struct ev_loop *loop, ev_timer *t, int events)
@@ -125,6 +131,10 @@ static void on_client(struct ev_loop *loop, ev_io *w, int events)
 	struct service *s = w->data;
 
 	ev_io_stop(loop, w);
+	if (!hold_anybody(s)) {
+		look_later(s, AGAIN_SECONDS);
+		return;
+	}
 	if (s->state == STATE_IDLE) {
 		service_say(s, "note", "somebody wants it");
 		service_event(s, EVENT_CLIENT);

@@ -10,6 +10,7 @@
 #include "base/fdpass.h"
 #include "base/handoff.h"
 #include "base/io.h"
+#include "base/several.h"
 #include "supervisor/channel.h"
 #include "supervisor/ids.h"
 #include "supervisor/notify.h"
@@ -17,6 +18,7 @@
 #include "supervisor/box/users.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
@@ -276,6 +278,59 @@ static void test_channel_is_one_way(void **state)
 	channel_close(&c);
 }
 
+static unsigned n_given;
+
+/* As fast as it is taken out: a router that was taken over. */
+static void feed(void *data, const struct trp_handoff *h, int fd)
+{
+	const struct channel *c = data;
+
+	if (n_given++ < 1000000)
+		assert_int_equal(trp_fd_send(c->router_end, h, h->size, &fd, 1, MSG_DONTWAIT), 0);
+}
+
+static void test_channel_deal_has_an_end(void **state)
+{
+	struct trp_handoff h = {0};
+	struct channel c;
+
+	(void)state;
+	assert_int_equal(channel_open(0, 0, 0, &c), 0);
+	assert_int_equal(trp_fd_send(c.router_end, &h, trp_handoff_seal(&h, "a", 1), &c.service_end, 1, 0), 0);
+	channel_deal(c.service_end, UINT_MAX, feed, &c);
+	assert_true(n_given < 1000000);
+	channel_close(&c);
+}
+
+/* What no router of ours sends is taken out, and those behind it are still seen. */
+static void test_channel_of_a_strange_router(void **state)
+{
+	static const char longer[TRP_SEVERAL_SIZE + 1];
+	struct trp_handoff h = {.accepted_ns = 7};
+	struct channel c;
+
+	(void)state;
+	assert_int_equal(channel_open(0, 0, 0, &c), 0);
+	assert_int_equal(channel_first(c.service_end), 0);
+	assert_int_equal(send(c.router_end, "", 0, 0), 0);
+	assert_int_equal(send(c.router_end, longer, sizeof(longer), 0), sizeof(longer));
+	assert_int_equal(trp_fd_send(c.router_end, &h, trp_handoff_seal(&h, "a", 1), &c.service_end, 1, 0), 0);
+	n_given = 1000000;
+	assert_int_equal(channel_first(c.service_end), 1);
+	assert_int_equal(channel_deal(c.service_end, 1, feed, &c), 1);
+	assert_int_equal(channel_deal(c.service_end, 1, feed, &c), 1);
+	assert_int_equal(n_given, 1000000);
+	assert_int_equal(channel_first(c.service_end), 7);
+	assert_int_equal(channel_deal(c.service_end, UINT_MAX, feed, &c), 1);
+	assert_int_equal(n_given, 1000001);
+	assert_int_equal(channel_first(c.service_end), 0);
+	assert_int_equal(send(c.router_end, "", 0, 0), 0);
+	shutdown(c.router_end, SHUT_WR);
+	assert_int_equal(channel_deal(c.service_end, UINT_MAX, feed, &c), 0);
+	assert_int_equal(channel_first(c.service_end), 0);
+	channel_close(&c);
+}
+
 static void test_notify_keeps(void **state)
 {
 	static const struct {
@@ -311,6 +366,8 @@ int main(void)
 		cmocka_unit_test(test_notify_keeps),
 		cmocka_unit_test(test_channel_close_does_not_linger),
 		cmocka_unit_test(test_channel_is_one_way),
+		cmocka_unit_test(test_channel_deal_has_an_end),
+		cmocka_unit_test(test_channel_of_a_strange_router),
 		cmocka_unit_test_setup_teardown(test_users, make_dir, drop_dir),
 		cmocka_unit_test_setup_teardown(test_users_no_link_out, make_dir, drop_dir),
 	};
