@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "supervisor/inside.h"
 #include "supervisor/reap.h"
+#include "supervisor/reaplater.h"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -27,6 +28,7 @@ struct exec {
 	struct control_call *call; /* NULL: its client has left */
 	struct inside in;
 	ev_io on_sync, on_status, on_end;
+	ev_timer again; /* for on_end */
 	bool terminal, input, said;
 	int ends[3]; /* for the client: the terminal; or standard input, output, error */
 };
@@ -45,6 +47,7 @@ static void exec_free(struct exec *e)
 	ev_io_stop(loop, &e->on_sync);
 	ev_io_stop(loop, &e->on_status);
 	ev_io_stop(loop, &e->on_end);
+	ev_timer_stop(loop, &e->again);
 	if (e->call)
 		control_on_gone(e->call, NULL, NULL);
 	keep_drop(e->d->keep, e->service, KEPT_AS, e->number);
@@ -150,9 +153,11 @@ static void on_end(struct ev_loop *loop, ev_io *w, int events)
 	struct exec *e = w->data;
 	int status;
 
-	(void)loop, (void)events;
-	if (reap_status(e->in.entry.child.pidfd, &status) <= 0)
+	(void)events;
+	if (reap_status(e->in.entry.child.pidfd, &status) <= 0) {
+		reap_later(loop, w, &e->again);
 		return;
+	}
 	read_status(e);
 	if (e->call)
 		say_end(e, status);

@@ -5,6 +5,7 @@
 #include "supervisor/helper.h"
 #include "supervisor/inside.h"
 #include "supervisor/reap.h"
+#include "supervisor/reaplater.h"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -25,6 +26,7 @@ struct health_command {
 	char shown[SHOWN_MAX + 1];
 	size_t n_shown, n_read;
 	ev_io on_sync, on_status, on_end, on_out;
+	ev_timer again; /* for on_end */
 };
 
 /* All that it has started and that has not left its session; it has not been reaped, so the number is nobody else's. */
@@ -43,6 +45,7 @@ static void command_free(struct health_command *c)
 	ev_io_stop(loop, &c->on_sync);
 	ev_io_stop(loop, &c->on_status);
 	ev_io_stop(loop, &c->on_end);
+	ev_timer_stop(loop, &c->again);
 	ev_io_stop(loop, &c->on_out);
 	keep_drop(s->d->keep, s->key, KEPT_AS, 0);
 	trp_close(&c->out);
@@ -144,10 +147,12 @@ static void on_end(struct ev_loop *loop, ev_io *w, int events)
 	char text[100] = "";
 	int status;
 
-	(void)loop, (void)events;
+	(void)events;
 	kill_all(c); /* what it left: it is not reaped yet */
-	if (reap_status(c->in.entry.child.pidfd, &status) <= 0)
+	if (reap_status(c->in.entry.child.pidfd, &status) <= 0) {
+		reap_later(loop, w, &c->again);
 		return;
+	}
 	trp_close(&c->in.entry.child.pidfd);
 	read_status(c);
 	(void)read_output(c);

@@ -4,6 +4,7 @@
 #include "supervisor/box/box.h"
 #include "supervisor/profile/config.h"
 #include "supervisor/reap.h"
+#include "supervisor/reaplater.h"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -90,29 +91,38 @@ void helper_end(pid_t pid, int pidfd)
 	reap_await(pidfd);
 }
 
+struct left {
+	ev_io end;
+	ev_timer again;
+};
+
 static void on_left(struct ev_loop *loop, ev_io *w, int events)
 {
+	struct left *l = w->data;
 	int status;
 
 	(void)events;
-	if (reap_status(w->fd, &status) == 0)
+	if (reap_status(w->fd, &status) == 0) {
+		reap_later(loop, w, &l->again);
 		return;
+	}
 	ev_io_stop(loop, w);
 	close(w->fd);
-	free(w);
+	free(l);
 }
 
 void helper_leave(struct ev_loop *loop, int pidfd)
 {
-	ev_io *w = malloc(sizeof(*w));
+	struct left *l = calloc(1, sizeof(*l));
 
 	reap_kill(pidfd, SIGKILL);
-	if (!w) {
+	if (!l) {
 		close(pidfd);
 		return;
 	}
-	ev_io_init(w, on_left, pidfd, EV_READ);
-	ev_io_start(loop, w);
+	ev_io_init(&l->end, on_left, pidfd, EV_READ);
+	l->end.data = l;
+	ev_io_start(loop, &l->end);
 }
 
 /* As all that is the service's: before the daemon and the router. */

@@ -6,6 +6,7 @@
 #include "supervisor/keep.h"
 #include "supervisor/observer.h"
 #include "supervisor/reap.h"
+#include "supervisor/reaplater.h"
 #include "supervisor/service.h"
 
 #include <fcntl.h>
@@ -20,6 +21,7 @@ struct strangers {
 	pid_t pid;
 	int pidfd;
 	ev_io on_end;
+	ev_timer again; /* for on_end */
 };
 
 static bool is_router(const struct daemon *d, pid_t pid)
@@ -48,6 +50,7 @@ static bool is_ours(const struct daemon *d, pid_t pid)
 static void forget(struct strangers *s)
 {
 	ev_io_stop(s->loop, &s->on_end);
+	ev_timer_stop(s->loop, &s->again);
 	close(s->pidfd);
 	free(s);
 }
@@ -58,8 +61,10 @@ static void on_end(struct ev_loop *loop, ev_io *w, int events)
 	int status;
 
 	(void)events;
-	if (reap_status(s->pidfd, &status) == 0)
+	if (reap_status(s->pidfd, &status) == 0) {
+		reap_later(loop, w, &s->again);
 		return;
+	}
 	log_debug("reaped pid %d, which was not started by this daemon", s->pid);
 	ev_io_stop(loop, w);
 	trp_close(&s->pidfd);
