@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "supervisor/logsink.h"
 #include "base/fdpass.h"
+#include "base/io.h"
 #include "base/log.h"
 
 #include <poll.h>
@@ -365,6 +366,8 @@ static void answered_of(struct logsink *s, struct logq *q, const struct log_ack 
 
 static void answered(struct logsink *s, const struct log_ack *ack, const char *tail, size_t len)
 {
+	if (s->n == 0 || s->sent[s->first].seq > ack->seq)
+		return; /* nobody waits for that: it is no sign that the disk goes on */
 	while (s->n > 0 && s->sent[s->first].seq <= ack->seq) {
 		struct sent sent = s->sent[s->first];
 		struct logq *q = sent.q;
@@ -493,20 +496,26 @@ void logsink_announce(struct logsink *s)
 		announce(q, false);
 }
 
+/* The logger may have been taken over: only what was waited for gives it more time. */
 bool logsink_settle(struct logsink *s, double seconds)
 {
 	struct pollfd p = {.fd = s->ours, .events = POLLIN};
-	bool waiting = true;
+	const uint64_t patience = (uint64_t)(seconds * 1000);
+	uint64_t until = trp_now_ms() + patience;
 
-	while (waiting) {
+	for (;;) {
+		uint64_t first, now = trp_now_ms();
 		send_waiting(s);
-		waiting = s->n > 0;
-		if (waiting && poll(&p, 1, (int)(seconds * 1000)) <= 0)
-			break;
-		while (take_ack(s))
+		if (s->n == 0)
+			return true;
+		first = s->sent[s->first].seq;
+		if (now >= until || poll(&p, 1, (int)(until - now)) <= 0)
+			return false;
+		for (int i = 0; i < ACKS_MAX && take_ack(s); i++)
 			;
+		if (s->n == 0 || s->sent[s->first].seq != first)
+			until = trp_now_ms() + patience;
 	}
-	return !waiting;
 }
 
 void logsink_finish(struct logsink *s)

@@ -15,9 +15,11 @@
 #include "supervisor/logs.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 
 static struct {
 	char dir[32];
@@ -664,6 +666,54 @@ static void test_hung_disk(void **state)
 	assert_string_equal(tail(1), "out and on\n");
 }
 
+/* Answers to what nobody waits for, as one that was taken over may give them. */
+static void say_nothing(int flags)
+{
+	const struct log_ack nothing = {.magic = LOG_MAGIC};
+
+	(void)trp_fd_send(logsink_their_end(t.sink), &nothing, sizeof(nothing), NULL, 0, flags);
+}
+
+/* It is as if it said nothing: services do not wait for it. */
+static void test_answers_to_nothing(void **state)
+{
+	(void)state;
+	t.hangs = true;
+	put(t.out, "waits\n");
+	for (int i = 0; i < 30; i++) {
+		say_nothing(MSG_DONTWAIT);
+		run_for(LOGSINK_STALL / 20);
+	}
+	assert_true(logsink_stalled(t.sink));
+	t.hangs = false;
+	turn(3);
+	assert_false(logsink_stalled(t.sink));
+}
+
+/* Nor does the end of the daemon. */
+static void test_settle_has_an_end(void **state)
+{
+	uint64_t began = trp_now_ms();
+	pid_t pid;
+
+	(void)state;
+	t.hangs = true;
+	put(t.out, "waits\n");
+	pid = fork();
+	if (pid == 0) {
+		while (trp_now_ms() < began + 4000)
+			say_nothing(0);
+		_exit(0);
+	}
+	assert_true(pid > 0);
+	assert_false(logsink_settle(t.sink, 0.3));
+	assert_true(trp_now_ms() < began + 2000);
+	kill(pid, SIGKILL);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+	t.hangs = false;
+	turn(3);
+}
+
 /* A logger that was killed had one message in hand: so many lines are said to be lost, and no others are. */
 static void test_logger_killed(void **state)
 {
@@ -820,6 +870,8 @@ int main(void)
 		T(test_partial_is_not_torn),
 		T(test_slow_disk),
 		T(test_hung_disk),
+		T(test_answers_to_nothing),
+		T(test_settle_has_an_end),
 		T(test_logger_killed),
 		T(test_others_go_on),
 	};
