@@ -33,6 +33,7 @@
 #define STUCK_SECONDS 10.0 /* it reads nothing of what waits for it */
 #define HANG_SECONDS  10.0 /* ... or answers nothing */
 #define LAST_MESSAGES 16   /* that are taken from one at a time */
+#define OLD_MESSAGES  4096 /* ... that were for the daemon before: more than its socket holds */
 
 struct worker *worker_new(void *owner, unsigned slot)
 {
@@ -58,6 +59,7 @@ static void forget(struct worker *w)
 	ev_timer_stop(w->loop, &w->stuck);
 	ev_timer_stop(w->loop, &w->hang);
 	w->ping_seq = 0;
+	w->syncs = 0;
 	outbox_clear(&w->out);
 	trp_close(&w->box.pidfd);
 	trp_close(&w->box.status_fd);
@@ -125,7 +127,8 @@ static bool take_message(struct worker *w)
 			worker_later(w, SYNC_SECONDS, on_late);
 			return true;
 		}
-		if (m.type == ROUTER_SYNCED) {
+		if (m.type == ROUTER_SYNCED && (w->syncs > 0 || w->adopted)) {
+			w->syncs -= w->syncs > 0;
 			if (m.seq == w->ping_seq) {
 				ev_timer_stop(w->loop, &w->hang);
 				w->ping_seq = 0;
@@ -267,30 +270,25 @@ void worker_send(struct worker *w, struct router_msg *m, int fd)
 	}
 }
 
-void worker_sync(struct worker *w)
-{
-	struct router_msg m = {.type = ROUTER_SYNC};
-
-	worker_send(w, &m, -1);
-	w->sync_seq = m.seq;
-}
-
 uint32_t worker_ask(struct worker *w)
 {
 	struct router_msg m = {.type = ROUTER_SYNC};
 
 	worker_send(w, &m, -1);
+	w->syncs++;
 	return m.seq;
+}
+
+void worker_sync(struct worker *w)
+{
+	w->sync_seq = worker_ask(w);
 }
 
 void worker_ping(struct worker *w)
 {
-	struct router_msg m = {.type = ROUTER_SYNC};
-
 	if (!w->synced || w->ping_seq)
 		return;
-	worker_send(w, &m, -1);
-	w->ping_seq = m.seq;
+	w->ping_seq = worker_ask(w);
 	ev_timer_again(w->loop, &w->hang);
 }
 
@@ -378,7 +376,7 @@ static void discard_answers(struct worker *w)
 {
 	struct router_msg m;
 
-	while (trp_fd_recv(w->control, &m, sizeof(m), NULL, 0, MSG_DONTWAIT) > 0)
+	for (int i = 0; i < OLD_MESSAGES && trp_fd_recv(w->control, &m, sizeof(m), NULL, 0, MSG_DONTWAIT) > 0; i++)
 		;
 }
 

@@ -48,6 +48,7 @@ struct worker {
 	unsigned late;      /* answers about them that nobody waits for any more */
 	struct router_stats last; /* what it answered */
 	uint32_t seq, sync_seq;
+	unsigned syncs;    /* that it has not answered */
 	uint32_t ping_seq; /* of a SYNC that asks whether it hangs, 0: none is under way */
 	double delay;       /* before it is started again */
 	char failure[400];  /* why it ended or could not be started */

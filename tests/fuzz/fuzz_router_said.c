@@ -15,7 +15,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 #include "supervisor/verbs_route.c" /* their statics are what is tried */
 #include "supervisor/worker.c"
 
-static unsigned n_synced, n_answers;
+#define SYNCS 3 /* that it was asked */
+
+static unsigned n_synced, n_answers, n_passed;
 
 static bool on_answer(struct worker *w, const struct router_msg *m)
 {
@@ -42,6 +44,8 @@ static void on_passed(struct worker *w, uint32_t seq)
 {
 	(void)w;
 	(void)seq;
+	if (n_passed++ == SYNCS)
+		abort();
 }
 
 static void say(int fd, const uint8_t **data, size_t *size)
@@ -69,12 +73,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	loop = loop ? loop : ev_loop_new(EVFLAG_AUTO);
 	w = (struct worker){.control = pair[0], .loop = loop, .ready = data[0] & 1, .synced = (data[0] & 3) == 3, .asked = data[0] & 4,
-		.ping_seq = data[0] & 8 ? 7 : 0, .sync_seq = 5, .answered = on_answer, .now_synced = on_synced, .passed = on_passed};
+		.ping_seq = data[0] & 8 ? 7 : 0, .sync_seq = 5, .syncs = SYNCS, .answered = on_answer, .now_synced = on_synced, .passed = on_passed};
 	ev_io_init(&w.on_message, on_message, pair[0], EV_READ);
 	ev_timer_init(&w.timer, on_late, 1, 0);
 	ev_timer_init(&w.hang, on_hang, 1, 0);
 	ev_io_start(loop, &w.on_message);
-	n_synced = n_answers = 0;
+	n_synced = n_answers = n_passed = 0;
 	for (data++, size--; size > 0 && ev_is_active(&w.on_message);) {
 		say(pair[1], &data, &size);
 		take_message(&w);
