@@ -50,6 +50,7 @@ struct observer {
 	struct sandbox box; /* pid 0: not running */
 	int control;
 	bool ready;
+	unsigned logs_told, samples_asked; /* and not answered yet: it says FULL and SAMPLED no more often */
 	uint32_t seq;
 	double delay;
 	ev_io on_end, on_status, on_message;
@@ -121,6 +122,7 @@ static void tell_log(struct observer *o)
 	}
 	m.size = (uint64_t)st.st_size;
 	m.max = o->file.max_size;
+	o->logs_told++;
 	send_msg(o, &m, o->file.fd);
 }
 
@@ -168,6 +170,7 @@ static void forget(struct observer *o)
 	trp_close(&o->control);
 	o->box.pid = 0;
 	o->ready = false;
+	o->logs_told = o->samples_asked = 0;
 	give_samples(o, 0, 0);
 }
 
@@ -217,9 +220,15 @@ static bool take_message(struct observer *o, const struct observer_msg *m)
 		log_info("observer ready (pid %d)", o->box.pid);
 		return true;
 	case OBSERVER_FULL:
+		if (o->logs_told == 0)
+			return false;
+		o->logs_told--;
 		rotate(o);
 		return true;
 	case OBSERVER_SAMPLED:
+		if (o->samples_asked == 0)
+			return false;
+		o->samples_asked--;
 		if (m->seq)
 			give_samples(o, m->seq, m->id);
 		return true;
@@ -560,6 +569,7 @@ void observer_sample(struct observer *o, void (*done)(void *data, uint32_t look)
 		ev_timer_set(&o->late, SAMPLE_SECONDS, 0);
 		ev_timer_start(o->d->loop, &o->late);
 	}
+	o->samples_asked++;
 	send_msg(o, &m, -1);
 }
 

@@ -28,7 +28,7 @@ static void given(void *data, uint32_t look)
 static void check_messages(struct observer *o, const uint8_t *data, size_t size)
 {
 	struct observer_msg m;
-	unsigned asked = 3;
+	unsigned asked = 3, fulls = 2, sampled = asked;
 
 	STAILQ_INIT(&o->samples);
 	for (uint32_t i = 1; i <= asked; i++) {
@@ -37,13 +37,18 @@ static void check_messages(struct observer *o, const uint8_t *data, size_t size)
 		STAILQ_INSERT_TAIL(&o->samples, s, link);
 	}
 	n_given = 0;
+	o->samples_asked = sampled;
+	o->logs_told = fulls;
 	for (; size >= 20; data += 20, size -= 20) {
 		bool was_ready = o->ready, known;
 		memset(&m, 0, sizeof(m));
 		memcpy(&m, data, 20);
 		known = take_message(o, &m);
-		if (known != ((m.type == OBSERVER_READY && !was_ready) || m.type == OBSERVER_FULL || m.type == OBSERVER_SAMPLED))
+		if (known != ((m.type == OBSERVER_READY && !was_ready) || (m.type == OBSERVER_FULL && fulls > 0) ||
+				    (m.type == OBSERVER_SAMPLED && sampled > 0)))
 			abort();
+		fulls -= known && m.type == OBSERVER_FULL;
+		sampled -= known && m.type == OBSERVER_SAMPLED;
 	}
 	give_samples(o, 0, 0);
 	if (n_given != asked)

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: ISC */
+/* What trp-observer says counts once for each time that it was asked; one that was taken over is killed for more, as it could go on without end.
+ * wrap: reap_kill */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "supervisor/observer.c" /* its statics are what is tried */
+
+#include <sys/eventfd.h>
+
+static struct config config;
+static struct daemon d = {.config = &config};
+static struct observer o;
+static int theirs;
+static unsigned n_killed, n_done;
+
+int __wrap_reap_kill(int pidfd, int signo);
+int __wrap_reap_kill(int pidfd, int signo)
+{
+	(void)pidfd, (void)signo;
+	n_killed++;
+	return 0;
+}
+
+static int set_up(void **state)
+{
+	int pair[2];
+
+	(void)state;
+	if (trp_fd_pair(pair) < 0)
+		return -1;
+	theirs = pair[1];
+	d.loop = ev_loop_new(EVFLAG_AUTO);
+	o = (struct observer){.d = &d, .control = pair[0], .ready = true, .lines = true,
+		.box = {.pid = 1, .pidfd = eventfd(0, EFD_CLOEXEC), .status_fd = eventfd(0, EFD_CLOEXEC)},
+		.file = {.fd = open("/dev/null", O_WRONLY | O_CLOEXEC), .dir_fd = -1, .max_size = 1000}};
+	STAILQ_INIT(&o.samples);
+	ev_timer_init(&o.late, on_sample_late, SAMPLE_SECONDS, 0);
+	o.late.data = &o;
+	n_killed = n_done = 0;
+	watch(&o);
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	(void)state;
+	forget(&o);
+	trp_close(&o.file.fd);
+	close(theirs);
+	ev_loop_destroy(d.loop);
+	return 0;
+}
+
+static void say(uint16_t type, uint32_t seq)
+{
+	const struct observer_msg m = {.magic = OBSERVER_MAGIC, .type = type, .seq = seq};
+
+	assert_int_equal(trp_fd_send(theirs, &m, sizeof(m), NULL, 0, MSG_DONTWAIT), 0);
+	ev_run(d.loop, EVRUN_NOWAIT);
+}
+
+static void on_sampled(void *data, uint32_t look)
+{
+	(void)data, (void)look;
+	n_done++;
+}
+
+static void test_full(void **state)
+{
+	(void)state;
+	tell_log(&o);
+	tell_log(&o);
+	say(OBSERVER_FULL, 0);
+	say(OBSERVER_FULL, 0);
+	assert_int_equal(n_killed, 0);
+	say(OBSERVER_FULL, 0);
+	assert_int_equal(n_killed, 1);
+	assert_false(ev_is_active(&o.on_message));
+}
+
+static void test_sampled(void **state)
+{
+	(void)state;
+	observer_sample(&o, on_sampled, NULL);
+	observer_sample(&o, on_sampled, NULL);
+	say(OBSERVER_SAMPLED, 2); /* one look for both */
+	assert_int_equal(n_done, 2);
+	observer_sample(&o, on_sampled, NULL);
+	say(OBSERVER_SAMPLED, 3);
+	assert_int_equal(n_done, 3);
+	assert_int_equal(n_killed, 0);
+	say(OBSERVER_SAMPLED, 3);
+	say(OBSERVER_SAMPLED, 3);
+	assert_int_equal(n_killed, 1);
+	assert_false(ev_is_active(&o.on_message));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_full, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_sampled, set_up, tear_down),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
