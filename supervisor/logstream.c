@@ -15,6 +15,7 @@
 #define DEFAULT_LINES 50
 #define READERS_MAX 96   /* also those that a disk keeps from ending */
 #define WOKEN_MAX   64   /* services that are named to the reader; if there are more, they are named the next time */
+#define PER_TURN    64   /* messages of a reader; as a rule its client is served sooner */
 #define GATHER      0.02 /* seconds for which news are gathered */
 
 struct logstream {
@@ -125,7 +126,9 @@ static void on_reply(struct ev_loop *loop, ev_io *w, int events)
 	static struct logread_reply in;
 
 	(void)events;
-	while (control_pending(s->call) < CONTROL_OUTPUT_LOW) {
+	for (int i = 0; control_pending(s->call) < CONTROL_OUTPUT_LOW; i++) {
+		if (i == PER_TURN)
+			return; /* the rest is still there */
 		ssize_t n = trp_fd_recv(s->sock, &in, sizeof(in), NULL, 0, MSG_DONTWAIT);
 		if (n == -EAGAIN)
 			return;

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: ISC */
+/* What trp-logread says to trpsupd for one client of "logs". It may have been taken over: others have their turn, however much it says.
+ * wrap: trp_fd_recv control_pending control_reply */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#undef fail /* it has one of its own */
+
+#include "supervisor/logstream.c" /* its statics are what is tried */
+
+static unsigned n_heard, n_replies;
+static size_t n_pending, len;
+
+ssize_t __wrap_trp_fd_recv(int sock, void *buf, size_t size, int *ret_fds, size_t n_fds, int flags);
+ssize_t __wrap_trp_fd_recv(int sock, void *buf, size_t size, int *ret_fds, size_t n_fds, int flags)
+{
+	struct logread_reply *r = buf;
+
+	(void)sock, (void)size, (void)ret_fds, (void)n_fds, (void)flags;
+	if (n_heard++ == 100000)
+		return -EAGAIN;
+	r->magic = LOGREAD_MAGIC;
+	r->type = LOGREAD_LINES;
+	memcpy(r->text, "a b\n", 4);
+	return (ssize_t)(offsetof(struct logread_reply, text) + len);
+}
+
+size_t __wrap_control_pending(const struct control_call *call);
+size_t __wrap_control_pending(const struct control_call *call)
+{
+	(void)call;
+	return n_pending;
+}
+
+void __wrap_control_reply(struct control_call *call, json_t *parameters, bool continues);
+void __wrap_control_reply(struct control_call *call, json_t *parameters, bool continues)
+{
+	(void)call, (void)continues;
+	json_decref(parameters);
+	n_replies++;
+	n_pending += CONTROL_OUTPUT_LOW / 8;
+}
+
+static unsigned turn(struct logstream *s)
+{
+	n_heard = n_replies = 0;
+	on_reply(s->d->loop, &s->on_reply, EV_READ);
+	return n_heard;
+}
+
+static void test_turns(void **state)
+{
+	struct daemon d = {.loop = ev_loop_new(EVFLAG_AUTO)};
+	struct logstream *s = new_stream(&d, NULL);
+
+	(void)state;
+	assert_non_null(s);
+	ev_io_set(&s->on_reply, 0, EV_READ);
+	ev_io_start(d.loop, &s->on_reply);
+	/* as much as the client takes */
+	len = 4;
+	assert_int_equal(turn(s), 8);
+	assert_int_equal(n_replies, 8);
+	assert_false(ev_is_active(&s->on_reply));
+	/* nothing of what it says is for the client */
+	len = n_pending = 0;
+	ev_io_start(d.loop, &s->on_reply);
+	assert_true(turn(s) < 1000);
+	assert_true(ev_is_active(&s->on_reply));
+	ev_io_stop(d.loop, &s->on_reply);
+	free(s);
+	ev_loop_destroy(d.loop);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_turns),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
