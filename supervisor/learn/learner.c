@@ -12,6 +12,7 @@
 #include <sys/socket.h>
 
 #define MESSAGES_PER_TURN 256
+#define LAST_MESSAGES     4096 /* more than its socket holds: it may have given its end to somebody who goes on */
 #define LINGER_SECONDS    2.0
 
 int learner_prepare(struct service *s)
@@ -64,7 +65,7 @@ static void on_end(struct ev_loop *loop, ev_io *w, int events)
 	ev_io_stop(loop, w);
 	ev_timer_stop(loop, &l->timer);
 	l->pid = 0;
-	read_messages(s, SIZE_MAX); /* what its socket still holds */
+	read_messages(s, LAST_MESSAGES); /* what its socket still holds */
 	if (!l->ended && !s->run.stop_asked) { /* else it follows the sandbox's init */
 		reap_text(status, how, sizeof(how));
 		snprintf(text, sizeof(text), "trp-learn, which watches it, %s", how);
@@ -151,7 +152,7 @@ void learner_stop(struct service *s)
 	ev_timer_stop(s->d->loop, &l->timer);
 	helper_end(l->pid, l->pidfd);
 	l->pid = 0;
-	read_messages(s, SIZE_MAX);
+	read_messages(s, LAST_MESSAGES);
 	if (watched)
 		learning_run_ended(s, l->ended);
 	trp_close(&l->pidfd);
