@@ -155,6 +155,8 @@ static void on_accept(struct ev_loop *loop, ev_io *w, int events)
 	for (int i = 0; i < STRANGERS_MAX && server < 0; i++) {
 		len = sizeof(peer);
 		server = accept4(b->listener, (struct sockaddr *)&peer, &len, SOCK_CLOEXEC);
+		if (server < 0 && trp_is_shortage(errno)) /* of ours: it would stay where it is, and be told again and again */
+			health_not_made(s, strerror(errno));
 		if (server < 0)
 			return; /* not yet: the timer ends it */
 		if (port_of(&peer) != port_of(&own))
