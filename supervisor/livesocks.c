@@ -16,20 +16,21 @@
 #include <unistd.h>
 
 #define PROCS_MAX  (4 * 1024 * 1024)
-#define INODES_MAX (1 << 20)
+#define LOOKS_MAX  65536 /* descriptors: each costs some microseconds, and meanwhile nobody else is served */
 /* somebody may still send or be sent something */
 #define OPEN_STATES (1u << TCP_ESTABLISHED | 1u << TCP_FIN_WAIT1 | 1u << TCP_FIN_WAIT2 | 1u << TCP_CLOSE_WAIT | 1u << TCP_LAST_ACK | 1u << TCP_CLOSING)
 
 struct inodes {
 	uint32_t *v; /* as NETLINK_SOCK_DIAG has them */
 	size_t n, size;
+	size_t looks;
 };
 
 static int add(struct inodes *s, uint32_t inode)
 {
 	if (s->n == s->size) {
 		size_t size = s->size ? s->size * 2 : 256;
-		uint32_t *grown = size > INODES_MAX ? NULL : reallocarray(s->v, size, sizeof(*grown));
+		uint32_t *grown = reallocarray(s->v, size, sizeof(*grown));
 		if (!grown)
 			return -ENOMEM;
 		s->v = grown;
@@ -54,7 +55,12 @@ static int add_process(struct inodes *s, const char *pid)
 	while (r == 0 && (entry = readdir(dir))) {
 		char target[64];
 		unsigned long inode;
-		ssize_t n = readlinkat(dirfd(dir), entry->d_name, target, sizeof(target) - 1);
+		ssize_t n;
+		if (s->looks++ == LOOKS_MAX) {
+			r = -E2BIG;
+			break;
+		}
+		n = readlinkat(dirfd(dir), entry->d_name, target, sizeof(target) - 1);
 		if (n <= 0)
 			continue;
 		target[n] = '\0';
