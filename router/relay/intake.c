@@ -16,7 +16,7 @@ static void watch_all(struct relay *r, bool on)
 			loopback_watch(r, &r->channels[i]);
 			continue;
 		}
-		struct epoll_event ev = {.events = on ? EPOLLIN : 0, .data.ptr = &r->channels[i].source};
+		struct epoll_event ev = {.events = on ? EPOLLIN : RELAY_NO_EVENTS, .data.ptr = &r->channels[i].source};
 		if (r->channels[i].fd >= 0)
 			epoll_ctl(r->epoll_fd, EPOLL_CTL_MOD, r->channels[i].fd, &ev);
 	}

@@ -49,7 +49,7 @@ static bool may_take(struct relay *r, const struct channel *ch)
 void loopback_watch(struct relay *r, struct channel *ch)
 {
 	bool on = !r->intake_off && may_take(r, ch);
-	struct epoll_event ev = {.events = on ? EPOLLIN : 0, .data.ptr = &ch->source};
+	struct epoll_event ev = {.events = on ? EPOLLIN : RELAY_NO_EVENTS, .data.ptr = &ch->source};
 
 	if (ch->fd >= 0 && on != ch->watched)
 		epoll_ctl(r->epoll_fd, EPOLL_CTL_MOD, ch->fd, &ev);

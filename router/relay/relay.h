@@ -34,6 +34,9 @@ struct relay_options {
 	bool loopback; /* no targets: a program in this network namespace that listens on the channels' ports */
 };
 
+/* For a channel out of which nothing is to be taken now. That it was shut down is told without being asked for: with this once, not again and again. */
+#define RELAY_NO_EVENTS EPOLLONESHOT
+
 /* What an epoll event belongs to. The first member of each: data.ptr points at it. */
 enum source_kind { SOURCE_CONTROL, SOURCE_CHANNEL, SOURCE_CLIENT, SOURCE_TARGET, SOURCE_CHECK, SOURCE_DIAL };
 struct source {
