@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "init.h"
 #include "base/fdpass.h"
+#include "base/io.h"
 #include "base/log.h"
 
 #include <fcntl.h>
@@ -146,7 +147,7 @@ static bool send_one(const struct trp_init_msg *m)
 {
 	int r = trp_fd_send(control, m, sizeof(*m), NULL, 0, MSG_DONTWAIT);
 
-	if (r == -EAGAIN)
+	if (r == -EAGAIN || trp_is_shortage(r)) /* the service's group may have no memory just now: that passes */
 		return false;
 	if (r < 0)
 		trp_close(&control);
@@ -203,8 +204,9 @@ bool control_wants_write(void)
 void control_finish(void)
 {
 	struct pollfd p = {.fd = control, .events = POLLOUT};
+	const uint64_t until = trp_now_ms() + FINISH_LIMIT_MS;
 
 	control_flush();
-	while (control >= 0 && control_wants_write() && poll(&p, 1, FINISH_LIMIT_MS) == 1)
+	while (control >= 0 && control_wants_write() && trp_now_ms() < until && poll(&p, 1, FINISH_LIMIT_MS) == 1)
 		control_flush();
 }
