@@ -109,6 +109,24 @@ while True:
 """
 
 
+# It is traced by a process that it has made, which lives a little longer.
+TRACED = """
+import ctypes, os, time
+PTRACE_SEIZE = 0x4206
+libc = ctypes.CDLL(None, use_errno=True)
+pid = os.getpid()
+r, w = os.pipe()
+if os.fork() == 0:
+    os.setsid()
+    print("seized" if libc.ptrace(PTRACE_SEIZE, pid, 0, 0) == 0 else os.strerror(ctypes.get_errno()), flush=True)
+    os.write(w, b"x")
+    time.sleep(3)
+    os._exit(0)
+os.read(r, 1)
+os._exit(5)
+"""
+
+
 class Exec(trp.DaemonTest):
     @classmethod
     def setUpClass(cls):
@@ -380,6 +398,24 @@ sys.exit(11)
             os.close(master)
 
     # its end
+
+    def processor_time(self):
+        with open("/proc/%d/stat" % self.d.process.pid, encoding="ascii") as f:
+            words = f.read().rsplit(")", 1)[1].split()
+        return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
+
+    def test_traced_when_it_ends(self):
+        """It has ended and cannot be reaped: the daemon sleeps until it can."""
+        self.target("traced", sandbox="syscalls = @default @debug")
+        p = self.begin("traced", "/usr/bin/python3", "-c", TRACED, stdout=subprocess.PIPE)
+        self.assertEqual(p.stdout.readline(), b"seized\n")
+        time.sleep(0.3)
+        before = self.processor_time()
+        time.sleep(1.5)
+        self.assertLess(self.processor_time() - before, 0.3)
+        self.assertIsNone(p.poll())
+        self.assertEqual(p.wait(20), 5)
+        p.stdout.close()
 
     def test_client_that_leaves(self):
         self.target("leaves")
