@@ -15,6 +15,7 @@
 #define RETRY_SECONDS 1.0 /* between attempts to connect to one that is not there */
 #define SAY_SECONDS 60.0 /* that lines of one service are lost is said at most so often */
 #define ACKS_MAX 256 /* for each turn of the loop */
+#define SETTLE_MOST 10 /* times the patience of who waits for all, however slowly it goes on */
 
 struct logchunk {
 	struct logchunk *next;
@@ -501,6 +502,7 @@ bool logsink_settle(struct logsink *s, double seconds)
 {
 	struct pollfd p = {.fd = s->ours, .events = POLLIN};
 	const uint64_t patience = (uint64_t)(seconds * 1000);
+	const uint64_t most = trp_now_ms() + SETTLE_MOST * patience;
 	uint64_t until = trp_now_ms() + patience;
 
 	for (;;) {
@@ -515,6 +517,7 @@ bool logsink_settle(struct logsink *s, double seconds)
 			;
 		if (s->n == 0 || s->sent[s->first].seq != first)
 			until = trp_now_ms() + patience;
+		until = until < most ? until : most;
 	}
 }
 

@@ -51,7 +51,7 @@ int logsink_socket(struct logsink *s, enum log_socket k);
 int logsink_their_end(const struct logsink *s);
 /* Another logger was started: it is told what every service's limits are. */
 void logsink_announce(struct logsink *s);
-/* Waits until all is written, or nothing has been for that long. False: lines are left. */
+/* Waits until all is written, or nothing has been for that long, but ten times that at most. False: lines are left. */
 bool logsink_settle(struct logsink *s, double seconds);
 /* Asks the logger to end when all that was sent is written. */
 void logsink_finish(struct logsink *s);

@@ -20,6 +20,7 @@
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 
 static struct {
 	char dir[32];
@@ -714,6 +715,39 @@ static void test_settle_has_an_end(void **state)
 	turn(3);
 }
 
+/* However slowly one answers. */
+static void test_settle_with_a_slow_logger(void **state)
+{
+	uint64_t began;
+	bool settled;
+	pid_t pid;
+
+	(void)state;
+	t.hangs = true;
+	for (int i = 0; i < 60; i++)
+		put(t.out, "waits\n");
+	began = trp_now_ms();
+	pid = fork();
+	if (pid == 0) {
+		static char in[sizeof(struct log_msg) + LOG_TEXT_MAX];
+		alarm(10);
+		while (trp_fd_recv(logsink_their_end(t.sink), in, sizeof(in), NULL, 0, 0) > 0) {
+			struct log_ack ack = {.magic = LOG_MAGIC, .seq = ((struct log_msg *)(void *)in)->seq};
+			nanosleep(&(struct timespec){.tv_nsec = 80000000}, NULL);
+			trp_fd_send(logsink_their_end(t.sink), &ack, sizeof(ack), NULL, 0, 0);
+		}
+		_exit(0);
+	}
+	assert_true(pid > 0);
+	settled = logsink_settle(t.sink, 0.2);
+	kill(pid, SIGKILL);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+	assert_false(settled);
+	assert_true(trp_now_ms() < began + 3500);
+	t.hangs = false;
+	turn(3);
+}
+
 /* A logger that was killed had one message in hand: so many lines are said to be lost, and no others are. */
 static void test_logger_killed(void **state)
 {
@@ -872,6 +906,7 @@ int main(void)
 		T(test_hung_disk),
 		T(test_answers_to_nothing),
 		T(test_settle_has_an_end),
+		T(test_settle_with_a_slow_logger),
 		T(test_logger_killed),
 		T(test_others_go_on),
 	};
