@@ -42,8 +42,10 @@ void listeners_resume(struct router *r)
 {
 	r->paused_until_ns = 0;
 	for (uint32_t i = 0; i < r->n_listeners; i++)
-		if (r->listeners[i].fd >= 0)
-			watch_listener(r, &r->listeners[i]);
+		if (r->listeners[i].fd >= 0 && watch_listener(r, &r->listeners[i]) < 0) {
+			pause_listeners(r); /* still short: one that is not watched now would never be again */
+			return;
+		}
 }
 
 /* May accept4() be called again after this error? accept(2): errors of the client's connection come
