@@ -121,6 +121,7 @@ static void on_timer(struct ev_loop *loop, ev_timer *t, int events)
 {
 	(void)loop;
 	(void)events;
+	hold_check(t->data);
 	expire(t->data);
 }
 
@@ -164,6 +165,17 @@ static void keep(struct service *s)
 {
 	keep_put(s->d->keep, s->name, "waiting-router", s->waiting.id, s->waiting.router_end);
 	keep_put(s->d->keep, s->name, "waiting-service", s->waiting.id, s->waiting.service_end);
+}
+
+/* Where that fails it is tried again when the watch over it comes to nothing. */
+void hold_check(struct service *s)
+{
+	if (s->waiting.id == 0 || channel_is_usable(&s->waiting))
+		return;
+	unwatch(s);
+	if (renew_channel(s, &s->waiting) == 0)
+		keep(s);
+	watch(s);
 }
 
 static int open_waiting(struct service *s)

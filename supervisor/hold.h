@@ -18,6 +18,8 @@ enum service_place {
 
 /* After its state, its profile, what listens or what it requires has changed: sends clients where they belong now, those who wait too. */
 void hold_update(struct service *s);
+/* Where they wait is made anew, with them in it, if a router has shut it down: it would be for ever. */
+void hold_check(struct service *s);
 /* Does anybody wait until it is up? */
 bool hold_anybody(const struct service *s);
 /* A client that has waited somewhere goes there, or is refused. data: the service. fd: borrowed. */

@@ -366,6 +366,24 @@ void route_resync(struct daemon *d)
 			route_update(s);
 }
 
+/* Its processes have it, and nobody can give them another. */
+static bool has_lost_channel(const struct service *s)
+{
+	for (size_t i = 0; i < s->n_channels; i++)
+		if (s->channels[i].taken && !channel_is_usable(&s->channels[i]))
+			return true;
+	return false;
+}
+
+void route_check(struct daemon *d)
+{
+	for (struct service *s = d->services; s; s = s->next) {
+		hold_check(s);
+		if (service_is_up(s) && s->run.running && !s->shadow && !s->run.stop_asked && has_lost_channel(s))
+			instance_lost(s, "the channel through which its clients come was shut down");
+	}
+}
+
 static size_t listener_by_id(const struct daemon *d, uint32_t id)
 {
 	size_t l = 0;

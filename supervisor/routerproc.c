@@ -123,6 +123,7 @@ static void ended(struct worker *w)
 		remove_worker(r, w);
 		break;
 	}
+	route_check(r->d);
 }
 
 static void on_overdue(struct ev_loop *loop, ev_timer *t, int events)

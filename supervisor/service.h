@@ -261,6 +261,9 @@ bool route_is_queued(const struct service *s);
 /* That of its channels to which a router would send this client now, or NULL. */
 const struct channel *route_channel_for(const struct service *s, const struct trp_handoff *h);
 void route_resync(struct daemon *d);     /* all of it, to a new router */
+/* A router has ended. It may have been taken over, and have shut down channels, which is for ever: no client would come through them any more. Where clients wait is made anew; a run
+ * that has such a channel is ended, as one that has lost its adapter. */
+void route_check(struct daemon *d);
 /* The configuration has changed from old: takes back what is no more, tells what is now. */
 void route_reconfigure(struct daemon *d, const struct config *old, const struct listener *old_listeners, size_t n_old);
 
