@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 
 /* A control buffer that is aligned for its header, as cmsg(3) asks. */
 union fdpass_control {
@@ -108,13 +109,20 @@ static void close_all(const int *fds, size_t n)
 		trp_raw_close(fds[i]);
 }
 
-/* One recvmsg(2). Too many descriptors, a truncated message, or an empty one, which must not look like the end of file: all of them are closed. */
+/* An empty message must not look like the end of file. That has neither descriptors nor a sender, who is known if he is bound to a name, as the ends of channels are. */
+static int is_empty_message(const struct msghdr *hdr, ssize_t n, size_t n_fds)
+{
+	return n == 0 && (n_fds > 0 || hdr->msg_namelen > 0);
+}
+
+/* One recvmsg(2). Too many descriptors, a truncated message, or an empty one: all of them are closed. name NULL: nobody wants it. */
 static ssize_t receive_named(int sock, void *buf, size_t size, int *ret_fds, size_t max, size_t *ret_n, int flags, void *name, socklen_t *name_len)
 {
 	union fdpass_control control;
+	struct sockaddr_un sender;
 	struct iovec iov = {.iov_base = buf, .iov_len = size};
-	struct msghdr hdr = {.msg_name = name,
-		.msg_namelen = *name_len,
+	struct msghdr hdr = {.msg_name = name ? name : &sender,
+		.msg_namelen = name ? *name_len : sizeof(sender),
 		.msg_iov = &iov,
 		.msg_iovlen = 1,
 		.msg_control = control.bytes,
@@ -127,7 +135,7 @@ static ssize_t receive_named(int sock, void *buf, size_t size, int *ret_fds, siz
 	if (n < 0)
 		return n;
 	n_fds = collect(&hdr, fds);
-	if (n_fds > max || (n == 0 && n_fds > 0) || (hdr.msg_flags & (MSG_TRUNC | MSG_CTRUNC))) {
+	if (n_fds > max || is_empty_message(&hdr, n, n_fds) || (hdr.msg_flags & (MSG_TRUNC | MSG_CTRUNC))) {
 		close_all(fds, n_fds);
 		return hdr.msg_flags & (MSG_TRUNC | MSG_CTRUNC) ? -EMSGSIZE : -EBADMSG;
 	}

@@ -39,7 +39,8 @@ int trp_fd_send_many(int sock, const struct trp_fd_msg *msgs, size_t n, int flag
 /* Receives one message of at most size bytes with exactly n_fds descriptors (n_fds may be 0). They
  * come close-on-exec and are the caller's to close. flags: MSG_DONTWAIT or 0.
  * Returns the length, 0 at end of file, or -errno: -EAGAIN nothing there, -EMSGSIZE the message or
- * its descriptors were truncated, -EBADMSG another number of descriptors. On every error each
+ * its descriptors were truncated, -EBADMSG another number of descriptors, or an empty message of a sender that is bound to a
+ * name (of others that is 0, too). On every error each
  * descriptor that came is closed and ret_fds is untouched. */
 ssize_t trp_fd_recv(int sock, void *buf, size_t size, int *ret_fds, size_t n_fds, int flags);
 

@@ -15,7 +15,7 @@ HELLO = trp.HELLO
 # goes on, whatever accept(2) says
 STAYS = """[service]
 command = /usr/bin/python3 -u /opt/p/server.py
-adapter = preload
+adapter = %s
 restart-delay = 10ms
 [route]
 host = ${id}.localhost
@@ -63,6 +63,14 @@ class StrangeRouter(trp.DaemonTest):
     def answers(self, name):
         return status_of(request(name, "127.0.0.1")) == 200
 
+    def server(self, name, adapter):
+        programs = os.path.join(self.d.dir, "programs")
+        os.makedirs(programs, exist_ok=True)
+        with open(os.path.join(programs, "server.py"), "w") as f:
+            f.write(SERVER)
+        self.d.profile(name, STAYS % (adapter, programs))
+        self.d.ok("start", name)
+
     def each_channel(self, act):
         found = channels(self.d.router_pid())
         self.assertGreater(len(found), 0)
@@ -78,13 +86,24 @@ class StrangeRouter(trp.DaemonTest):
         self.shut_down()
         trp.wait_until(lambda: self.answers("asleep"), 30, "its first client starts it")
 
+    def test_empty_messages(self):
+        """They look like the end of a channel, and are none."""
+        names = ["preload", "notify", "loopback", "native"]
+        for name in names[:-1]:
+            self.server(name, name)
+        self.d.profile("native", HELLO % "")
+        self.d.ok("start", "native")
+        for name in names:
+            self.assertTrue(self.answers(name), name)
+        self.each_channel(lambda sock: [sock.send(b"") for _ in range(3)])
+        for name in names:
+            with self.subTest(name):
+                self.assertTrue(self.answers(name))
+                self.assertEqual(self.d.status(name)["restarts"], 0)
+                self.d.ok("stop", name)
+
     def test_what_runs(self):
-        programs = os.path.join(self.d.dir, "programs")
-        os.makedirs(programs)
-        with open(os.path.join(programs, "server.py"), "w") as f:
-            f.write(SERVER)
-        self.d.profile("runs", STAYS % programs)
-        self.d.ok("start", "runs")
+        self.server("runs", "preload")
         self.assertTrue(self.answers("runs"))
         router = self.d.router_pid()
         self.shut_down()

@@ -16,6 +16,7 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 
 static int interruptions; /* EINTR this often before the real call */
 
@@ -205,6 +206,31 @@ static void empty_message_is_no_end_of_file(void **state)
 	assert_int_equal(open_count(), f->open_before);
 }
 
+/* One without a descriptor is told from it by its sender's name: the ends of channels have one. */
+static void empty_message_of_a_bound_end(void **state)
+{
+	const struct sockaddr_un name = {.sun_family = AF_UNIX, .sun_path = "\0trpsup-test-fdpass"};
+	int s[2], fd = -7;
+	char buf[4];
+	size_t n = 99;
+
+	(void)state;
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, s), 0);
+	assert_int_equal(bind(s[0], (const struct sockaddr *)&name, sizeof(name)), 0);
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(send(s[0], "", 0, 0), 0);
+	assert_int_equal(trp_fd_recv_once(s[1], buf, sizeof(buf), &fd, MSG_PEEK), -EBADMSG);
+	assert_int_equal(trp_fd_recv(s[1], buf, sizeof(buf), &fd, 1, 0), -EBADMSG);
+	assert_int_equal(trp_fd_recv_upto(s[1], buf, sizeof(buf), &fd, 1, &n, 0), -EBADMSG);
+	shutdown(s[0], SHUT_WR);
+	assert_int_equal(trp_fd_recv_once(s[1], buf, sizeof(buf), &fd, 0), -EBADMSG);
+	assert_int_equal(trp_fd_recv_once(s[1], buf, sizeof(buf), &fd, 0), 0);
+	assert_int_equal(trp_fd_recv_upto(s[1], buf, sizeof(buf), &fd, 1, &n, 0), 0);
+	assert_int_equal(n, 0);
+	close(s[0]);
+	close(s[1]);
+}
+
 static void end_of_file_and_errors(void **state)
 {
 	struct fixture *f = *state;
@@ -333,6 +359,7 @@ int main(void)
 		TEST(truncation_is_refused),
 		TEST(flood_of_descriptors_is_refused),
 		TEST(empty_message_is_no_end_of_file),
+		TEST(empty_message_of_a_bound_end),
 		TEST(end_of_file_and_errors),
 		TEST(full_queue_is_eagain),
 		TEST(many_are_sent_as_far_as_they_fit),
