@@ -10,7 +10,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 
@@ -19,6 +18,7 @@
 #define CHANNEL_MESSAGE_BYTES TRP_SLOT_BYTES /* what a message with a descriptor takes of the send buffer */
 #define SEVERAL_QUEUE_MIN     (2 * TRP_SEVERAL_MAX)
 #define CHANNEL_QUEUE_WIDE    131072 /* twice what a profile may say */
+#define RESERVE_FROM          1024 /* who has less has none to leave free */
 #define CHANNEL_HOLDS         CHANNEL_QUEUE_WIDE /* no more were there at the beginning: a router that goes on sending does not keep us */
 
 static int bind_name(int fd, uint16_t port, uint16_t family)
@@ -159,11 +159,31 @@ static bool is_open(int service_end)
 	return poll(&p, 1, 0) >= 0 && !(p.revents & (POLLRDHUP | POLLHUP | POLLERR));
 }
 
+rlim_t channel_reserve(rlim_t nofile)
+{
+	return nofile < RESERVE_FROM ? 0 : TRP_SEVERAL_MAX;
+}
+
+/* The kernel takes a message off the queue before it finds that there is no room for its descriptors, and those clients would be lost. */
+static ssize_t receive(int service_end, struct taken *t)
+{
+	struct rlimit before = {0}, all;
+	bool more = getrlimit(RLIMIT_NOFILE, &before) == 0 && before.rlim_cur < before.rlim_max;
+	ssize_t n;
+
+	all = (struct rlimit){before.rlim_max, before.rlim_max};
+	more = more && setrlimit(RLIMIT_NOFILE, &all) == 0;
+	n = trp_fd_recv_upto(service_end, t->msg, sizeof(t->msg), t->fds, TRP_SEVERAL_MAX, &t->n, MSG_DONTWAIT);
+	if (more)
+		setrlimit(RLIMIT_NOFILE, &before);
+	return n;
+}
+
 /* False: none is there. Something without a descriptor is nobody's; what is too long, or empty, has been taken out, too, with those behind it still there. */
 static bool take(int service_end, struct taken *t)
 {
 	t->n = 0;
-	t->len = trp_fd_recv_upto(service_end, t->msg, sizeof(t->msg), t->fds, TRP_SEVERAL_MAX, &t->n, MSG_DONTWAIT);
+	t->len = receive(service_end, t);
 	if (t->len == -EMSGSIZE || t->len == -EBADMSG)
 		t->len = 0;
 	else if (t->len == 0)

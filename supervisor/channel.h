@@ -6,6 +6,8 @@
 #include "base/handoff.h"
 #include "base/util.h"
 
+#include <sys/resource.h>
+
 struct channel {
 	uint32_t id; /* in the router; never 0, never used again */
 	uint16_t port;
@@ -18,6 +20,9 @@ struct channel {
 	int service_end;  /* receives; bound to the name that adapters recognise (sandbox/initmsg.h) */
 };
 
+/* How many numbers of descriptors the soft limit is to leave free, of that many: clients that are taken out of a channel, for a moment, have room there
+ * when there is none elsewhere. */
+rlim_t channel_reserve(rlim_t nofile);
 /* queue: clients that may wait in it; 0: as many as RLIMIT_NOFILE gives reason for. 0 or -errno. */
 int channel_open(uint16_t port, uint16_t family, uint64_t queue, struct channel *ret);
 /* The same bound, changed. What waits already stays. */

@@ -538,7 +538,7 @@ static void raise_descriptors(void)
 
 	if (getrlimit(RLIMIT_NOFILE, &nofile) < 0)
 		return;
-	nofile.rlim_cur = nofile.rlim_max;
+	nofile.rlim_cur = nofile.rlim_max - channel_reserve(nofile.rlim_max);
 	if (setrlimit(RLIMIT_NOFILE, &nofile) < 0)
 		log_warn("RLIMIT_NOFILE: %m");
 }

@@ -302,6 +302,44 @@ static void test_channel_deal_has_an_end(void **state)
 	channel_close(&c);
 }
 
+static void count(void *data, const struct trp_handoff *h, int fd)
+{
+	(void)data, (void)h;
+	assert_true(fd >= 0);
+	n_given++;
+}
+
+/* The daemon has no descriptor left for other things: nobody who waits is lost by that. */
+static void test_channel_deal_without_descriptors(void **state)
+{
+	enum { LIMIT = 64 };
+	struct trp_handoff h = {0};
+	struct rlimit before, few;
+	int filler[LIMIT], n = 0;
+	struct channel c;
+
+	(void)state;
+	assert_int_equal(channel_reserve(64), 0);
+	assert_int_equal(channel_reserve(1024), TRP_SEVERAL_MAX);
+	assert_int_equal(channel_open(0, 0, 0, &c), 0);
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(trp_fd_send(c.router_end, &h, trp_handoff_seal(&h, "a", 1), &c.service_end, 1, 0), 0);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	few = (struct rlimit){LIMIT, before.rlim_max};
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+	while (n < LIMIT && (filler[n] = fcntl(c.service_end, F_DUPFD_CLOEXEC, 0)) >= 0)
+		n++;
+	n_given = 0;
+	assert_int_equal(channel_deal(c.service_end, UINT_MAX, count, NULL), 3);
+	assert_int_equal(n_given, 3);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &few), 0);
+	assert_int_equal(few.rlim_cur, LIMIT);
+	while (n > 0)
+		close(filler[--n]);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+	channel_close(&c);
+}
+
 /* What no router of ours sends is taken out, and those behind it are still seen. */
 static void test_channel_of_a_strange_router(void **state)
 {
@@ -367,6 +405,7 @@ int main(void)
 		cmocka_unit_test(test_channel_close_does_not_linger),
 		cmocka_unit_test(test_channel_is_one_way),
 		cmocka_unit_test(test_channel_deal_has_an_end),
+		cmocka_unit_test(test_channel_deal_without_descriptors),
 		cmocka_unit_test(test_channel_of_a_strange_router),
 		cmocka_unit_test_setup_teardown(test_users, make_dir, drop_dir),
 		cmocka_unit_test_setup_teardown(test_users_no_link_out, make_dir, drop_dir),
