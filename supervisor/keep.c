@@ -21,6 +21,9 @@
 #define KEEPER_IDS   "@keeper" /* its own range: no service can have this name */
 #define SNDBUF       (1 << 20)
 #define WAIT_SECONDS 5 /* for a keeper that does not read, or does not answer */
+#define STEADY_MS    1000 /* one that has lived for so long is replaced at once, others after a while, */
+#define AGAIN_MIN    0.1  /* seconds, */
+#define AGAIN_MAX    10.0 /* twice as many each time */
 
 struct keep {
 	struct daemon *d;
@@ -30,6 +33,9 @@ struct keep {
 	pid_t pid; /* 0: not known */
 	int pidfd;
 	bool found;
+	uint64_t started_ms;
+	double delay;
+	ev_timer again;
 	struct cgroup cgroup;
 	bool has_cgroup;
 	struct keep_table table; /* what was never used of it takes no memory */
@@ -101,21 +107,51 @@ static void reap(struct keep *k)
 	trp_close(&k->pidfd);
 }
 
-/* What the daemon has is all still open: another keeper gets it. Without one the daemon goes on, only that it must not be killed. */
-static void replace(struct keep *k)
+static void later(struct keep *k)
 {
-	int r;
+	const double twice = k->delay * 2 < AGAIN_MAX ? k->delay * 2 : AGAIN_MAX;
 
-	stop_watching(k);
-	reap(k);
-	log_error("trp-keeper is gone; starting another");
-	r = start(k);
+	k->delay = k->delay > 0. ? twice : AGAIN_MIN;
+	ev_timer_stop(k->d->loop, &k->again);
+	ev_timer_set(&k->again, k->delay, 0.);
+	ev_timer_start(k->d->loop, &k->again);
+}
+
+static void start_another(struct keep *k)
+{
+	int r = start(k);
+
 	for (size_t i = 0; i < k->table.n && r == 0; i++)
 		r = say(k, KEEP_PUT, &k->table.items[i].key, k->table.items[i].fd);
 	if (r == 0)
 		return;
-	log_error("trp-keeper: %s; what runs will not survive the daemon", strerror(-r));
+	log_error("trp-keeper: %s; what runs will not survive the daemon until there is one", strerror(-r));
 	stop_watching(k);
+	reap(k);
+	later(k);
+}
+
+static void on_again(struct ev_loop *loop, ev_timer *t, int events)
+{
+	(void)loop;
+	(void)events;
+	start_another(t->data);
+}
+
+/* What the daemon has is all still open: another keeper gets it. Without one the daemon goes on, only that it must not be killed. */
+static void replace(struct keep *k)
+{
+	const bool steady = trp_now_ms() - k->started_ms >= STEADY_MS;
+
+	stop_watching(k);
+	reap(k);
+	log_error("trp-keeper is gone; starting another");
+	if (!steady) {
+		later(k);
+		return;
+	}
+	k->delay = 0.;
+	start_another(k);
 }
 
 static void on_end(struct ev_loop *loop, ev_io *w, int events)
@@ -163,6 +199,7 @@ static int start(struct keep *k)
 	uint32_t base;
 	int r = ids_get(k->d->ids, KEEPER_IDS, &base);
 
+	k->started_ms = trp_now_ms();
 	if (r == 0)
 		r = listen_at(k, &sock);
 	if (r < 0)
@@ -219,6 +256,7 @@ static int fetch(struct keep *k)
 static void free_keep(struct keep *k)
 {
 	stop_watching(k);
+	ev_timer_stop(k->d->loop, &k->again);
 	trp_close(&k->pidfd);
 	free(k->path);
 	free(k);
@@ -282,6 +320,8 @@ int keep_open(struct daemon *d, struct keep **ret)
 		return -ENOMEM;
 	k->d = d;
 	k->sock = k->pidfd = -1;
+	ev_timer_init(&k->again, on_again, 0., 0.);
+	k->again.data = k;
 	k->path = trp_asprintf("%s/keeper", d->config->run_dir);
 	r = k->path ? find_or_start(k) : -ENOMEM;
 	if (r < 0) {
