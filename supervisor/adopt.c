@@ -271,6 +271,13 @@ int adopt_check_room(struct daemon *d)
 	return -EMFILE;
 }
 
+/* The last close(2) of one with clients in it would be theirs, too. Service and client can have it take as long as they like (SO_LINGER), and it would be trp-keeper's. */
+static void empty_channel(const char *what, int fd)
+{
+	if (strcmp(what, "channel-service") == 0 || strcmp(what, "waiting-service") == 0 || strcmp(what, "channel-before") == 0)
+		channel_let_go(fd);
+}
+
 void adopt_all(struct daemon *d)
 {
 	record_each(d, true, note_number, d);
@@ -278,7 +285,7 @@ void adopt_all(struct daemon *d)
 	record_each(d, true, adopt_one, d);
 	d->adopting = false;
 	ids_each(d->ids, clear_leftover, d);
-	keep_let_go_rest(d->keep);
+	keep_let_go_rest(d->keep, empty_channel);
 	route_resync(d);
 	for (struct service *s = d->services, *next; s; s = next) {
 		next = s->next;

@@ -264,18 +264,15 @@ void hold_adopt(struct service *s)
 {
 	uint32_t id = s->waiting.id;
 
-	s->waiting = (struct channel){.id = id,
-		.router_end = keep_take(s->d->keep, s->name, "waiting-router", id),
-		.service_end = keep_take(s->d->keep, s->name, "waiting-service", id)};
-	if (id && s->waiting.router_end >= 0 && s->waiting.service_end >= 0) {
-		channel_id_used(id);
-		return;
-	}
-	trp_close(&s->waiting.router_end);
-	trp_close(&s->waiting.service_end);
 	s->waiting.id = 0;
-	if (s->place == PLACE_WAITING)
+	channel_id_used(id);
+	if (id && keep_has(s->d->keep, s->name, "waiting-router", id) && keep_has(s->d->keep, s->name, "waiting-service", id)) {
+		s->waiting = (struct channel){.id = id,
+			.router_end = keep_take(s->d->keep, s->name, "waiting-router", id),
+			.service_end = keep_take(s->d->keep, s->name, "waiting-service", id)};
+	} else if (s->place == PLACE_WAITING) { /* the other end goes with what nobody takes over */
 		s->place = PLACE_NOWHERE;
+	}
 }
 
 void hold_hand_over(struct service *from, struct service *to)

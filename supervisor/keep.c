@@ -286,7 +286,7 @@ static int find_or_start(struct keep *k)
 		r = fetch(k);
 	if (trp_is_shortage(r)) { /* it goes on having what it has: for a daemon that has room for it */
 		trp_close(&k->sock);
-		keep_let_go_rest(k);
+		keep_let_go_rest(k, NULL);
 		return r;
 	}
 	if (r == 0 && !keep_has(k, KEEPER_IDS, "process", 0)) {
@@ -305,7 +305,7 @@ static int find_or_start(struct keep *k)
 	if (k->sock >= 0) {
 		log_error("trp-keeper does not answer as it should: %s; starting another", strerror(-r));
 		trp_close(&k->sock); /* it is told nothing more */
-		keep_let_go_rest(k);
+		keep_let_go_rest(k, NULL);
 	}
 	r = open_group(k, false); /* ends what is in it */
 	return cgroup_is_shortage(r) ? r : start(k);
@@ -476,12 +476,16 @@ int keep_take_any(struct keep *k, const char *owner, const char *what, uint32_t 
 	return -1;
 }
 
-void keep_let_go_rest(struct keep *k)
+void keep_let_go_rest(struct keep *k, void (*before)(const char *what, int fd))
 {
 	for (size_t i = 0; k && i < k->table.n;) {
-		if (k->table.items[i].untaken)
-			remove_item(k, &k->table.items[i]);
-		else
+		struct keep_item *item = &k->table.items[i];
+		if (!item->untaken) {
 			i++;
+			continue;
+		}
+		if (before)
+			before(item->key.what, item->fd);
+		remove_item(k, item);
 	}
 }

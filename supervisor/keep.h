@@ -36,5 +36,5 @@ int keep_take(struct keep *k, const char *owner, const char *what, uint32_t numb
 /* The same with any number, and of anybody if owner is NULL. */
 int keep_take_any(struct keep *k, const char *owner, const char *what, uint32_t *ret_number);
 bool keep_has(struct keep *k, const char *owner, const char *what, uint32_t number);
-/* Closes what nobody took, and drops it. */
-void keep_let_go_rest(struct keep *k);
+/* Closes what nobody took, and drops it. before, if it is not NULL, sees each while it is still open. */
+void keep_let_go_rest(struct keep *k, void (*before)(const char *what, int fd));

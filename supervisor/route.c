@@ -273,14 +273,14 @@ int route_adopt(struct service *s, const struct channel *known)
 {
 	struct channel c = *known;
 
+	channel_id_used(c.id);
+	if (s->n_channels == SERVICE_CHANNELS_MAX || !keep_has(s->d->keep, s->key, "channel-router", c.id) ||
+		!keep_has(s->d->keep, s->key, "channel-service", c.id))
+		return -ENOENT; /* the other end goes with what nobody takes over */
 	c.router_end = keep_take(s->d->keep, s->key, "channel-router", c.id);
 	c.service_end = keep_take(s->d->keep, s->key, "channel-service", c.id);
-	if (c.router_end < 0 || c.service_end < 0 || s->n_channels == SERVICE_CHANNELS_MAX) {
-		trp_close(&c.router_end);
-		trp_close(&c.service_end);
+	if (c.router_end < 0 || c.service_end < 0) /* named twice */
 		return -ENOENT;
-	}
-	channel_id_used(c.id);
 	s->channels[s->n_channels++] = c;
 	return 0;
 }

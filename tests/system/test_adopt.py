@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: ISC
 """trpsupd is killed, and the next one takes over what it had started: no client is refused, reset or lost, no process of a
 service is another one, no line of a log is missing, nothing runs twice, and in the end nothing is left."""
+import contextlib
 import os
 import re
 import signal
@@ -14,6 +15,8 @@ import unittest
 import trp
 import web
 from load import Load
+from test_hold import request
+from test_strange_router import channels
 
 HELLO = """[service]
 command = ${libexec}/trp-hello 8000
@@ -288,6 +291,40 @@ class Kept(unittest.TestCase):
                 load.more(50)
                 self.assertEqual(load.bad, [])
             self.assertEqual(d.pids("h"), before)
+
+    def hold_up(self, pid):
+        """As a service can who does not take out who is there: the last close(2) of this client waits until it has read all. False: nobody is there."""
+        fds = []
+        for channel in channels(pid):
+            with channel, contextlib.suppress(OSError):
+                for _, kind, data in channel.recvmsg(1024, socket.CMSG_SPACE(4), socket.MSG_PEEK | socket.MSG_DONTWAIT)[1]:
+                    fds += struct.unpack("i", data[:4]) if kind == socket.SCM_RIGHTS else ()
+        if not fds:
+            return False
+        with socket.socket(fileno=fds[0]) as sock:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 60))
+            sock.recv(65536)
+            sock.setblocking(False)
+            with contextlib.suppress(BlockingIOError):
+                while True:
+                    sock.send(bytes(65536))
+        return True
+
+    def test_channel_that_nobody_takes_over(self):
+        """Who is in it does not hold the keeper up when it is let go: it is there for the next daemon, too."""
+        with trp.Daemon({"h": HELLO, "gone": HELLO.replace("h.localhost", "gone.localhost")}) as d:
+            d.ok("start", "h", "gone")
+            before, stopped = d.pids("h"), d.main_pid("gone")
+            os.kill(stopped, signal.SIGSTOP)
+            with request("gone"):
+                trp.wait_until(lambda: self.hold_up(stopped), 10, "a client is there")
+                self.kill(d)
+                os.unlink(os.path.join(d.run_dir, "records", "gone.json"))
+                d.run()
+                self.kill(d)
+                d.run()
+                self.assertEqual(d.pids("h"), before)
+                self.assertNotIn("trp-keeper", d.daemon_log())
 
     def test_keeper_has_no_privilege(self):
         with trp.Daemon({"h": HELLO}) as d:
