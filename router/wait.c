@@ -112,8 +112,10 @@ static void make_room(struct router *r, const struct client *c)
 	uint32_t slot;
 
 	while (c->proxied != PROXIED_EXPECTED && (slot = limit_excess(r, &c->peer)) != 0) {
-		r->stats.client_waiting++;
-		note_client(r, &r->pool.slots[slot].client, &(struct note){.verdict = VERDICT_CLIENT_WAITING});
+		if (!r->pool.slots[slot].lingers) { /* else it was counted and written down when it was answered */
+			r->stats.client_waiting++;
+			note_client(r, &r->pool.slots[slot].client, &(struct note){.verdict = VERDICT_CLIENT_WAITING});
+		}
 		drop(r, slot);
 	}
 }

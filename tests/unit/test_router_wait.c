@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: ISC */
+/* Clients that wait, in a router without its process: when it wakes for them, and what is written down of each.
+ * wrap: clock_gettime epoll_ctl epoll_wait */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "router/router.h"
+#include "base/util.h"
+
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <time.h>
+
+#define MS 1000000ull
+
+int __real_epoll_ctl(int epfd, int op, int fd, struct epoll_event *ev);
+int __wrap_epoll_ctl(int epfd, int op, int fd, struct epoll_event *ev);
+int __wrap_epoll_wait(int epfd, struct epoll_event *events, int n, int ms);
+int __wrap_clock_gettime(clockid_t id, struct timespec *ts);
+
+static struct router r;
+static uint64_t clock_ns, clock_step; /* it goes on by so much with each look */
+static int n_fail;		      /* what is to be watched next is refused so often */
+static int timeout;		      /* that the loop waited with */
+
+int __wrap_clock_gettime(clockid_t id, struct timespec *ts)
+{
+	(void)id;
+	clock_ns += clock_step;
+	*ts = (struct timespec){(time_t)(clock_ns / 1000000000u), (long)(clock_ns % 1000000000u)};
+	return 0;
+}
+
+int __wrap_epoll_ctl(int epfd, int op, int fd, struct epoll_event *ev)
+{
+	if (op == EPOLL_CTL_ADD && n_fail > 0) {
+		n_fail--;
+		errno = ENOMEM;
+		return -1;
+	}
+	return __real_epoll_ctl(epfd, op, fd, ev);
+}
+
+/* One turn, in which nothing happens */
+int __wrap_epoll_wait(int epfd, struct epoll_event *events, int n, int ms)
+{
+	(void)epfd, (void)events, (void)n;
+	timeout = ms;
+	r.retired = true;
+	return 0;
+}
+
+/* the daemon, which says nothing (trp-relay has a function of this name too, so neither is linked) */
+int control_ready(struct router *router, const char **why)
+{
+	(void)router, (void)why;
+	return 0;
+}
+
+int control_reply_stats(struct router *router, uint32_t seq)
+{
+	(void)router, (void)seq;
+	return 0;
+}
+
+static void notice(const char *text)
+{
+	(void)text;
+}
+
+static int control[2];
+
+/* Two listeners, of which nobody accepts: clients are given. */
+static int set_up(void **state)
+{
+	(void)state;
+	memset(&r, 0, sizeof(r));
+	clock_ns = 1000000 * MS;
+	clock_step = 0;
+	n_fail = 0;
+	r.notice = notice;
+	r.fd_limit = 1024;
+	r.ledger = aligned_alloc(4096, sizeof(struct ledger));
+	assert_non_null(r.ledger);
+	memset(r.ledger, 0, sizeof(struct ledger));
+	r.ledger->recording = 1;
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, control), 0);
+	assert_int_equal(router_init(&r, control[0]), 0);
+	for (uint32_t i = 0; i < 2; i++)
+		r.listeners[i] = (struct listener){.id = i + 1,
+			.fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0),
+			.protocols = 1u << TRP_PROTO_HTTP1,
+			.deadline_ns = 1000 * MS};
+	r.n_listeners = 2;
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	(void)state;
+	while (wait_evict(&r))
+		;
+	for (uint32_t i = 0; i < 2; i++)
+		close(r.listeners[i].fd);
+	close(r.epoll_fd);
+	close(control[0]);
+	close(control[1]);
+	free(r.ledger);
+	return 0;
+}
+
+/* A client of 2001:db8::/64 that has sent this. Returns its end. */
+static int arrives(uint32_t listener, const char *text)
+{
+	struct router_msg m = {.id = listener, .peer = {.family = AF_INET6, .ip = {0x20, 1, 0xd, 0xb8}}};
+	struct sockaddr_in6 at = {.sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT};
+	socklen_t len = sizeof(at);
+	int door = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0), client = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0), fd;
+
+	assert_int_equal(bind(door, (struct sockaddr *)&at, len), 0);
+	assert_int_equal(listen(door, 1), 0);
+	assert_int_equal(getsockname(door, (struct sockaddr *)&at, &len), 0);
+	assert_int_equal(connect(client, (struct sockaddr *)&at, len), 0);
+	fd = accept4(door, NULL, NULL, SOCK_CLOEXEC);
+	assert_true(fd >= 0);
+	assert_int_equal(send(client, text, strlen(text), 0), strlen(text));
+	listener_give(&r, &m, fd);
+	close(door);
+	return client;
+}
+
+static void assert_verdict(enum router_verdict verdict)
+{
+	struct ledger_record record;
+
+	assert_true(ledger_take(r.ledger, &record));
+	assert_int_equal(record.verdict, verdict);
+}
+
+static void assert_no_verdict(void)
+{
+	struct ledger_record record;
+
+	assert_false(ledger_take(r.ledger, &record));
+}
+
+/* What has been answered and lingers gives way to others of its prefix, and was written down when it was answered. */
+static void test_answered_once(void **state)
+{
+	int answered, waits, more;
+
+	(void)state;
+	r.limits.waiting_permille = 1; /* so one place */
+	answered = arrives(1, "GET / HTTP/1.1\r\n\r\n");
+	assert_verdict(VERDICT_BAD);
+	assert_int_equal(r.pool.n, 1);
+	waits = arrives(1, "GET /");
+	assert_int_equal(r.pool.n, 1);
+	assert_int_equal(r.stats.waiting, 1);
+	assert_int_equal(r.stats.client_waiting, 0);
+	assert_no_verdict();
+	more = arrives(1, "GET /");
+	assert_int_equal(r.pool.n, 1);
+	assert_int_equal(r.stats.client_waiting, 1);
+	assert_verdict(VERDICT_CLIENT_WAITING);
+	assert_no_verdict();
+	close(answered);
+	close(waits);
+	close(more);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_answered_once, set_up, tear_down),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
