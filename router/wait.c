@@ -222,6 +222,8 @@ int wait_expire(struct router *r)
 	next = at && at < next ? at : next;
 	if (next == UINT64_MAX)
 		return -1;
+	if (next <= r->now_ns) /* note_client() has looked at the clock meanwhile */
+		return 0;
 	return (int)((next - r->now_ns) / 1000000u) + 1;
 }
 

@@ -150,6 +150,28 @@ static void assert_no_verdict(void)
 	assert_false(ledger_take(r.ledger, &record));
 }
 
+/* To write down who is late takes time, in which the next one's can be up: the loop wakes at once then, and not never. */
+static void test_late_meanwhile(void **state)
+{
+	int first, second, ms;
+
+	(void)state;
+	second = arrives(2, "GET /");
+	clock_ns += MS / 1000;
+	first = arrives(1, "GET /");
+	clock_ns += 1000 * MS - MS / 1000;
+	clock_step = MS;
+	r.now_ns = clock_ns;
+	ms = wait_expire(&r);
+	assert_verdict(VERDICT_TIMED_OUT);
+	assert_no_verdict(); /* not yet */
+	assert_in_range(ms, 0, 1);
+	wait_expire(&r);
+	assert_verdict(VERDICT_TIMED_OUT);
+	close(first);
+	close(second);
+}
+
 /* What has been answered and lingers gives way to others of its prefix, and was written down when it was answered. */
 static void test_answered_once(void **state)
 {
@@ -178,6 +200,7 @@ static void test_answered_once(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_late_meanwhile, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_answered_once, set_up, tear_down),
 	};
 
