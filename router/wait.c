@@ -93,6 +93,16 @@ static void drop(struct router *r, uint32_t slot)
 	close(c.fd);
 }
 
+/* There is no place for it. */
+static void give_up(struct router *r, uint32_t slot)
+{
+	if (!r->pool.slots[slot].lingers) {
+		r->stats.timed_out++;
+		note_client(r, &r->pool.slots[slot].client, &(struct note){.verdict = VERDICT_TIMED_OUT});
+	}
+	drop(r, slot);
+}
+
 /* Wake us when need bytes are there. One more than now: every segment is worth a look, and the
  * default does. Not to be set twice: if the kernel took less, for want of buffer, each setting
  * would wake us anew. */
@@ -146,7 +156,7 @@ void wait_add(struct router *r, const struct client *c, uint32_t need)
 	}
 	if (router_watch(r, c->fd, EPOLLIN | EPOLLRDHUP | EPOLLET,
 		    SOURCE_DATA(SOURCE_WAITER, w->generation, slot)) < 0)
-		drop(r, slot);
+		give_up(r, slot);
 }
 
 static void lingering_ready(struct router *r, uint32_t slot)
@@ -239,11 +249,7 @@ bool wait_evict(struct router *r)
 	}
 	if (!oldest)
 		return false;
-	if (!r->pool.slots[oldest].lingers) {
-		r->stats.timed_out++;
-		note_client(r, &r->pool.slots[oldest].client, &(struct note){.verdict = VERDICT_TIMED_OUT});
-	}
-	drop(r, oldest);
+	give_up(r, oldest);
 	return true;
 }
 

@@ -197,11 +197,34 @@ static void test_answered_once(void **state)
 	close(more);
 }
 
+/* Who cannot be watched, for want of memory, is let go as one for whom there is no place: not without a word. */
+static void test_unwatched(void **state)
+{
+	int client;
+
+	(void)state;
+	n_fail = 1;
+	client = arrives(1, "GET /");
+	assert_int_equal(r.pool.n, 0);
+	assert_int_equal(r.stats.waiting, 0);
+	assert_int_equal(r.stats.timed_out, 1);
+	assert_verdict(VERDICT_TIMED_OUT);
+	assert_no_verdict();
+	n_fail = 1;
+	close(client);
+	client = arrives(1, "GET / HTTP/1.1\r\n\r\n"); /* answered, so told already */
+	assert_int_equal(r.pool.n, 0);
+	assert_verdict(VERDICT_BAD);
+	assert_no_verdict();
+	close(client);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_late_meanwhile, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_answered_once, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_unwatched, set_up, tear_down),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
