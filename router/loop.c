@@ -82,12 +82,10 @@ static int next_timeout(struct router *r)
 {
 	int timeout = wait_expire(r), pause;
 
+	if (r->paused_until_ns && r->now_ns >= r->paused_until_ns)
+		listeners_resume(r); /* or it pauses once more */
 	if (r->paused_until_ns == 0)
 		return timeout;
-	if (r->now_ns >= r->paused_until_ns) {
-		listeners_resume(r);
-		return timeout;
-	}
 	pause = (int)((r->paused_until_ns - r->now_ns) / 1000000u) + 1;
 	return timeout < 0 || pause < timeout ? pause : timeout;
 }

@@ -219,12 +219,27 @@ static void test_unwatched(void **state)
 	close(client);
 }
 
+/* Listeners that could not be watched again, for want of memory, are tried again although nothing else would wake the loop. */
+static void test_paused_twice(void **state)
+{
+	const char *why;
+
+	(void)state;
+	r.paused_until_ns = r.now_ns - 1;
+	n_fail = 1;
+	timeout = -2;
+	assert_int_equal(router_run(&r, &why), 0);
+	assert_true(r.paused_until_ns > r.now_ns);
+	assert_in_range(timeout, 0, 1000);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_late_meanwhile, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_answered_once, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_unwatched, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_paused_twice, set_up, tear_down),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
