@@ -10,7 +10,8 @@
 #include <sys/socket.h>
 
 #define PEEK_FIRST 4096 /* most openings are shorter; what follows them need not be copied */
-#define LOOKS_MAX  1024 /* a client that sends byte by byte makes us parse each time */
+#define LOOKS_MAX  1024 /* a client that sends byte by byte makes us parse each time, */
+#define LOOKED_MAX (4u * 1024 * 1024) /* and all that is there: 64 KiB in segments of 600 bytes are less */
 #define DRAIN_MAX  (256u * 1024)
 
 enum decision { DECIDE_HAND_ON, DECIDE_REFUSE, DECIDE_CLOSE };
@@ -119,7 +120,7 @@ static uint32_t decide_verdict(struct router *r, struct client *c, enum client_e
 	if (o->verdict == PARSE_NEED) {
 		if (end == CLIENT_HALF_CLOSED)
 			return decide_refuse(REFUSE_CLOSED_EARLY);
-		return c->looks < LOOKS_MAX ? o->need : decide_refuse(REFUSE_TIMED_OUT);
+		return c->looks < LOOKS_MAX && c->looked < LOOKED_MAX ? o->need : decide_refuse(REFUSE_TIMED_OUT);
 	}
 	if (!accepts(r, c, c->protocol))
 		return decide_refuse(REFUSE_WRONG_PROTOCOL);
@@ -150,6 +151,7 @@ static ssize_t peek(struct router *r, struct client *c)
 		if (n < 0 && errno != EAGAIN)
 			return -errno;
 		c->seen = n > 0 ? (uint32_t)n : 0;
+		c->looked += c->seen;
 		c->protocol = (uint8_t)opening_look(r->peek, c->seen, r->listeners[c->listener].protocols, &r->opening);
 		if (r->opening.verdict != PARSE_NEED || n < (ssize_t)want)
 			return n < 0 ? -EAGAIN : n;
@@ -325,6 +327,7 @@ void client_arrived(struct router *r, struct client *c)
 	c->protocol = TRP_PROTO_NONE;
 	c->lowat = 0;
 	c->looks = 0;
+	c->looked = 0;
 	c->flags = c->detail = 0;
 	c->seen = 0;
 	need = client_look(r, c, CLIENT_GOES_ON);

@@ -51,6 +51,7 @@ struct client {
 	uint16_t listener; /* index in router.listeners */
 	uint8_t protocol;  /* enum trp_protocol, as far as it is known */
 	uint16_t looks;    /* at its first bytes so far */
+	uint32_t looked;   /* bytes in them */
 	uint32_t lowat;    /* what SO_RCVLOWAT was set to, 0: never */
 	uint32_t seen;     /* bytes there at the last look */
 	uint32_t flags, detail; /* of its opening, as struct parse_result has them */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* Clients that wait, in a router without its process: when it wakes for them, and what is written down of each.
- * wrap: clock_gettime epoll_ctl epoll_wait */
+ * wrap: clock_gettime epoll_ctl epoll_wait recv */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -8,26 +8,34 @@
 #include <cmocka.h>
 
 #include "router/router.h"
+#include "base/io.h"
 #include "base/util.h"
 
 #include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <time.h>
 
 #define MS 1000000ull
+#define TEXT(text) text, strlen(text)
 
 int __real_epoll_ctl(int epfd, int op, int fd, struct epoll_event *ev);
 int __wrap_epoll_ctl(int epfd, int op, int fd, struct epoll_event *ev);
 int __wrap_epoll_wait(int epfd, struct epoll_event *events, int n, int ms);
 int __wrap_clock_gettime(clockid_t id, struct timespec *ts);
+ssize_t __real_recv(int fd, void *buf, size_t len, int flags);
+ssize_t __wrap_recv(int fd, void *buf, size_t len, int flags);
 
 static struct router r;
 static uint64_t clock_ns, clock_step; /* it goes on by so much with each look */
 static int n_fail;		      /* what is to be watched next is refused so often */
 static int timeout;		      /* that the loop waited with */
+static uint64_t peeked;		      /* bytes */
 
 int __wrap_clock_gettime(clockid_t id, struct timespec *ts)
 {
@@ -67,6 +75,14 @@ int control_reply_stats(struct router *router, uint32_t seq)
 {
 	(void)router, (void)seq;
 	return 0;
+}
+
+ssize_t __wrap_recv(int fd, void *buf, size_t len, int flags)
+{
+	ssize_t n = __real_recv(fd, buf, len, flags);
+
+	peeked += n > 0 && flags & MSG_PEEK ? (uint64_t)n : 0;
+	return n;
 }
 
 static void notice(const char *text)
@@ -116,7 +132,7 @@ static int tear_down(void **state)
 }
 
 /* A client of 2001:db8::/64 that has sent this. Returns its end. */
-static int arrives(uint32_t listener, const char *text)
+static int arrives(uint32_t listener, const char *text, size_t n)
 {
 	struct router_msg m = {.id = listener, .peer = {.family = AF_INET6, .ip = {0x20, 1, 0xd, 0xb8}}};
 	struct sockaddr_in6 at = {.sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT};
@@ -127,9 +143,10 @@ static int arrives(uint32_t listener, const char *text)
 	assert_int_equal(listen(door, 1), 0);
 	assert_int_equal(getsockname(door, (struct sockaddr *)&at, &len), 0);
 	assert_int_equal(connect(client, (struct sockaddr *)&at, len), 0);
+	assert_int_equal(setsockopt(client, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int)), 0);
 	fd = accept4(door, NULL, NULL, SOCK_CLOEXEC);
 	assert_true(fd >= 0);
-	assert_int_equal(send(client, text, strlen(text), 0), strlen(text));
+	assert_int_equal(send(client, text, n, 0), n);
 	listener_give(&r, &m, fd);
 	close(door);
 	return client;
@@ -156,9 +173,9 @@ static void test_late_meanwhile(void **state)
 	int first, second, ms;
 
 	(void)state;
-	second = arrives(2, "GET /");
+	second = arrives(2, TEXT("GET /"));
 	clock_ns += MS / 1000;
-	first = arrives(1, "GET /");
+	first = arrives(1, TEXT("GET /"));
 	clock_ns += 1000 * MS - MS / 1000;
 	clock_step = MS;
 	r.now_ns = clock_ns;
@@ -179,15 +196,15 @@ static void test_answered_once(void **state)
 
 	(void)state;
 	r.limits.waiting_permille = 1; /* so one place */
-	answered = arrives(1, "GET / HTTP/1.1\r\n\r\n");
+	answered = arrives(1, TEXT("GET / HTTP/1.1\r\n\r\n"));
 	assert_verdict(VERDICT_BAD);
 	assert_int_equal(r.pool.n, 1);
-	waits = arrives(1, "GET /");
+	waits = arrives(1, TEXT("GET /"));
 	assert_int_equal(r.pool.n, 1);
 	assert_int_equal(r.stats.waiting, 1);
 	assert_int_equal(r.stats.client_waiting, 0);
 	assert_no_verdict();
-	more = arrives(1, "GET /");
+	more = arrives(1, TEXT("GET /"));
 	assert_int_equal(r.pool.n, 1);
 	assert_int_equal(r.stats.client_waiting, 1);
 	assert_verdict(VERDICT_CLIENT_WAITING);
@@ -197,6 +214,60 @@ static void test_answered_once(void **state)
 	close(more);
 }
 
+/* So much is there. */
+static void await(int fd, size_t n)
+{
+	int there = 0;
+
+	for (int i = 0; i < 10000 && ioctl(fd, FIONREAD, &there) == 0 && (size_t)there < n; i++)
+		trp_sleep_ms(1);
+	assert_int_equal(there, n);
+}
+
+/* The first client: sends a request of n bytes, first so many of them, and then some at a time, until it is decided. Returns its end. */
+static int dribbles(size_t n, size_t first, size_t at_a_time)
+{
+	static char text[64 * 1024];
+	size_t len = (size_t)sprintf(text, "GET / HTTP/1.1\r\nHost: a.example\r\n");
+	int client;
+
+	for (; len < n; len += 4)
+		memcpy(text + len, "a:b\n", 4);
+	memcpy(text + len, "\n", 2);
+	client = arrives(1, text, first);
+	peeked = 0;
+	for (size_t i = first; i <= len && r.pool.slots[1].used && !r.pool.slots[1].lingers;) {
+		i += (size_t)send(client, text + i, len + 1 - i < at_a_time ? len + 1 - i : at_a_time, MSG_NOSIGNAL);
+		assert_true(i <= len + 1);
+		await(r.pool.slots[1].client.fd, i);
+		wait_ready(&r, 1, r.pool.slots[1].generation, EPOLLIN);
+	}
+	return client;
+}
+
+/* Each look is at all that is there. A long head of which each byte comes alone would cost as much as ten thousands of clients. */
+static void test_dribble(void **state)
+{
+	int client;
+
+	(void)state;
+	client = dribbles(64000, 60000, 1);
+	assert_verdict(VERDICT_TIMED_OUT);
+	assert_true(peeked < 5 * 1024 * 1024);
+	close(client);
+}
+
+/* In segments as they are it is a client like others. */
+static void test_long_head(void **state)
+{
+	int client;
+
+	(void)state;
+	client = dribbles(63000, 1000, 1200);
+	assert_verdict(VERDICT_NO_ROUTE);
+	close(client);
+}
+
 /* Who cannot be watched, for want of memory, is let go as one for whom there is no place: not without a word. */
 static void test_unwatched(void **state)
 {
@@ -204,7 +275,7 @@ static void test_unwatched(void **state)
 
 	(void)state;
 	n_fail = 1;
-	client = arrives(1, "GET /");
+	client = arrives(1, TEXT("GET /"));
 	assert_int_equal(r.pool.n, 0);
 	assert_int_equal(r.stats.waiting, 0);
 	assert_int_equal(r.stats.timed_out, 1);
@@ -212,7 +283,7 @@ static void test_unwatched(void **state)
 	assert_no_verdict();
 	n_fail = 1;
 	close(client);
-	client = arrives(1, "GET / HTTP/1.1\r\n\r\n"); /* answered, so told already */
+	client = arrives(1, TEXT("GET / HTTP/1.1\r\n\r\n")); /* answered, so told already */
 	assert_int_equal(r.pool.n, 0);
 	assert_verdict(VERDICT_BAD);
 	assert_no_verdict();
@@ -238,6 +309,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_late_meanwhile, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_answered_once, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_dribble, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_long_head, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_unwatched, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_paused_twice, set_up, tear_down),
 	};
