@@ -2,6 +2,7 @@
 #include "supervisor/overlap.h"
 #include "supervisor/adopt.h"
 #include "base/log.h"
+#include "supervisor/events.h"
 #include "supervisor/live.h"
 #include "supervisor/load.h"
 #include "supervisor/livesocks.h"
@@ -117,6 +118,7 @@ static void free_beside(struct service *n)
 	statedisk_cancel(&n->disk);
 	credentials_cancel(n);
 	seccomp_unshare(&n->seccomp);
+	events_free(n->events);
 	free(n->root);
 	free(n->name);
 	free(n);
@@ -151,6 +153,7 @@ static void on_free(struct ev_loop *loop, ev_timer *t, int events)
 static void hand_over(struct service *from, struct service *to)
 {
 	struct learning learning = to->learning;
+	struct event_ring *events = to->events;
 
 	to->wanted = from->wanted;
 	to->worked = from->worked;
@@ -161,6 +164,8 @@ static void hand_over(struct service *from, struct service *to)
 	to->has_disk = from->has_disk;
 	to->learning = from->learning; /* not on: none of its watchers is active */
 	from->learning = learning;
+	to->events = from->events;
+	from->events = events;
 	demand_stop(from);
 	hold_hand_over(from, to);
 	sdnotify_hand_over(from, to);

@@ -340,6 +340,15 @@ class Overlap(trp.DaemonTest):
         self.alone("r")
         self.assertEqual(self.d.status("r")["needs_restart"], [])
 
+    def test_events_before_are_kept(self):
+        self.d.ok("start", "h")
+        before = self.d.trpsup("events", "h").stdout
+        self.assertIn("ready", before)
+        self.overlap("h")
+        self.alone("h")
+        after = self.d.trpsup("events", "h").stdout
+        self.assertEqual(after[:len(before)], before)
+
 
 if __name__ == "__main__":
     unittest.main()
