@@ -156,6 +156,8 @@ static void hand_over(struct service *from, struct service *to)
 	struct event_ring *events = to->events;
 
 	to->wanted = from->wanted;
+	to->stop_asked = from->stop_asked; /* it waits until what comes after it is down */
+	to->stop_after_dependents = from->stop_after_dependents;
 	to->worked = from->worked;
 	to->restored = from->restored;
 	to->window_start = from->window_start;

@@ -41,6 +41,14 @@ processes = %d
 [environment]
 WHO = %s
 """
+# ends when a file says so
+LAST = """[service]
+command = /bin/sh -c 'trap "while ! test -e ${state}/end; do sleep 0.02; done; exit 0" TERM; while :; do sleep 0.02; done'
+ready = started
+after = g
+[sandbox]
+root = host
+"""
 SIZE = 30 << 20
 
 
@@ -348,6 +356,26 @@ class Overlap(trp.DaemonTest):
         self.alone("h")
         after = self.d.trpsup("events", "h").stdout
         self.assertEqual(after[:len(before)], before)
+
+    def test_stopped_in_order_while_the_new_one_starts(self):
+        """It is to go when what comes after it is down; by then the new instance has taken its place."""
+        self.state_file("g", "fail", False)
+        self.state_file("g", "go")
+        self.d.profile("last", LAST)
+        self.d.ok("start", "g", "last")
+        self.state_file("g", "go", False)
+        with open(os.path.join(self.d.dir, "out"), "wb") as out:
+            call = self.spawn(out, "restart", "--overlap", "g")
+            trp.wait_until(lambda: (self.d.status("g")["beside"] or {}).get("state") == "starting", 10, "the new one starts")
+            stop = self.spawn(out, "stop", "g", "last")
+            trp.wait_until(lambda: self.d.status("last")["state"] == "stopping", 10, "what comes after it ends first")
+            self.state_file("g", "go")
+            trp.wait_until(lambda: (self.d.status("g")["beside"] or {}).get("state") != "starting", 10, "the new one is ready")
+            self.state_file("last", "end")
+            stop.wait(20)
+            call.wait(20)
+        self.alone("g")
+        trp.wait_until(lambda: self.d.status("g")["state"] == "stopped", 10, "it is stopped")
 
 
 if __name__ == "__main__":
