@@ -296,8 +296,6 @@ void service_event(struct service *s, enum service_event event)
 			service_state_name(s->state));
 		return;
 	}
-	if (event == EVENT_STOP || (event == EVENT_RESTART && s->overlap == OVERLAP_GOING))
-		overlap_end(s);
 	if (event == EVENT_START || event == EVENT_RESTART)
 		s->stop_after_dependents = s->stop_asked = s->start_asked = false;
 	if (changed) {
@@ -310,6 +308,8 @@ void service_event(struct service *s, enum service_event event)
 		demand_update(s);
 		hold_update(s); /* before its routes would lead to what is ended now, or from a place that goes */
 	}
+	if (event == EVENT_STOP || (event == EVENT_RESTART && s->overlap == OVERLAP_GOING))
+		overlap_end(s); /* then jobs are looked at: this one is on its way by now */
 	if (actions[t.action])
 		actions[t.action](s);
 	record_save(s);

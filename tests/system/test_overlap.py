@@ -372,7 +372,7 @@ class Overlap(trp.DaemonTest):
             self.state_file("g", "go")
             trp.wait_until(lambda: (self.d.status("g")["beside"] or {}).get("state") != "starting", 10, "the new one is ready")
             self.state_file("last", "end")
-            stop.wait(20)
+            self.assertEqual(stop.wait(20), 0)
             call.wait(20)
         self.alone("g")
         trp.wait_until(lambda: self.d.status("g")["state"] == "stopped", 10, "it is stopped")
