@@ -14,6 +14,11 @@ static void image_progress(struct image_request *r, const char *text)
 	service_say(s, "image", "%s", text);
 }
 
+static struct service *earlier(struct service *first, struct service *s)
+{
+	return s && s->turn && (!first || s->turn < first->turn) ? s : first;
+}
+
 static void on_turn(struct ev_loop *loop, ev_timer *t, int events)
 {
 	struct daemon *d = t->data;
@@ -21,8 +26,7 @@ static void on_turn(struct ev_loop *loop, ev_timer *t, int events)
 
 	(void)events;
 	for (struct service *s = d->services; s; s = s->next)
-		if (s->turn && (!first || s->turn < first->turn))
-			first = s;
+		first = earlier(earlier(first, s), s->beside);
 	if (!first)
 		return;
 	ev_timer_set(t, 0., 0.);

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: ISC
 """A new instance is started beside the one that serves and takes its place: no client is refused or reset, those who have a
 connection keep it, and if the new one does not become ready nothing has happened."""
+import fcntl
 import os
 import subprocess
 import time
@@ -376,6 +377,23 @@ class Overlap(trp.DaemonTest):
             call.wait(20)
         self.alone("g")
         trp.wait_until(lambda: self.d.status("g")["state"] == "stopped", 10, "it is stopped")
+
+    def test_credentials_come_for_all_at_once(self):
+        """Those that are ready to be spawned in one turn of the loop take their turns."""
+        names = ["c%d" % i for i in range(8)]
+        with open(os.path.join(self.d.dir, "secret"), "w") as f:
+            f.write("#!/bin/sh\nexec flock -s %s/lock echo secret\n" % self.d.dir)
+        os.chmod(os.path.join(self.d.dir, "secret"), 0o755)
+        for name in names:
+            self.d.profile(name, HELLO % ("", name + ".localhost") + "credential-command = token:%s/secret\n" % self.d.dir)
+        self.d.ok("start", *names)
+        with open(os.path.join(self.d.dir, "lock"), "w") as lock, open(os.path.join(self.d.dir, "out"), "wb") as out:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            call = self.spawn(out, "restart", "--overlap", *names)
+            trp.wait_until(lambda: all((self.d.status(n)["beside"] or {}).get("state") == "image" for n in names), 10, "they wait")
+            fcntl.flock(lock, fcntl.LOCK_UN)
+            self.assertEqual(call.wait(30), 0)
+        self.d.ok("stop", *names)
 
 
 if __name__ == "__main__":
