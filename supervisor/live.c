@@ -148,21 +148,28 @@ static int take_part(struct service *s, const struct strv *live)
 	return r;
 }
 
+/* Is another instance to take its place? That gets the pending one then. */
+static bool has_successor(const struct service *s)
+{
+	return s->beside && !s->shadow && !s->beside->outgoing;
+}
+
 /* True if names of it have changed. */
 static bool apply(struct service *s, struct strv *changes)
 {
 	struct strv live = {0}, restart = {0};
-	bool names = false;
+	bool names = false, waits = false;
 	int r = profile_diff(s->profile, s->pending, &live, &restart);
 
 	if (r == 0) {
 		set_limits(s, &live, &restart, changes);
 		names = has_any(&live, name_keys);
-		if (restart.n == 0)
+		waits = restart.n > 0 || has_successor(s);
+		if (!waits)
 			take_whole(s, &live);
 		else if (live.n > 0)
 			r = take_part(s, &live);
-		if (r == 0 && restart.n > 0)
+		if (r == 0 && waits)
 			r = note_live(s, &live, &restart);
 	}
 	if (r < 0)

@@ -395,6 +395,23 @@ class Overlap(trp.DaemonTest):
             self.assertEqual(call.wait(30), 0)
         self.d.ok("stop", *names)
 
+    def test_reload_of_live_keys_while_the_new_one_starts(self):
+        """Nothing of it needs a restart: it is in force for the one that serves, and for the one that is to serve."""
+        self.state_file("r", "fail", False)
+        self.state_file("r", "go")
+        self.d.profile("r", RELOADED % ("one", 64, "first"))
+        self.d.ok("start", "r")
+        call = self.begin_overlap()
+        self.d.profile("r", RELOADED % ("two", 80, "first"))
+        self.assertIn("in force now", self.d.ok("reload"))
+        self.assertEqual(status_of(request("two")), 200)
+        self.state_file("r", "go")
+        self.assertEqual(call.wait(20), 0)
+        self.alone("r")
+        for _ in range(2):
+            self.in_force("two", 80, [])
+            self.another_daemon()
+
 
 if __name__ == "__main__":
     unittest.main()
