@@ -82,6 +82,18 @@ static bool choose_overlap(struct control_call *call, const json_t *params, stru
 	return true;
 }
 
+/* A restart ends the instance that is being started beside it, and who waits for that hears of it now; a start lets it go on. */
+static void call_off_overlap(struct service *s, enum service_event event)
+{
+	if (s->overlap == OVERLAP_GOING && event != EVENT_RESTART)
+		return;
+	if (s->overlap == OVERLAP_GOING) {
+		overlap_end(s);
+		job_check(s->d);
+	}
+	s->overlap = OVERLAP_NONE;
+}
+
 /* Start and Restart: all profiles are read and checked before anything is touched. */
 static void bring_up(struct control_call *call, const json_t *params, struct daemon *d, enum service_event event)
 {
@@ -121,7 +133,7 @@ static void bring_up(struct control_call *call, const json_t *params, struct dae
 	depend_announce(services, n);
 	for (size_t i = 0; i < n; i++) {
 		services[i]->wanted = true;
-		services[i]->overlap = OVERLAP_NONE;
+		call_off_overlap(services[i], event);
 		if (overlap[i] && overlap_begin(services[i]) == 0)
 			continue;
 		prefetch_images(d, services[i]);

@@ -412,6 +412,39 @@ class Overlap(trp.DaemonTest):
             self.in_force("two", 80, [])
             self.another_daemon()
 
+    def test_started_while_the_new_one_starts(self):
+        """Which changes nothing: it runs."""
+        self.state_file("g", "fail", False)
+        self.state_file("g", "go")
+        self.d.ok("start", "g")
+        pids = self.d.pids("g")
+        self.state_file("g", "go", False)
+        with open(os.path.join(self.d.dir, "out"), "wb") as out:
+            call = self.spawn(out, "restart", "--overlap", "g")
+            trp.wait_until(lambda: (self.d.status("g")["beside"] or {}).get("state") == "starting", 10, "the new one starts")
+            self.d.ok("start", "g")
+            self.state_file("g", "fail")
+            self.state_file("g", "go")
+            self.assertEqual(call.wait(20), 1)
+        self.alone("g")
+        self.assertEqual(self.d.pids("g"), pids)
+
+    def test_restarted_while_the_new_one_starts(self):
+        """It is started with its profile as it is by then; the other instance has an older one."""
+        self.state_file("r", "fail", False)
+        self.state_file("r", "go")
+        self.d.profile("r", RELOADED % ("one", 64, "first"))
+        self.d.ok("start", "r")
+        call = self.begin_overlap()
+        self.d.profile("r", RELOADED % ("two", 80, "second"))
+        with open(os.path.join(self.d.dir, "out"), "wb") as out:
+            restart = self.spawn(out, "restart", "r")
+            self.assertEqual(call.wait(20), 1)
+        self.state_file("r", "go")
+        self.assertEqual(restart.wait(20), 0)
+        self.alone("r")
+        self.in_force("two", 80, [])
+
 
 if __name__ == "__main__":
     unittest.main()
