@@ -93,7 +93,11 @@ int channel_widen(struct channel *c)
 
 int channel_narrow(struct channel *c, uint64_t queue)
 {
-	return set_queue(c->router_end, c->several ? several_queue(queue) : queue);
+	uint64_t fewer = c->several ? several_queue(queue) : queue;
+
+	if (c->several && fewer == 0) /* a reload has made it too small for those; the router counts them anyhow */
+		fewer = several_queue(SEVERAL_QUEUE_MIN);
+	return set_queue(c->router_end, fewer);
 }
 
 int channel_open(uint16_t port, uint16_t family, uint64_t queue, struct channel *ret)

@@ -260,6 +260,14 @@ void hold_update(struct service *s)
 		watch(s);
 }
 
+void hold_profile(struct service *s)
+{
+	widen(s, false);
+	hold_update(s);
+	if (ev_is_active(&s->hold_timer)) /* it was set for how long they might wait before */
+		expire(s);
+}
+
 void hold_adopt(struct service *s)
 {
 	uint32_t id = s->waiting.id;

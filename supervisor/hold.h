@@ -20,6 +20,8 @@ enum service_place {
 void hold_update(struct service *s);
 /* Where they wait is made anew, with them in it, if a router has shut it down: it would be for ever. */
 void hold_check(struct service *s);
+/* Its profile is another one, in how long or how many of them may wait: those who wait already, too. */
+void hold_profile(struct service *s);
 /* Does anybody wait until it is up? */
 bool hold_anybody(const struct service *s);
 /* A client that has waited somewhere goes there, or is refused. data: the service. fd: borrowed. */

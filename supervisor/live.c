@@ -82,6 +82,7 @@ static void put_in_force(struct service *s, const struct profile *old, const str
 	if (has_any(live, name_keys))
 		route_replace(s, old);
 	quota_tell(s);
+	hold_profile(s);
 	timers_profile(s, old);
 	demand_again(s);
 }

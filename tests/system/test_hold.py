@@ -253,6 +253,41 @@ class Hold(trp.DaemonTest):
         self.gate("db", "fail", False)
         self.d.profile("db", DB)
 
+    def test_reload_changes_hold(self):
+        """Who waits already waits for as long as the profile says now."""
+        self.gated("turned", "hold = 10m")
+        self.start("turned")
+        client = request("turned")
+        self.assertTrue(is_silent(client))
+        self.gated("turned", "hold = 500ms")
+        self.assertIn("turned: hold: in force now", self.d.ok("reload"))
+        self.assertEqual(status_of(client), 503)
+        self.gated("turned", "hold = 10m")
+        self.d.ok("reload")
+        client = request("turned")
+        self.assertTrue(is_silent(client))
+        self.gated("turned", "hold = 0")
+        self.d.ok("reload")
+        self.assertEqual(status_of(client), 503)
+        self.assertEqual(status_of(request("turned")), 503)
+        self.gated("turned", "hold = 10m")
+        self.d.ok("reload")
+        client = request("turned")
+        self.assertTrue(is_silent(client))
+        self.gate("turned", "go")
+        self.assertEqual(status_of(client), 200)
+
+    def test_reload_changes_queue(self):
+        self.gated("wider", "queue = 8")
+        self.start("wider")
+        clients = [request("wider") for _ in range(8)]
+        self.gated("wider", "queue = 64")
+        self.assertIn("wider: queue: in force now", self.d.ok("reload"))
+        clients += [request("wider") for _ in range(32)]
+        self.assertTrue(is_silent(clients[-1]))
+        self.gate("wider", "go")
+        self.assertEqual([status_of(c) for c in clients], [200] * 40)
+
     def test_daemon_killed_while_they_wait(self):
         self.gated("kept", "hold = 4s")
         self.start("kept")
