@@ -244,6 +244,7 @@ static void action_down(struct service *s)
 
 static void action_drain(struct service *s)
 {
+	(void)freezer_thaw(s); /* nobody can thaw it by its name any more, and its clients are to be finished with */
 	watchdog_stop(s);
 	timeout_set(s, s->profile->drain_ms ? s->profile->drain_ms : 1);
 	service_say(s, "note", "finishes with its clients, for at most %.3g s", (double)s->profile->drain_ms / 1000.0);

@@ -115,6 +115,17 @@ class Freeze(trp.DaemonTest):
         with self.ask() as sock:
             self.assertTrue(self.answered(sock, 10))
 
+    def test_another_instance_takes_its_place(self):
+        self.d.ok("freeze", "web")
+        with self.ask() as sock:
+            self.assertFalse(self.answered(sock, 0.3))
+            self.d.ok("restart", "--overlap", "web")
+            self.assertTrue(self.answered(sock, 20))  # long before drain is over
+        self.assertFalse(self.d.status("web")["frozen"])
+        with self.ask() as sock:
+            self.assertTrue(self.answered(sock, 10))
+        self.d.logged("web", "out ends by itself", seconds=20)
+
     def test_its_watchdog_runs_again(self):
         self.d.ok("freeze", "web")
         self.d.ok("thaw", "web")
