@@ -155,16 +155,14 @@ static bool has_successor(const struct service *s)
 	return s->beside && !s->shadow && !s->beside->outgoing;
 }
 
-/* True if names of it have changed. */
-static bool apply(struct service *s, struct strv *changes)
+static void apply(struct service *s, struct strv *changes)
 {
 	struct strv live = {0}, restart = {0};
-	bool names = false, waits = false;
+	bool waits = false;
 	int r = profile_diff(s->profile, s->pending, &live, &restart);
 
 	if (r == 0) {
 		set_limits(s, &live, &restart, changes);
-		names = has_any(&live, name_keys);
 		waits = restart.n > 0 || has_successor(s);
 		if (!waits)
 			take_whole(s, &live);
@@ -181,23 +179,16 @@ static bool apply(struct service *s, struct strv *changes)
 		say_keys(changes, s, &restart, "after a restart of it");
 	strv_free(&live);
 	strv_free(&restart);
-	return names;
 }
 
 void live_apply_all(struct daemon *d, struct strv *changes)
 {
-	bool names = false;
-
 	for (struct service *s = d->services; s; s = s->next) {
 		if (!s->pending || !service_is_active(s))
 			continue;
-		names |= apply(s, changes);
+		apply(s, changes);
 		record_save(s);
 	}
-	/* a name that went from one to another may have been taken back behind it */
-	for (struct service *s = d->services; names && s; s = s->next)
-		if (s->routes_told)
-			route_update(s);
 }
 
 void live_catch_up(struct service *s)
@@ -205,7 +196,7 @@ void live_catch_up(struct service *s)
 	struct strv changes = {0};
 
 	if (s->pending)
-		(void)apply(s, &changes);
+		apply(s, &changes);
 	for (size_t i = 0; i < changes.n; i++)
 		log_info("%s", changes.v[i]);
 	strv_free(&changes);

@@ -213,6 +213,16 @@ static bool has_route(
 	return false;
 }
 
+/* Does another have it, or get it by the reload that is being carried out? Then it is replaced there, and nobody finds it missing meanwhile. */
+static bool others_have(const struct service *s, size_t l, enum trp_protocol protocol, const char *host)
+{
+	for (const struct service *o = s->d->services; o; o = o->next)
+		if (o != s && o->routes_told && o->profile->port[protocol] &&
+			(has_route(s->d, o->profile, l, protocol, host) || (o->pending && has_route(s->d, o->pending, l, protocol, host))))
+			return true;
+	return false;
+}
+
 static void tell_route(struct service *s, size_t l, enum trp_protocol protocol, const char *host)
 {
 	uint32_t c4, c6;
@@ -225,7 +235,7 @@ static void tell_route(struct service *s, size_t l, enum trp_protocol protocol, 
 		s->profile->plain_http && protocol == TRP_PROTO_HTTP1, c4, c6);
 }
 
-/* Calls the router for each (listener, protocol, name) of p: sets it; or, if not set, deletes it unless kept has it too. */
+/* Calls the router for each (listener, protocol, name) of p: sets it; or, if not set, deletes it unless kept or another service has it too. */
 static void each_route(struct service *s, const struct profile *p, bool set, const struct profile *kept)
 {
 	for (int k = 0; k < TRP_PROTO_COUNT; k++) {
@@ -235,7 +245,7 @@ static void each_route(struct service *s, const struct profile *p, bool set, con
 			for (size_t i = 0; (host = route_name_on(s->d, l, p, protocol, i)); i++) {
 				if (set)
 					tell_route(s, l, protocol, host);
-				else if (!kept || !has_route(s->d, kept, l, protocol, host))
+				else if ((!kept || !has_route(s->d, kept, l, protocol, host)) && !others_have(s, l, protocol, host))
 					routerproc_route_del(s->d->router, s->d->listeners[l].id, protocol, host);
 			}
 		}
@@ -393,16 +403,18 @@ static size_t listener_by_id(const struct daemon *d, uint32_t id)
 	return l;
 }
 
-/* The routes that p had on an old listener of this number. */
-static void forget_changed(struct daemon *d, const struct profile *p, const struct config_listener *old, uint32_t id)
+/* The routes that s had on an old listener of this number. */
+static void forget_changed(const struct service *s, const struct config_listener *old, uint32_t id)
 {
+	const struct profile *p = s->profile;
+	struct daemon *d = s->d;
 	size_t l = listener_by_id(d, id);
 
 	for (int k = 0; k < TRP_PROTO_COUNT; k++) {
 		enum trp_protocol protocol = (enum trp_protocol)k;
 		const char *host;
 		for (size_t i = 0; (host = name_on(old, p, protocol, i)); i++)
-			if (l == d->n_listeners || !has_route(d, p, l, protocol, host))
+			if (l == d->n_listeners || !(has_route(d, p, l, protocol, host) || others_have(s, l, protocol, host)))
 				routerproc_route_del(d->router, id, protocol, host);
 	}
 }
@@ -411,7 +423,7 @@ void route_reconfigure(struct daemon *d, const struct config *old, const struct 
 {
 	for (struct service *s = d->services; s; s = s->next)
 		for (size_t j = 0; s->routes_told && j < n_old; j++)
-			forget_changed(d, s->profile, &old->listeners[j], old_listeners[j].id);
+			forget_changed(s, &old->listeners[j], old_listeners[j].id);
 	for (struct service *s = d->services; s; s = s->next)
 		if (s->routes_told)
 			route_update(s);

@@ -5,6 +5,7 @@ said to need a restart. Nothing that runs is touched."""
 import os
 import signal
 import socket
+import threading
 import unittest
 
 import trp
@@ -155,6 +156,38 @@ class Live(trp.DaemonTest):
                 self.is_served("moves.test", second)
                 self.assertEqual(self.ask(first + ".test"), (200, first))
                 self.assertEqual(self.ask(second + ".test"), (200, second))
+
+    def test_nobody_is_refused_while_a_name_moves(self):
+        names = ["a", "b", "c", "d", "e", "f"]  # the more there are, the longer it takes
+        refused, stop = [], threading.Event()
+
+        def come():
+            while not stop.is_set():
+                status, who = self.ask("moves.test")
+                if status != 200:
+                    refused.append((status, who))
+
+        def owner(who, i):
+            for n in names:
+                self.write(n, ("moves.test " if n == who else "") + "%s.test" % n, processes=64 + i)
+
+        owner("a", 0)
+        self.d.ok("start", *names)
+        self.is_served("moves.test", "a")
+        threads = [threading.Thread(target=come) for _ in range(3)]
+        for t in threads:
+            t.start()
+        try:
+            for i in range(20):
+                who = ("f", "a")[i % 2]
+                owner(who, i + 1)
+                self.d.ok("reload")
+                self.is_served("moves.test", who)
+        finally:
+            stop.set()
+            for t in threads:
+                t.join()
+        self.assertEqual(refused, [])
 
     def test_a_limit_below_what_is_used(self):
         self.write("web", "one.test")
