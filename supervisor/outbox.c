@@ -28,7 +28,7 @@ static size_t used_bytes(const struct router_msg *m)
 	}
 }
 
-static int keep(struct outbox *o, const struct router_msg *m, int fd)
+int outbox_keep(struct outbox *o, const struct router_msg *m, int fd)
 {
 	size_t len = used_bytes(m), size = sizeof(struct outbox_item) + len;
 	struct outbox_item *item;
@@ -67,7 +67,7 @@ int outbox_send(struct outbox *o, int sock, const struct router_msg *m, int fd)
 {
 	int error = o->first ? -EAGAIN : send_now(sock, m, fd);
 
-	return error == -EAGAIN ? keep(o, m, fd) : error;
+	return error == -EAGAIN ? outbox_keep(o, m, fd) : error;
 }
 
 static void drop_first(struct outbox *o)
@@ -83,14 +83,29 @@ static void drop_first(struct outbox *o)
 	free(item);
 }
 
+static void get(const struct outbox_item *item, struct router_msg *ret)
+{
+	memset(ret, 0, sizeof(*ret));
+	memcpy(ret, item->bytes, item->len);
+}
+
+bool outbox_take(struct outbox *o, struct router_msg *ret, int *ret_fd)
+{
+	if (!o->first)
+		return false;
+	get(o->first, ret);
+	*ret_fd = trp_steal_fd(&o->first->fd);
+	drop_first(o);
+	return true;
+}
+
 int outbox_flush(struct outbox *o, int sock)
 {
 	struct router_msg m;
 	int sent = 0, error;
 
 	while (o->first && sent < OUTBOX_SLICE) {
-		memset(&m, 0, sizeof(m));
-		memcpy(&m, o->first->bytes, o->first->len);
+		get(o->first, &m);
 		error = send_now(sock, &m, o->first->fd);
 		if (error == -EAGAIN)
 			break;

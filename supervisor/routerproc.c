@@ -13,6 +13,7 @@
 #define ROUTER_IDS    "@router" /* their own range: no service can have this name */
 #define RESPAWN_MIN   0.1
 #define RESPAWN_MAX   10.0
+#define REFUSED_MAX   (1024 * sizeof(struct router_msg)) /* their descriptors are ours meanwhile */
 #define RETIRE_SECONDS 12.0 /* beyond the longest deadline: for who lingers, and for the router itself */
 
 static void tell_listeners(struct routerproc *r, struct worker *w)
@@ -22,6 +23,7 @@ static void tell_listeners(struct routerproc *r, struct worker *w)
 	for (size_t i = 0; i < r->d->n_listeners; i++)
 		routerproc_listener_set(r, i);
 	r->only = NULL;
+	routers_give_refused(r, w);
 }
 
 /* The listeners last: a client must not come before its route. */
@@ -353,6 +355,7 @@ int routerproc_open(struct daemon *d, void (*resync)(struct daemon *d), struct r
 	r->resync = resync;
 	r->next_exec_fd = -1;
 	r->watch.epoll_fd = -1;
+	r->refused.max = REFUSED_MAX;
 	STAILQ_INIT(&r->questions);
 	STAILQ_INIT(&r->barriers);
 	error = open_launch(r, err, err_size);
@@ -383,6 +386,7 @@ void routerproc_close(struct routerproc *r)
 	for (struct worker *w = r->workers; w; w = w->next)
 		worker_kill(w); /* all, before the first is waited for */
 	routers_drop_barriers(r);
+	outbox_clear(&r->refused);
 	while (r->workers)
 		remove_worker(r, r->workers);
 	if (r->has_cgroup)

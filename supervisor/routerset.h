@@ -19,6 +19,7 @@ struct routerproc {
 	struct worker_launch launch;
 	struct worker *workers;
 	struct worker *only; /* what is told is for this one */
+	struct outbox refused; /* clients, for the next router that has the listeners */
 	struct routerwatch watch;
 
 	struct router_stats past; /* of those that have finished */
@@ -48,6 +49,8 @@ bool routers_any_adopted(const struct routerproc *r);
 void routers_send(struct routerproc *r, struct router_msg *msg, const int *fd);
 /* The same with a name in it. */
 void routers_send_route(struct routerproc *r, struct router_msg *msg, const char *host);
+/* It has the listeners now: so it can refuse those for whom there was no router. */
+void routers_give_refused(struct routerproc *r, struct worker *w);
 
 /* ---- routerask.c ---- */
 

@@ -131,8 +131,23 @@ void routerproc_refuse(
 
 	while (w && !(w->listening && !w->adopted))
 		w = w->next;
-	if (w && h->protocol < TRP_PROTO_COUNT) /* else there is nobody who could: it sees a close */
+	if (!r || h->protocol >= TRP_PROTO_COUNT) /* there is nobody who could: it sees a close */
+		return;
+	if (w)
 		worker_send(w, &msg, fd);
+	else
+		(void)outbox_keep(&r->refused, &msg, fd); /* more of them than descriptors to spare see a close, too */
+}
+
+void routers_give_refused(struct routerproc *r, struct worker *w)
+{
+	struct router_msg msg;
+	int fd;
+
+	while (outbox_take(&r->refused, &msg, &fd)) {
+		worker_send(w, &msg, fd);
+		trp_close(&fd);
+	}
 }
 
 void routers_send_route(struct routerproc *r, struct router_msg *msg, const char *host)

@@ -307,6 +307,22 @@ class Hold(trp.DaemonTest):
         self.gate("kept", "go")
         self.assertEqual(status_of(third), 200)
 
+    def test_time_is_up_while_no_router_listens_to_the_daemon(self):
+        self.gated("due", "hold = 1s")
+        self.start("due")
+        client, alerts = request("due"), []
+        tls = threading.Thread(target=lambda: alerts.append(alert("due")))
+        tls.start()
+        self.assertTrue(is_silent(client))
+        self.d.process.kill()
+        self.d.process.wait()
+        self.d.log.close()
+        time.sleep(1.2)
+        self.d.run()
+        self.assertEqual(status_of(client), 503)
+        tls.join(30)
+        self.assertEqual(alerts, ["TLSV1_ALERT_INTERNAL_ERROR"])
+
     def restarts(self, name, host, n=20):
         with Load(host) as load:
             for _ in range(n):

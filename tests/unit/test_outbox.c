@@ -114,6 +114,25 @@ static void it_is_bounded(void **state)
 	assert_in_range(box.n, 20, 60); /* of short names, not of whole messages */
 }
 
+static void kept_for_whoever_comes(void **state)
+{
+	struct router_msg one = route(1), two = route(2), got;
+	int fd = open("/dev/null", O_RDONLY | O_CLOEXEC), came = -1;
+
+	(void)state;
+	assert_int_equal(outbox_keep(&box, &one, fd), 0);
+	assert_int_equal(outbox_keep(&box, &two, -1), 0);
+	close(fd);
+	assert_true(outbox_take(&box, &got, &came));
+	assert_memory_equal(&got, &one, sizeof(got));
+	assert_true(fcntl(came, F_GETFD) >= 0);
+	close(came);
+	assert_true(outbox_take(&box, &got, &came));
+	assert_memory_equal(&got, &two, sizeof(got));
+	assert_int_equal(came, -1);
+	assert_false(outbox_take(&box, &got, &came));
+}
+
 static void the_end_of_the_other_is_told(void **state)
 {
 	struct router_msg m = route(1);
@@ -134,6 +153,7 @@ int main(void)
 		TEST(order_is_kept),
 		TEST(descriptors_wait_too),
 		TEST(it_is_bounded),
+		TEST(kept_for_whoever_comes),
 		TEST(the_end_of_the_other_is_told),
 	};
 
