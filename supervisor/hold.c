@@ -49,9 +49,9 @@ static void refuse_late(void *data, const struct trp_handoff *h, int fd)
 	refuse(data, h, fd, VERDICT_HELD_TOO_LONG);
 }
 
-static bool put(const struct service *s, const struct trp_handoff *h, int fd)
+bool hold_put(const struct service *s, const struct trp_handoff *h, int fd)
 {
-	const struct channel *c = route_channel_for(s, h);
+	const struct channel *c = s->place == PLACE_WAITING ? &s->waiting : route_channel_for(s, h);
 
 	return c && channel_put(c, h, fd) == 0;
 }
@@ -59,13 +59,15 @@ static bool put(const struct service *s, const struct trp_handoff *h, int fd)
 void hold_give(void *data, const struct trp_handoff *h, int fd)
 {
 	struct service *s = ((struct service *)data)->shadow ? ((struct service *)data)->beside : data;
-	const struct service *other = s->place != PLACE_CHANNELS && s->profile->share ? share_ready(s) : NULL;
+	const bool shared = s->profile->share;
 
-	if (s->place == PLACE_CHANNELS && put(s, h, fd))
+	if (s->place == PLACE_CHANNELS && hold_put(s, h, fd))
 		return;
-	if (other && put(other, h, fd))
+	if (shared && share_put(s, true, h, fd))
 		return;
-	if (s->place == PLACE_WAITING && channel_put(&s->waiting, h, fd) == 0)
+	if (s->place == PLACE_WAITING && hold_put(s, h, fd))
+		return;
+	if (shared && share_put(s, false, h, fd))
 		return;
 	refuse(s, h, fd, VERDICT_NO_SERVICE);
 }

@@ -26,6 +26,8 @@ void hold_profile(struct service *s);
 bool hold_anybody(const struct service *s);
 /* A client that has waited somewhere goes there, or is refused. data: the service. fd: borrowed. */
 void hold_give(void *data, const struct trp_handoff *h, int fd);
+/* Where its clients go now. False: nowhere, or it is full there. fd: borrowed. */
+bool hold_put(const struct service *s, const struct trp_handoff *h, int fd);
 /* Who waits for from waits for to: another instance of it, which has no such channel yet. */
 void hold_hand_over(struct service *from, struct service *to);
 /* At the end of the daemon: nobody waits any more. */

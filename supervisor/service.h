@@ -276,8 +276,8 @@ void quota_tell(struct service *s);
 void share_channels(struct service *s, enum trp_protocol protocol, uint32_t *ret_c4, uint32_t *ret_c6);
 /* Another instance that keeps the names when s is stopped, or NULL. */
 struct service *share_other(const struct service *s);
-/* Another instance that is up, or NULL. */
-struct service *share_ready(const struct service *s);
+/* Puts a client of s where those of another instance go: the best that has room; with ready, none for which it would have to wait. */
+bool share_put(const struct service *s, bool ready, const struct trp_handoff *h, int fd);
 void share_free(struct daemon *d);
 
 /* job.c: calls of the control protocol that wait for services */

@@ -93,12 +93,13 @@ struct service *share_other(const struct service *s)
 	return NULL;
 }
 
-struct service *share_ready(const struct service *s)
+bool share_put(const struct service *s, bool ready, const struct trp_handoff *h, int fd)
 {
-	for (struct service *o = s->d->services; o; o = o->next)
-		if (o != s && is_sibling(s, o) && service_is_up(o))
-			return o;
-	return NULL;
+	for (enum fitness least = HEALTHY; least <= (ready ? READY : ANY); least++)
+		for (const struct service *o = s->d->services; o; o = o->next)
+			if (o != s && is_sibling(s, o) && is_fit(o, least) && hold_put(o, h, fd))
+				return true;
+	return false;
 }
 
 void share_free(struct daemon *d)

@@ -84,6 +84,9 @@ class Balance(trp.DaemonTest):
             f.write(PROGRAM)
         cls.d.profile("web", PROFILE % ("", directory))
         cls.d.profile("few", PROFILE % ("max-connections = 1", directory))
+        at_once = "[service]\nstop-signal = KILL\n"
+        cls.d.profile("tight", PROFILE % ("queue = 8", directory) + at_once)
+        cls.d.profile("tide", (PROFILE % ("", directory)).replace("20ms", "2s") + at_once)
         cls.d.profile("other", (PROFILE % ("", directory)).replace("${name}", "web").replace("share = yes", ""))
 
     def setUp(self):
@@ -127,8 +130,54 @@ class Balance(trp.DaemonTest):
             self.assertIn(b" 200 ", s.recv(1000))
             s.close()
 
-    def comes(self, sock):
-        sock.settimeout(0.5)
+    def clients(self, host, n):
+        """That have asked and are not answered yet."""
+        socks = []
+        for _ in range(n):
+            socks.append(web.connect("127.0.0.1", trp.HTTP_PORT))
+            self.addCleanup(socks[-1].close)
+            socks[-1].sendall(b"GET / HTTP/1.0\r\nHost: %s.localhost\r\n\r\n" % host.encode())
+        return socks
+
+    def answers(self, socks):
+        """Who has answered them, or with what they were refused."""
+        seen = collections.Counter()
+        for sock in socks:
+            sock.settimeout(20)
+            head, _, body = sock.makefile("rb").read().partition(b"\r\n\r\n")
+            seen[body.decode() if b" 200 " in head[:20] else head[:20]] += 1
+        return seen
+
+    def answered(self, socks):
+        return sum(1 for sock in socks if self.comes(sock, 0.02))
+
+    def test_clients_of_one_that_stops_find_one_with_room(self):
+        names = ["tight@1", "tight@2", "tight@3"]
+        for full, free in (names[0], names[2]), (names[2], names[0]):  # whichever the daemon comes to first
+            with self.subTest(full=full):
+                self.d.ok("start", *names)
+                for name in ("tight@2", full):
+                    os.kill(self.d.main_pid(name), signal.SIGSTOP)
+                wait = []
+                while len(wait) < 2 * 8:  # both queues are full
+                    wait += [c for c in self.clients("tight", 1) if not self.comes(c, 0.2)]
+                self.d.ok("stop", "tight@2")
+                trp.wait_until(lambda w=wait: self.answered(w) == 8, 20, "one of them is")
+                os.kill(self.d.main_pid(full), signal.SIGCONT)
+                self.assertEqual(self.answers(wait), {full: 8, free: 8})
+
+    def test_clients_of_one_that_stops_wait_for_one_that_restarts(self):
+        self.d.ok("start", "tide@1", "tide@2")
+        os.kill(self.d.main_pid("tide@1"), signal.SIGSTOP)
+        wait = self.clients("tide", 8)
+        trp.wait_until(lambda: self.answered(wait) == 4, 20, "the others wait")
+        os.kill(self.d.main_pid("tide@2"), signal.SIGKILL)
+        trp.wait_until(lambda: self.d.status("tide@2")["state"] == "backoff", 10, "it waits for its next try")
+        self.d.ok("stop", "tide@1")
+        self.assertEqual(self.answers(wait), {"tide@2": 8})
+
+    def comes(self, sock, seconds=0.5):
+        sock.settimeout(seconds)
         try:
             return bool(sock.recv(1, 2))  # MSG_PEEK
         except OSError:
