@@ -8,6 +8,7 @@ import os
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "../system"))
+os.environ.setdefault("TRP_TEST_STATE", "/var/lib/trpsup-test-crash")  # read as trp.py is imported
 import crash  # pylint: disable=wrong-import-position
 
 
@@ -39,7 +40,6 @@ def sweep(phase, first=1):
 
 
 def main():
-    os.environ.setdefault("TRP_TEST_STATE", "/var/lib/trpsup-test-crash")
     tried = failed = 0
     for phase in sys.argv[1:] or crash.PHASES:
         n, wrong = sweep(phase)

@@ -8,6 +8,7 @@ import os
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "../system"))
+os.environ.setdefault("TRP_TEST_STATE", "/var/lib/trpsup-test-fault")  # read as trp.py is imported
 import fault  # pylint: disable=wrong-import-position
 
 
@@ -35,7 +36,6 @@ def sweep(error, phase, first=1, last=10000):
 
 
 def main():
-    os.environ.setdefault("TRP_TEST_STATE", "/var/lib/trpsup-test-fault")
     asked = [a.split(":") for a in sys.argv[1:]] or [[e, p] for e in fault.ERRORS for p in fault.PHASES]
     tried = failed = 0
     for error, phase, *points in asked:

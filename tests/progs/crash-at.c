@@ -232,21 +232,22 @@ static int attach(pid_t pid)
 	return 0;
 }
 
-/* The tracer must be nobody's child, least of all of the program. */
+/* The tracer must be nobody's child, least of all of the program. Standard output is the tracer's, and nothing that we do is counted or refused but execve(2). */
 static void start_tracer(void)
 {
+	int output = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 0), null = open("/dev/null", O_WRONLY | O_CLOEXEC);
 	pid_t us = getpid(), child;
 	int ready[2];
 	char byte;
 
-	if (pipe(ready) < 0)
+	if (output < 0 || null < 0 || dup2(null, STDOUT_FILENO) < 0 || pipe(ready) < 0)
 		exit(1);
 	child = fork();
 	if (child == 0) {
 		if (fork() != 0)
 			_exit(0);
 		close(ready[0]);
-		if (attach(us) != 0)
+		if (dup2(output, STDOUT_FILENO) < 0 || attach(us) != 0)
 			_exit(1);
 		close(ready[1]);
 		_exit(trace(us));
@@ -272,8 +273,6 @@ static bool read_plan(const char *text)
 
 int main(int argc, char **argv)
 {
-	int null;
-
 	if (argc < 3 || !read_plan(argv[1])) {
 		fputs("usage: crash-at N[:ERROR] PID | crash-at N[:ERROR] PROGRAM ARGUMENT...\n", stderr);
 		return 2;
@@ -283,8 +282,6 @@ int main(int argc, char **argv)
 		return attach(pid) != 0 ? 1 : trace(pid);
 	}
 	start_tracer();
-	null = open("/dev/null", O_WRONLY | O_CLOEXEC); /* standard output is the tracer's */
-	dup2(null, STDOUT_FILENO);
 	execv(argv[2], argv + 2);
 	fprintf(stderr, "crash-at: %s: %s\n", argv[2], strerror(errno));
 	return 127;
