@@ -59,3 +59,9 @@ static inline void trp_close(int *fd)
 	trp_close_p(fd);
 	*fd = -1;
 }
+
+/* Of two times to wait for, -1: for ever. */
+static inline int trp_sooner(int a, int b)
+{
+	return a < 0 ? b : b < 0 ? a : a < b ? a : b;
+}

@@ -104,7 +104,12 @@ static void tell(struct relay *r, struct trp_init_msg m)
 {
 	m.magic = TRP_INIT_MAGIC;
 	if (r->control_fd >= 0)
-		trp_fd_send(r->control_fd, &m, sizeof(m), NULL, 0, MSG_DONTWAIT);
+		(void)trp_later_send(&r->later, r->control_fd, &m, sizeof(m));
+}
+
+int control_run(struct relay *r)
+{
+	return r->control_fd >= 0 ? trp_later_flush(&r->later, r->control_fd) : -1;
 }
 
 void control_listens(struct relay *r, uint16_t port, uint16_t family, bool v6only)

@@ -135,11 +135,6 @@ static void dispatch(struct relay *r, struct source *s, uint32_t events)
 	}
 }
 
-static int sooner(int a, int b)
-{
-	return a < 0 ? b : b < 0 ? a : a < b ? a : b;
-}
-
 int relay_run(struct relay *r)
 {
 	struct epoll_event events[EVENTS_MAX];
@@ -147,7 +142,7 @@ int relay_run(struct relay *r)
 
 	sigemptyset(&none);
 	while (!signalled && !r->end && !(r->stopping && r->n_conns == 0 && r->drain_due_ns == 0)) {
-		int timeout = sooner(loopback_run(r), sooner(conn_expire(r), check_run(r))), n;
+		int timeout = trp_sooner(trp_sooner(loopback_run(r), control_run(r)), trp_sooner(conn_expire(r), check_run(r))), n;
 		n = epoll_pwait(r->epoll_fd, events, EVENTS_MAX, r->run_first ? 0 : timeout, &none);
 		if (n < 0 && errno != EINTR)
 			return -errno;

@@ -9,6 +9,7 @@
  * sender's socket, or lies in one of a bounded number of pipes. */
 #pragma once
 
+#include "base/later.h"
 #include "router/relay/listening.h"
 #include "router/relay/proxy.h"
 #include "router/relay/target.h"
@@ -129,6 +130,7 @@ struct relay {
 	bool end;
 	struct source control_source;
 	int control_fd; /* -1: the daemon is gone */
+	struct trp_later later; /* that it is told */
 	struct channel channels[RELAY_CHANNELS_MAX];
 	size_t n_channels;
 	struct target_set sets[RELAY_SETS_MAX];
@@ -166,6 +168,8 @@ void relay_enqueue(struct relay *r, struct conn *c);
 /* The channels, which the daemon has sent before we were started. */
 void control_take_channels(struct relay *r);
 void control_ready(struct relay *r);
+/* Says again what could not be said. Milliseconds until it must be called again, -1: not for that. */
+int control_run(struct relay *r);
 /* We serve: STEP, and LISTEN for each channel. */
 void control_announce(struct relay *r);
 /* We end well. */

@@ -6,6 +6,7 @@
  * One for each service with ready = notify, from its first run until it is down, whatever daemons come and go: it ends when nobody has the other end of
  * its control socket. Started by the daemon with an id of the service's range as argument. May never: open, read or write what it holds, connect, execute, signal. */
 #include "base/fdpass.h"
+#include "base/io.h"
 #include "base/log.h"
 #include "base/util.h"
 #include "sandbox/beside.h"
@@ -32,6 +33,7 @@
 struct run {
 	int sock, relay;
 	size_t len; /* of text, which the relay has no room for; 0: none waits */
+	bool starved; /* ... for which there was no memory: tried again in the next window */
 	char text[NOTIFY_MAX];
 };
 
@@ -54,7 +56,8 @@ static void say_count(void)
 {
 	const struct sdnotify_msg m = {.magic = SDNOTIFY_MAGIC, .type = SDNOTIFY_KEPT, .kept = kept_count(), .refused = refused};
 
-	(void)trp_fd_send(SDNOTIFY_FD, &m, sizeof(m), NULL, 0, MSG_DONTWAIT); /* a daemon that has not read the last one asks again */
+	/* a daemon that has not read the last one asks again */
+	counted = trp_is_shortage(trp_fd_send(SDNOTIFY_FD, &m, sizeof(m), NULL, 0, MSG_DONTWAIT));
 }
 
 static void end_run(size_t i)
@@ -76,6 +79,7 @@ static void begin_run(uint32_t max, int *fds, size_t n)
 		end_run(0);
 	runs[n_runs].sock = fds[0];
 	runs[n_runs].relay = fds[1];
+	runs[n_runs].starved = false;
 	runs[n_runs++].len = 0;
 	say_count();
 }
@@ -101,8 +105,19 @@ static void take_order(void)
 
 static void pass_on(struct run *r)
 {
-	if (r->len > 0 && trp_fd_send(r->relay, r->text, r->len, NULL, 0, MSG_DONTWAIT) != -EAGAIN)
+	int error = r->len > 0 ? trp_fd_send(r->relay, r->text, r->len, NULL, 0, MSG_DONTWAIT) : 0;
+
+	r->starved = trp_is_shortage(error);
+	if (error != -EAGAIN && !r->starved)
 		r->len = 0;
+}
+
+static bool any_starved(void)
+{
+	for (size_t i = 0; i < n_runs; i++)
+		if (runs[i].starved)
+			return true;
+	return false;
 }
 
 /* A datagram with its descriptors. What it says is the daemon's to understand, but for them. */
@@ -140,9 +155,11 @@ static int window_left(void)
 		in_window = 0;
 		if (counted)
 			say_count();
-		counted = false;
+		for (size_t i = 0; i < n_runs; i++)
+			if (runs[i].starved)
+				pass_on(&runs[i]);
 	}
-	return in_window < PER_WINDOW && !counted ? -1 : (int)(window_ms + WINDOW_MS - now);
+	return in_window < PER_WINDOW && !counted && !any_starved() ? -1 : (int)(window_ms + WINDOW_MS - now);
 }
 
 static void turn(void)
@@ -154,7 +171,7 @@ static void turn(void)
 	p[0] = (struct pollfd){.fd = SDNOTIFY_FD, .events = POLLIN};
 	for (size_t i = 0; i < n; i++) {
 		p[1 + 2 * i] = (struct pollfd){.fd = in_window < PER_WINDOW && runs[i].len == 0 ? runs[i].sock : -1, .events = POLLIN};
-		p[2 + 2 * i] = (struct pollfd){.fd = runs[i].relay, .events = runs[i].len > 0 ? POLLOUT : 0};
+		p[2 + 2 * i] = (struct pollfd){.fd = runs[i].relay, .events = runs[i].len > 0 && !runs[i].starved ? POLLOUT : 0};
 	}
 	if (poll(p, 1 + 2 * n, wait) < 0)
 		return;

@@ -21,6 +21,12 @@ void control_ready(struct relay *relay)
 	(void)relay;
 }
 
+int control_run(struct relay *relay)
+{
+	(void)relay;
+	return -1;
+}
+
 void control_drained(struct relay *relay)
 {
 	(void)relay;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "notify.h"
 #include "base/fdpass.h"
+#include "base/later.h"
 #include "base/log.h"
 
 #include <fcntl.h>
@@ -10,6 +11,7 @@
 static int control = -1;
 static struct channel channels[CHANNELS_MAX];
 static size_t n_channels;
+static struct trp_later later; /* that the daemon is told */
 
 static int move_up(int fd)
 {
@@ -70,6 +72,11 @@ void channels_read(void)
 		trp_close(&control);
 }
 
+int channels_timeout(void)
+{
+	return control >= 0 ? trp_later_flush(&later, control) : -1;
+}
+
 /* Most services have one or two; a look costs one system call. */
 struct channel *channel_of(const struct call *c)
 {
@@ -104,7 +111,7 @@ void channel_listens(struct channel *ch)
 	int r = 0;
 
 	if (!ch->taken && control >= 0)
-		r = trp_fd_send(control, &m, sizeof(m), NULL, 0, MSG_DONTWAIT);
+		r = trp_later_send(&later, control, &m, sizeof(m));
 	if (r < 0)
 		log_warn("cannot tell the daemon that port %u listens: %s", ch->port, strerror(-r));
 	ch->taken = true;

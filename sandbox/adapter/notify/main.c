@@ -107,7 +107,7 @@ static void loop(void)
 		p[2] = (struct pollfd){.fd = hand_over, .events = POLLIN};
 		p[3] = (struct pollfd){.fd = call_fd(), .events = POLLIN};
 		n = accept_poll_fill(p + 4);
-		if (poll(p, 4 + n, accept_timeout()) < 0)
+		if (poll(p, 4 + n, trp_sooner(accept_timeout(), channels_timeout())) < 0)
 			continue; /* all signals are blocked: ENOMEM at most, and it passes */
 		if (p[0].revents)
 			return;

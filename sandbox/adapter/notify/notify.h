@@ -110,6 +110,7 @@ int getsockname_call(struct channel *ch, const struct call *c);
 /* channels.c: what the daemon gave us, and what it is told */
 int channels_open(int control); /* takes it over, and the channels that lie in it */
 int channels_control_fd(void);  /* -1: the daemon is gone, the service lives on */
+int channels_timeout(void);     /* says again what could not be said; milliseconds until it must be called again, -1: not for that */
 void channels_read(void);       /* what the daemon says: only that it is gone */
 struct channel *channel_of(const struct call *c); /* that its descriptor is, or NULL */
 struct channel *channel_find(uint16_t port, uint16_t family);
