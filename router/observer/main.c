@@ -76,7 +76,7 @@ static void run(struct observer *o)
 	uint64_t wakes;
 
 	while (!o->end) {
-		fds[2].events = o->n_slots ? POLLIN : 0;
+		fds[2].fd = o->n_slots ? OBSERVER_ENDS_FD : -1; /* that news were lost is told also who does not ask */
 		const int due = sample_due(o);
 		int n = poll(fds, TRP_ARRAY_SIZE(fds), busy ? BUSY_MS : fall_asleep(o) ? due : 0);
 		awake(o);
