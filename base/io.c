@@ -3,11 +3,19 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
+
+static void await_room(int fd)
+{
+	struct pollfd p = {.fd = fd, .events = POLLOUT};
+
+	(void)poll(&p, 1, -1);
+}
 
 int trp_write_all(int fd, const void *buf, size_t len)
 {
@@ -16,9 +24,11 @@ int trp_write_all(int fd, const void *buf, size_t len)
 	while (len > 0) {
 		ssize_t n = write(fd, p, len);
 		if (n < 0) {
-			if (errno == EINTR)
-				continue;
-			return -errno;
+			if (errno == EAGAIN)
+				await_room(fd);
+			else if (errno != EINTR)
+				return -errno;
+			continue;
 		}
 		p += n;
 		len -= (size_t)n;

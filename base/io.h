@@ -5,7 +5,7 @@
 #include "util.h"
 #include <sys/types.h>
 
-/* Writes all of it, going on after EINTR and short writes. */
+/* Writes all of it, going on after EINTR and short writes; waits for room also where fd is non-blocking. */
 int trp_write_all(int fd, const void *buf, size_t len);
 
 /* Reads a whole file of at most max bytes into fresh memory (caller frees), NUL-terminated, ret_len

@@ -85,6 +85,14 @@ static size_t unfinished(const char *text, size_t len)
 	return 0;
 }
 
+/* Not by stdio, which loses what a non-blocking standard output has no room for. 0 or -errno */
+static int print_line(const json_t *o)
+{
+	cleanup_free char *text = json_dumps(o, JSON_COMPACT), *line = text ? trp_asprintf("%s\n", text) : NULL;
+
+	return line ? trp_write_all(STDOUT_FILENO, line, strlen(line)) : -ENOMEM;
+}
+
 static void print_json(struct stream *st, const char *text, size_t len, bool last)
 {
 	char joined[CHUNK + sizeof(st->held)];
@@ -101,9 +109,7 @@ static void print_json(struct stream *st, const char *text, size_t len, bool las
 		return;
 	escaped = trp_escape(joined, len, TRP_ESCAPE_INVALID);
 	o = json_pack("{s:s, s:s*}", "stream", st->name, "text", escaped);
-	json_dumpf(o, stdout, JSON_COMPACT);
-	putchar('\n');
-	fflush(stdout);
+	(void)print_line(o);
 	json_decref(o);
 }
 
@@ -267,10 +273,8 @@ static int result(const struct cli *cli, const json_t *last)
 {
 	const json_t *code = json_object_get(last, "exit_code"), *signo = json_object_get(last, "signal");
 
-	if (cli->json) {
-		json_dumpf(last, stdout, JSON_COMPACT);
-		putchar('\n');
-	}
+	if (cli->json)
+		(void)print_line(last);
 	if (json_is_integer(code))
 		return (int)json_integer_value(code);
 	return json_is_integer(signo) ? 128 + (int)json_integer_value(signo) : CLI_EXEC_FAILED;

@@ -199,6 +199,26 @@ class Exec(trp.DaemonTest):
         self.assertEqual("".join(l["text"] for l in lines if l.get("stream") == "out"), "aä\\xff")
         self.assertEqual((lines[-1], done.returncode), ({"exit_code": 3, "signal": None}, 3))
 
+    def test_output_that_does_not_block(self):
+        """A pipe or terminal that others have set so, and that is full: what is written waits."""
+        self.target("full")
+        size = 2000000
+        for options in ((), ("--json",)):
+            r, w = os.pipe()
+            os.set_blocking(w, False)
+            with subprocess.Popen([os.path.join(trp.BUILD, "trpsup"), "-c", self.d.conf, *options, "exec", "full", "sh", "-c",
+                                   "yes abcdefg | head -c %d" % size], stdout=w, stderr=subprocess.PIPE) as p:
+                trp.wait_until(lambda: not select.select([], [w], [], 0)[1], 20, "it is full")  # pylint: disable=cell-var-from-loop
+                os.close(w)
+                time.sleep(0.3)
+                with os.fdopen(r, "rb") as f:
+                    data = f.read()
+                self.assertEqual((p.wait(20), p.stderr.read()), (0, b""))
+            if options:
+                lines = [json.loads(line) for line in data.splitlines()]
+                data = "".join(l["text"] for l in lines if l.get("stream") == "out").encode()
+            self.assertEqual(data, (b"abcdefg\n" * (size // 8 + 1))[:size])
+
     def test_signals_are_passed_on(self):
         self.target("signals")
         p = self.begin("signals", "/usr/bin/python3", "-uc", "import signal, time\n"
