@@ -383,8 +383,8 @@ print("TTY", os.stat("/dev/tty").st_rdev, open("/dev/tty", "w").isatty())
 try: fcntl.ioctl(0, termios.TIOCSTI, b"x"); print("STI")
 except OSError: print("NO-STI")
 signal.signal(signal.SIGWINCH, lambda *_: print("SIZE", os.get_terminal_size().columns))
-print("READY", os.get_terminal_size().columns)
 try:
+    print("READY", os.get_terminal_size().columns)
     while True: time.sleep(0.05)
 except KeyboardInterrupt:
     print("INTERRUPTED")
