@@ -39,11 +39,6 @@ static bool is_sibling(const struct service *s, const struct service *o)
 	return o->profile && o->profile->share && strcmp(o->profile->name, s->profile->name) == 0;
 }
 
-struct members {
-	uint32_t v4[ROUTER_GROUP_MAX], v6[ROUTER_GROUP_MAX];
-	uint32_t n;
-};
-
 /* The best there are: without those whose checks fail; else without those whose clients would have to wait for a restart. */
 enum fitness { HEALTHY, READY, ANY };
 
@@ -52,37 +47,38 @@ static bool is_fit(const struct service *s, enum fitness least)
 	return least == ANY || (service_is_up(s) && (least == READY || !health_is_unhealthy(s)));
 }
 
-static void collect(const struct service *s, enum trp_protocol protocol, enum fitness least, struct members *m)
+static uint32_t collect(const struct service *s, enum trp_protocol protocol, bool v6, enum fitness least, uint32_t *ret)
 {
-	m->n = 0;
-	for (const struct service *o = s->d->services; o && m->n < ROUTER_GROUP_MAX; o = o->next) {
+	uint32_t n = 0;
+
+	for (const struct service *o = s->d->services; o && n < ROUTER_GROUP_MAX; o = o->next) {
 		uint32_t c4, c6;
 		if (!is_sibling(s, o) || !is_fit(o, least))
 			continue;
 		route_pick(o, o->profile->port[protocol], &c4, &c6);
-		if (!c4 || !c6)
-			continue;
-		m->v4[m->n] = c4;
-		m->v6[m->n++] = c6;
+		if (v6 ? c6 : c4)
+			ret[n++] = v6 ? c6 : c4;
 	}
+	return n;
+}
+
+/* Tells the group of one family: with adapter = loopback an instance may have none for the other. Its number, or 0: nobody is in it. */
+static uint32_t tell_group(const struct service *s, enum trp_protocol protocol, bool v6, uint32_t id)
+{
+	uint32_t members[ROUTER_GROUP_MAX], n = 0;
+
+	for (enum fitness least = HEALTHY; n == 0 && least <= ANY; least++)
+		n = collect(s, protocol, v6, least, members);
+	routerproc_group_set(s->d->router, id, members, n);
+	return n > 0 ? id : 0;
 }
 
 void share_channels(struct service *s, enum trp_protocol protocol, uint32_t *ret_c4, uint32_t *ret_c6)
 {
-	struct share_group *g = group_of(s->d, s->profile->name);
-	struct members m = {.n = 0};
+	const struct share_group *g = group_of(s->d, s->profile->name);
 
-	for (enum fitness least = HEALTHY; g && m.n == 0 && least <= ANY; least++)
-		collect(s, protocol, least, &m);
-	*ret_c4 = *ret_c6 = 0;
-	if (!g)
-		return;
-	routerproc_group_set(s->d->router, g->id4[protocol], m.v4, m.n);
-	routerproc_group_set(s->d->router, g->id6[protocol], m.v6, m.n);
-	if (m.n > 0) {
-		*ret_c4 = g->id4[protocol];
-		*ret_c6 = g->id6[protocol];
-	}
+	*ret_c4 = g ? tell_group(s, protocol, false, g->id4[protocol]) : 0;
+	*ret_c6 = g ? tell_group(s, protocol, true, g->id6[protocol]) : 0;
 }
 
 struct service *share_other(const struct service *s)

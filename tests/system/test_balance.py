@@ -87,6 +87,7 @@ class Balance(trp.DaemonTest):
         at_once = "[service]\nstop-signal = KILL\n"
         cls.d.profile("tight", PROFILE % ("queue = 8", directory) + at_once)
         cls.d.profile("tide", (PROFILE % ("", directory)).replace("20ms", "2s") + at_once)
+        cls.d.profile("lo", PROFILE % ("", directory) + "[service]\nadapter = loopback\n")
         cls.d.profile("other", (PROFILE % ("", directory)).replace("${name}", "web").replace("share = yes", ""))
 
     def setUp(self):
@@ -182,6 +183,11 @@ class Balance(trp.DaemonTest):
             return bool(sock.recv(1, 2))  # MSG_PEEK
         except OSError:
             return False
+
+    def test_loopback_on_one_family(self):
+        self.d.ok("start", "lo@1", "lo@2")
+        url = "http://lo.localhost:%d/" % trp.HTTP_PORT
+        self.assertEqual(collections.Counter(web.get(url).text for _ in range(20)), {"lo@1": 10, "lo@2": 10})
 
     def test_killed_instance_and_killed_router(self):
         with Load("web", 4) as load:
