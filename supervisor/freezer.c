@@ -18,8 +18,12 @@ static void say(struct service *s, bool idle, const char *text)
 
 static void set_frozen(struct service *s, bool frozen, bool idle)
 {
+	const bool by_hand = s->frozen && !s->doze.on;
+
 	s->frozen = frozen;
 	s->doze.on = frozen && idle;
+	if (by_hand != (frozen && !idle))
+		share_changed(s);
 }
 
 static int freeze(struct service *s, char *err, size_t err_size)

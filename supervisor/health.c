@@ -133,13 +133,6 @@ static void say_unhealthy(struct service *s)
 		p->check_unhealthy == UNHEALTHY_RESTART ? "; ending it" : "");
 }
 
-/* Clients of several instances go to those that are healthy. */
-static void tell_routes(struct service *s)
-{
-	if (s->profile->share && s->routes_told && !s->shadow)
-		route_update(s);
-}
-
 static void changed(struct service *s, enum health_news news, unsigned before)
 {
 	s->health.since = ev_time();
@@ -149,7 +142,7 @@ static void changed(struct service *s, enum health_news news, unsigned before)
 		service_say(s, "healthy", "healthy again");
 	else if (!s->shadow)
 		event_say(s, "healthy", "healthy");
-	tell_routes(s);
+	share_changed(s);
 	record_save(s);
 	if (news == HEALTH_NOW_UNHEALTHY && s->profile->check_unhealthy == UNHEALTHY_RESTART && service_is_up(s))
 		service_event(s, EVENT_UNHEALTHY);

@@ -274,6 +274,8 @@ void quota_tell(struct service *s);
 /* Tells the router over which instances the clients of this kind are to be spread, and gives the numbers of the groups; 0:
  * none is up. */
 void share_channels(struct service *s, enum trp_protocol protocol, uint32_t *ret_c4, uint32_t *ret_c6);
+/* Clients go to those that are well: s is, or is not any more. */
+void share_changed(struct service *s);
 /* Another instance that keeps the names when s is stopped, or NULL. */
 struct service *share_other(const struct service *s);
 /* Puts a client of s where those of another instance go: the best that has room; with ready, none for which it would have to wait. */

@@ -39,12 +39,14 @@ static bool is_sibling(const struct service *s, const struct service *o)
 	return o->profile && o->profile->share && strcmp(o->profile->name, s->profile->name) == 0;
 }
 
-/* The best there are: without those whose checks fail; else without those whose clients would have to wait for a restart. */
+/* The best there are: without those whose checks fail; else without those whose clients would have to wait until it is restarted or thawed. */
 enum fitness { HEALTHY, READY, ANY };
 
 static bool is_fit(const struct service *s, enum fitness least)
 {
-	return least == ANY || (service_is_up(s) && (least == READY || !health_is_unhealthy(s)));
+	const bool frozen = s->frozen && !s->doze.on; /* its next client ends that */
+
+	return least == ANY || (service_is_up(s) && !frozen && (least == READY || !health_is_unhealthy(s)));
 }
 
 static uint32_t collect(const struct service *s, enum trp_protocol protocol, bool v6, enum fitness least, uint32_t *ret)
@@ -79,6 +81,12 @@ void share_channels(struct service *s, enum trp_protocol protocol, uint32_t *ret
 
 	*ret_c4 = g ? tell_group(s, protocol, false, g->id4[protocol]) : 0;
 	*ret_c6 = g ? tell_group(s, protocol, true, g->id6[protocol]) : 0;
+}
+
+void share_changed(struct service *s)
+{
+	if (s->profile->share && s->routes_told && !s->shadow)
+		route_update(s);
 }
 
 struct service *share_other(const struct service *s)

@@ -184,6 +184,18 @@ class Balance(trp.DaemonTest):
         except OSError:
             return False
 
+    def test_frozen_instance_gets_no_clients(self):
+        self.d.ok("freeze", "web@2")
+        self.assertEqual(self.ask(40), {"web@1": 20, "web@3": 20})
+        self.d.ok("freeze", "web@1", "web@3")
+        wait = self.clients("web", 3)  # as for one alone: they wait until somebody thaws it
+        self.assertEqual(self.answered(wait), 0)
+        self.d.ok("thaw", "web@2")
+        self.assertEqual(self.ask(10), {"web@2": 10})
+        self.d.ok("thaw", "web@1", "web@3")
+        self.assertEqual(sum(self.answers(wait).values()), 3)
+        self.assertEqual(self.ask(60), {"web@1": 20, "web@2": 20, "web@3": 20})
+
     def test_loopback_on_one_family(self):
         self.d.ok("start", "lo@1", "lo@2")
         url = "http://lo.localhost:%d/" % trp.HTTP_PORT
