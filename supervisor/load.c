@@ -302,6 +302,10 @@ void load_apply_pending(struct service *s)
 	logs_set_rate(s->logs, s->profile->log_rate, s->profile->log_burst, s->profile->log_over_rate == PROFILE_LOG_DROP);
 	if (old && s->routes_told)
 		route_replace(s, old);
+	if (old && s->waiting.id) { /* its clients wait for its next start by this one */
+		quota_tell(s);
+		hold_profile(s);
+	}
 	timers_profile(s, old);
 	let_go(s, old);
 }

@@ -288,6 +288,31 @@ class Hold(trp.DaemonTest):
         self.gate("wider", "go")
         self.assertEqual([status_of(c) for c in clients], [200] * 40)
 
+    def test_reload_changes_queue_of_one_that_is_idle(self):
+        on_demand = READY + "\nstart = on-demand"
+        self.gated("asleep", "queue = 8", on_demand)
+        self.d.ok("start", "asleep")
+        self.waits("asleep", "idle")
+        self.gated("asleep", "queue = 64", on_demand)
+        self.d.ok("reload")
+        clients = [request("asleep") for _ in range(40)]
+        self.assertTrue(is_silent(clients[-1]))
+        self.gate("asleep", "go")
+        self.assertEqual([status_of(c) for c in clients], [200] * 40)
+
+    def test_restart_changes_queue(self):
+        self.gated("again", "queue = 8")
+        self.gate("again", "go")
+        self.d.ok("start", "again")
+        self.gate("again", "go", False)
+        self.gated("again", "queue = 64")
+        self.begin("restart", "again")
+        self.waits("again", "starting")
+        clients = [request("again") for _ in range(40)]
+        self.assertTrue(is_silent(clients[-1]))
+        self.gate("again", "go")
+        self.assertEqual([status_of(c) for c in clients], [200] * 40)
+
     def test_daemon_killed_while_they_wait(self):
         self.gated("kept", "hold = 4s")
         self.start("kept")
