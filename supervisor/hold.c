@@ -56,9 +56,15 @@ bool hold_put(const struct service *s, const struct trp_handoff *h, int fd)
 	return c && channel_put(c, h, fd) == 0;
 }
 
+/* The one of its instances that serves. */
+static struct service *serving(struct service *s)
+{
+	return s->shadow ? s->beside : s;
+}
+
 void hold_give(void *data, const struct trp_handoff *h, int fd)
 {
-	struct service *s = ((struct service *)data)->shadow ? ((struct service *)data)->beside : data;
+	struct service *s = serving(data);
 	const bool shared = s->profile->share;
 
 	if (s->place == PLACE_CHANNELS && hold_put(s, h, fd))
@@ -84,6 +90,16 @@ static void widen(struct service *s, bool wide)
 		channel_widen(&s->waiting);
 	else if (s->waiting.id)
 		channel_narrow(&s->waiting, s->profile->queue);
+}
+
+unsigned hold_deal(struct service *s, int service_end, unsigned max)
+{
+	unsigned n;
+
+	widen(serving(s), true);
+	n = channel_deal(service_end, max, hold_give, s);
+	widen(serving(s), false);
+	return n;
 }
 
 static void watch(struct service *s);
@@ -201,9 +217,7 @@ static void close_waiting(struct service *s)
 
 	unwatch(s);
 	s->waiting.id = 0;
-	widen(s, true);
-	channel_deal(old.service_end, UINT_MAX, hold_give, s);
-	widen(s, false);
+	hold_deal(s, old.service_end, UINT_MAX);
 	routerproc_channel_del(s->d->router, old.id);
 	quota_tell(s);
 	renew_follow(s, old.id, old.service_end);
@@ -215,16 +229,9 @@ static void close_waiting(struct service *s)
 /* What lies in the channels of a run that has ended waits with the others, where its time is looked at. */
 static void collect(struct service *s)
 {
-	bool any = false;
-
 	for (size_t i = 0; i < s->n_channels; i++)
-		any |= channel_first(s->channels[i].service_end) != 0;
-	if (!any)
-		return;
-	widen(s, true);
-	for (size_t i = 0; i < s->n_channels; i++)
-		channel_deal(s->channels[i].service_end, UINT_MAX, hold_give, s);
-	widen(s, false);
+		if (channel_first(s->channels[i].service_end) != 0)
+			hold_deal(s, s->channels[i].service_end, UINT_MAX);
 }
 
 bool hold_anybody(const struct service *s)

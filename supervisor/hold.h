@@ -26,6 +26,8 @@ void hold_profile(struct service *s);
 bool hold_anybody(const struct service *s);
 /* A client that has waited somewhere goes there, or is refused. data: the service. fd: borrowed. */
 void hold_give(void *data, const struct trp_handoff *h, int fd);
+/* All clients that are at that end now, at most max, each to hold_give(). They find room in its channels; who comes then must find it. Returns how many. */
+unsigned hold_deal(struct service *s, int service_end, unsigned max);
 /* Where its clients go now. False: nowhere, or it is full there. fd: borrowed. */
 bool hold_put(const struct service *s, const struct trp_handoff *h, int fd);
 /* Who waits for from waits for to: another instance of it, which has no such channel yet. */

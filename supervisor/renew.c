@@ -40,7 +40,7 @@ static void drop(struct renewed *old)
 	if (!has_other(old->s, old->id))
 		keep_drop(old->s->d->keep, old->s->name, "channel-before", old->id);
 	shutdown(old->service_end, SHUT_RD);
-	channel_deal(old->service_end, UINT_MAX, hold_give, old->s);
+	hold_deal(old->s, old->service_end, UINT_MAX);
 	close_later(old->s->d->loop, &old->service_end);
 	free(old);
 }
@@ -60,7 +60,7 @@ static void on_client(struct ev_loop *loop, ev_io *w, int events)
 
 	(void)loop;
 	(void)events;
-	channel_deal(old->service_end, MOVED_PER_TURN, hold_give, old->s);
+	hold_deal(old->s, old->service_end, MOVED_PER_TURN);
 	if (has_ended(old->service_end))
 		drop(old);
 }

@@ -4,6 +4,7 @@
 connection keep it, and if the new one does not become ready nothing has happened."""
 import fcntl
 import os
+import signal
 import subprocess
 import time
 import unittest
@@ -150,6 +151,22 @@ class Overlap(trp.DaemonTest):
             self.alone("short")
             self.assertEqual(sock.recv(4096), b"")  # it was stopped, which closes it
         self.d.logged("short", "the instance before: finishes with its clients, for at most 0.4 s")
+
+    def test_what_is_left_finds_room(self):
+        """Of one that takes nobody any more: whoever is in the queue of the next has his place, too."""
+        self.d.profile("tight", HELLO % ("drain = 400ms\nstop-signal = KILL", "tight.localhost") + "[route]\nqueue = 8\n")
+        self.d.ok("start", "tight")
+        os.kill(self.d.main_pid("tight"), signal.SIGSTOP)
+        clients = [request("tight") for _ in range(8)]
+        self.overlap("tight")
+        pid = self.d.main_pid("tight")
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            clients += [request("tight") for _ in range(8)]
+            self.alone("tight")
+        finally:
+            os.kill(pid, signal.SIGCONT)
+        self.assertEqual([status_of(c) for c in clients], [200] * 16)
 
     def test_does_not_become_ready(self):
         self.state_file("g", "fail", False)
