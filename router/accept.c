@@ -256,9 +256,13 @@ void listener_take_back(struct router *r, const struct router_msg *m, int fd)
 	struct client c = {.accepted_ns = h->accepted_ns, .peer = h->peer, .local = h->local, .fd = fd,
 		.protocol = h->protocol, .flags = h->flags & ~TRP_HANDOFF_NONBLOCK};
 
-	if (!l) { /* it is gone, and nobody would know how to count its clients */
+	if (h->listener == 0) { /* a check of the daemon's */
 		close(fd);
 		return;
+	}
+	if (!l) {
+		r->listeners[ROUTER_LISTENER_GONE] = (struct listener){.id = h->listener, .fd = -1, .protocols = 1u << h->protocol};
+		l = &r->listeners[ROUTER_LISTENER_GONE];
 	}
 	c.listener = (uint16_t)(l - r->listeners);
 	router_update_clock(r);

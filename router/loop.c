@@ -36,7 +36,7 @@ int router_init(struct router *r, int control_fd)
 		return -errno;
 	r->control_fd = control_fd;
 	r->control_open = true;
-	for (size_t i = 0; i < ROUTER_LISTENERS_MAX; i++)
+	for (size_t i = 0; i < TRP_ARRAY_SIZE(r->listeners); i++)
 		r->listeners[i].fd = -1;
 	wait_init(r);
 	r->quotas.room = (uint32_t)(r->fd_limit / 4 * 3); /* some for what is in flight by another router */

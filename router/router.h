@@ -34,6 +34,7 @@
 #include <stdint.h>
 
 #define ROUTER_LISTENERS_MAX 512 /* twice those of trpsup.conf: a slot is kept while clients of it wait */
+#define ROUTER_LISTENER_GONE ROUTER_LISTENERS_MAX /* of clients that are taken back: theirs was removed meanwhile */
 #define ROUTER_WAITING_MAX   16384
 
 /* Does it come through a load balancer that says who it is? */
@@ -147,7 +148,7 @@ struct router {
 	bool may_wake; /* the reader of the ledger's records, by ROUTER_WAKE_FD */
 	struct handon handon;
 	struct parse_result opening;
-	struct listener listeners[ROUTER_LISTENERS_MAX];
+	struct listener listeners[ROUTER_LISTENERS_MAX + 1]; /* the last is none, see ROUTER_LISTENER_GONE */
 	uint32_t n_listeners; /* slots in use and below */
 	uint8_t peek[PARSER_MAX_BYTES];
 	struct wait_pool pool;

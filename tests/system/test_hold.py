@@ -200,6 +200,27 @@ class Hold(trp.DaemonTest):
         self.assertEqual(status_of(client), 503)
         self.assertEqual(status_of(request("stops")), 404)
 
+    def test_listener_is_removed_while_they_wait(self):
+        old = self.d.listeners
+
+        def reload(listeners):
+            self.d.listeners = listeners
+            self.d.write_conf()
+            self.d.ok("reload")
+
+        self.addCleanup(reload, old)
+        port = trp.free_port(trp.TLS_PORT + 1)
+        reload(old + "[listener extra]\nport = %d\nprotocols = http tls\n" % port)
+        self.gated("leaves", "hold = 10m")
+        self.start("leaves")
+        client = web.connect("127.0.0.1", port, timeout=30)
+        client.sendall(b"GET / HTTP/1.0\r\nHost: leaves.localhost\r\n\r\n")
+        self.assertTrue(is_silent(client))
+        reload(old)
+        self.assertTrue(is_silent(client))
+        self.d.ok("stop", "leaves")
+        self.assertEqual(status_of(client), 503)
+
     def test_bounded_in_number(self):
         self.gated("few", "queue = 8")
         self.start("few")
