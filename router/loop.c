@@ -39,7 +39,8 @@ int router_init(struct router *r, int control_fd)
 	for (size_t i = 0; i < TRP_ARRAY_SIZE(r->listeners); i++)
 		r->listeners[i].fd = -1;
 	wait_init(r);
-	r->quotas.room = (uint32_t)(r->fd_limit / 4 * 3); /* some for what is in flight by another router */
+	/* the rest for what others have in flight that retire, or have died */
+	r->quotas.room = (uint32_t)(r->fd_limit / 4 * 3) / (r->routers ? r->routers : 1);
 	router_update_clock(r);
 	return router_watch(r, control_fd, EPOLLIN, SOURCE_DATA(SOURCE_CONTROL, 0, 0));
 }

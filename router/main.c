@@ -115,12 +115,13 @@ static bool parse_options(int argc, char **argv, int64_t *ret_slot, bool *ret_li
 		{"expect-sandbox", no_argument, NULL, 's'},
 		{"ledger", required_argument, NULL, 'l'},
 		{"live", no_argument, NULL, 'o'},
+		{"routers", required_argument, NULL, 'r'},
 		{"version", no_argument, NULL, 'V'},
 		{"help", no_argument, NULL, 'h'},
 		{0},
 	};
 	bool expect_sandbox = false;
-	uint64_t slot;
+	uint64_t slot, routers;
 	int c;
 
 	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1)
@@ -139,17 +140,23 @@ static bool parse_options(int argc, char **argv, int64_t *ret_slot, bool *ret_li
 		case 'o':
 			*ret_live = true;
 			break;
+		case 'r':
+			if (trp_parse_u64(optarg, &routers) < 0 || routers < 1 || routers > LEDGER_SLOTS)
+				log_fatal("--routers: not a number of them");
+			router.routers = (uint32_t)routers;
+			break;
 		case 'V':
 			puts("trp-router " TRP_VERSION);
 			exit(0);
 		case 'h':
-			puts("usage: trp-router [--adapt] [--expect-sandbox] [--ledger=SLOT] [--live]\n"
+			puts("usage: trp-router [--adapt] [--expect-sandbox] [--ledger=SLOT] [--live] [--routers=N]\n"
 			     "Started by trpsupd, with the control socket as descriptor 3.\n"
 			     "  --adapt           let who has the processor go on while many clients come\n"
 			     "  --expect-sandbox  refuse to run with capabilities, without "
 			     "no_new_privs or with a network\n"
 			     "  --ledger=SLOT     count in that part of the memory that is descriptor 4\n"
-			     "  --live            read the counts of open connections in descriptor 6");
+			     "  --live            read the counts of open connections in descriptor 6\n"
+			     "  --routers=N       so many share what may be in flight");
 			exit(0);
 		default:
 			exit(2);

@@ -10,6 +10,9 @@
  * How many wait is known as an upper bound only: it is counted up with each client and looked at (SIOCOUTQ) when the count
  * says that there is no room, so not at all for a service that keeps up, but now and then.
  *
+ * Several routers are one user to the kernel, and send into the same channels: each has a part of the room. What it finds waiting in a channel
+ * counts wholly against it, whosever it is: so none is counted by nobody.
+ *
  * How many are open the observer counts, which reads of each client in the ledger. Those that it may not have read are
  * added, so a burst does not get past the limit. */
 #pragma once
@@ -37,7 +40,7 @@ struct quota {
 struct quotas {
 	struct quota *first;
 	uint32_t n;
-	uint32_t room;      /* how many may wait in all channels together; set by the caller at first */
+	uint32_t room;      /* how many of this router's may wait in all channels together; set by the caller at first */
 	uint32_t share;     /* ... of one service for sure */
 	uint64_t beyond;    /* clients that wait beyond their services' shares */
 	uint64_t looked_ns; /* at all of them */

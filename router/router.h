@@ -136,6 +136,7 @@ struct router {
 	uint64_t paused_until_ns; /* not 0: out of descriptors, no listener is watched until then */
 	uint64_t pause_told_ns;   /* when notice was called for that */
 	size_t fd_limit;          /* RLIMIT_NOFILE */
+	uint32_t routers;         /* so many are one user, whose descriptors in flight the kernel counts together; 0: 1 */
 	bool adapts;              /* to how many come: tempo.h */
 	struct tempo tempo;
 	void (*notice)(const char *text);
@@ -157,7 +158,7 @@ struct router {
 	struct prefix_table prefixes; /* its seed is set by the caller of router_init() */
 };
 
-/* loop.c. The caller has set notice, fd_limit, adapts, ledger and routes.seed and the rest to 0. 0 or -errno. */
+/* loop.c. The caller has set notice, fd_limit, routers, adapts, ledger and routes.seed and the rest to 0. 0 or -errno. */
 int router_init(struct router *r, int control_fd);
 /* Returns 0 when it was told to retire and has finished; else -errno, with *why. */
 int router_run(struct router *r, const char **why);

@@ -35,6 +35,7 @@ static int start(struct routerproc *r, struct worker *w, const struct worker_lau
 	w->late = 0;
 	now.batch = r->d->config->router_scheduling == ROUTER_SCHEDULING_BATCH;
 	now.adapts = r->d->config->router_scheduling == ROUTER_SCHEDULING_AUTO;
+	now.routers = r->d->config->workers;
 	error = worker_spawn(w, &now);
 	if (error < 0)
 		return error;

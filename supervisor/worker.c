@@ -303,9 +303,9 @@ void worker_later(struct worker *w, double seconds, void (*then)(struct ev_loop 
 static int spawn_box(struct worker *w, const struct worker_launch *launch, int their_end)
 {
 	const bool counts = ledgers_use_slot(launch->ledgers, w->slot);
-	char slot[32];
+	char slot[32], routers[32];
 	const bool live = counts && launch->live_fd >= 0;
-	const char *argv[6] = {"trp-router", "--expect-sandbox"};
+	const char *argv[7] = {"trp-router", "--expect-sandbox"};
 	size_t argc = 2;
 	static const char *const envp[] = {NULL};
 	cleanup_close int null = open("/dev/null", O_RDWR | O_CLOEXEC);
@@ -347,6 +347,9 @@ static int spawn_box(struct worker *w, const struct worker_launch *launch, int t
 		argv[argc++] = "--live";
 	if (launch->adapts)
 		argv[argc++] = "--adapt";
+	snprintf(routers, sizeof(routers), "--routers=%llu", (unsigned long long)launch->routers);
+	if (launch->routers > 1)
+		argv[argc++] = routers;
 	error = sandbox_spawn(&spec, &w->box, &failure);
 	if (error < 0) {
 		sandbox_failure_text(&failure, w->failure, sizeof(w->failure));

@@ -24,6 +24,7 @@ struct worker_launch {
 	int live_fd;             /* counts of open connections, -1: nobody counts them */
 	bool batch;              /* SCHED_BATCH, else as the daemon */
 	bool adapts;             /* SCHED_BATCH while many come */
+	uint64_t routers;        /* there are so many */
 	struct keep *keep;
 };
 

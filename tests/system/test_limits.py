@@ -11,7 +11,7 @@ import struct
 import time
 import unittest
 
-from test_router import (ALERT_INTERNAL, CHANNEL_DEL, HTTP, MAGIC, MSG, N_MEMBERS_AT, ROUTE_SET, STATS, STATS_REPLY, TLS, Channel, Router,
+from test_router import (ALERT_INTERNAL, CHANNEL_ADD, CHANNEL_DEL, HTTP, MAGIC, MSG, N_MEMBERS_AT, ROUTE_SET, STATS, STATS_REPLY, TLS, Channel, Router,
                          alert, answer, http, tls, wait_for)
 
 LIMITS_SET, GROUP_SET, QUOTA_SET = 20, 9, 22
@@ -52,11 +52,12 @@ def counters(router):
 
 class LimitsTest(unittest.TestCase):
     nofile = None
+    args = ()
     prefix = ()
     defer = False
 
     def setUp(self):
-        self.router = Router(nofile=self.nofile, prefix=self.prefix).wait_ready()
+        self.router = Router(args=self.args, nofile=self.nofile, prefix=self.prefix).wait_ready()
         self.addCleanup(self.router.stop)
         self.listener = self.router.listen(1, deadline_ms=60000, defer=self.defer)
         self.addCleanup(self.listener.close)
@@ -332,6 +333,37 @@ class StuckServices(LimitsTest):
         """Without parts the kernel's bound is everybody's."""
         self.flood()
         self.assertIn(b" 503 ", self.refused("s99.test"))
+
+
+class StuckBehindTwo(StuckServices):
+    """Several routers are one user: the kernel's bound is that of all of them together."""
+    args = ("--routers=2",)
+
+    def setUp(self):
+        super().setUp()
+        first, channels = (self.router, self.listener), self.stuck + [self.good]
+        self.router = Router(args=self.args, nofile=self.nofile, prefix=self.prefix).wait_ready()
+        self.addCleanup(self.router.stop)
+        self.listener = self.router.listen(1, deadline_ms=60000, defer=self.defer)
+        self.addCleanup(self.listener.close)
+        for channel in channels:
+            self.router.send(CHANNEL_ADD, id=channel.number, fd=channel.router_end)
+            self.router.route(HTTP, "s%d.test" % channel.number, channel)
+        self.routers = first, (self.router, self.listener)
+
+    def test_parts(self):
+        for self.router, self.listener in self.routers:
+            for i, channel in enumerate(self.stuck + [self.good]):
+                set_quota(self.router, i + 1, [channel])
+        for self.router, self.listener in self.routers:
+            self.flood()
+        for self.router, self.listener in self.routers:
+            for _ in range(25):
+                self.ask("s99.test")
+                self.good.take().sock.close()
+        waiting = [drain(channel) for channel in self.stuck]
+        self.assertTrue(sum(waiting) < 300, waiting)
+        self.assertTrue(min(waiting) > 2, waiting)
 
 
 class NoDescriptors(LimitsTest):

@@ -492,6 +492,9 @@ class Upgrade(Copies):
                 load.more(50)
             load.check(self)
             self.assertEqual(len(self.d.routers()["pids"]), n)
+            for pid in self.d.routers()["pids"]:  # each has its part of what may be in flight
+                with open("/proc/%d/cmdline" % pid) as f:
+                    self.assertEqual("--routers=%d" % n in f.read().split("\0"), n > 1)
 
     def test_one_that_does_not_start(self):
         """The reason is told, and the routers that run go on."""
