@@ -16,6 +16,7 @@
 #define LISTENERS_MAX 1024
 #define LOG_BUFFER    (64 * 1024)
 #define ENDS_BUFFER   (128 * 1024)
+#define EARLY_MAX     128
 
 struct log {
 	int fd; /* -1: no lines are wanted, or there is no file yet */
@@ -56,6 +57,8 @@ struct observer {
 	struct listener_name listeners[LISTENERS_MAX];
 	uint32_t n_listeners;
 	struct sample sample;
+	struct ledger_record early[EARLY_MAX]; /* of clients that were taken back, and not yet known to have been handed on */
+	uint32_t n_early;
 	bool ends_lost; /* messages about sockets that died; until it is looked for them */
 	bool end;
 };

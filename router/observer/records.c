@@ -88,7 +88,9 @@ static void take(struct observer *o, const struct ledger_record *r)
 {
 	struct live_entry *e = r->verdict == VERDICT_HANDED_ON ? table_add(&o->table, r) : NULL;
 
-	if (r->verdict != VERDICT_HANDED_ON)
+	if (r->verdict != VERDICT_HANDED_ON && r->cookie && o->n_early < EARLY_MAX && !table_find(&o->table, r->cookie))
+		o->early[o->n_early++] = *r;
+	else if (r->verdict != VERDICT_HANDED_ON)
 		take_back(o, r);
 	else if (!e)
 		log_record(o, r, LINE_UNSEEN);
@@ -105,7 +107,7 @@ static void tell_dropped(struct observer *o, uint32_t slot)
 	o->dropped[slot] = dropped;
 }
 
-bool records_take(struct observer *o)
+static bool take_all(struct observer *o)
 {
 	struct ledger_record r;
 	bool any = false;
@@ -118,4 +120,21 @@ bool records_take(struct observer *o)
 		tell_dropped(o, slot);
 	}
 	return any;
+}
+
+/* A client is refused by another router than the one that had handed it on, perhaps, and that one's ring is read later. When all have been read once
+ * more, what was written before is known. */
+bool records_take(struct observer *o)
+{
+	bool any = take_all(o);
+	uint32_t n = o->n_early;
+
+	if (n == 0)
+		return any;
+	take_all(o);
+	for (uint32_t i = 0; i < n; i++)
+		take_back(o, &o->early[i]);
+	o->n_early -= n;
+	memmove(o->early, o->early + n, o->n_early * sizeof(o->early[0]));
+	return true;
 }

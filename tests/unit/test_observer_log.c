@@ -130,12 +130,56 @@ static void test_a_full_table(void **state)
 	close(p[1]);
 }
 
+/* One router has handed it on, another was given it to refuse; the ring of the second is read first. It is one client, with one line, and none of its
+ * service's any more. */
+static void test_taken_back_by_another_router(void **state)
+{
+	static struct ledger ledgers[2];
+	const struct ledger_record there = {.cookie = 7, .service = 1, .verdict = VERDICT_HANDED_ON, .name_len = 6, .name = "x.test"},
+				   back = {.cookie = 7, .service = 1, .verdict = VERDICT_NO_SERVICE, .name_len = 6, .name = "x.test"};
+	struct live *live = mmap(NULL, sizeof(*live), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	char text[4096];
+	int p[2];
+
+	(void)state;
+	assert_true(live != MAP_FAILED);
+	assert_int_equal(pipe2(p, O_NONBLOCK | O_CLOEXEC), 0);
+	observer.log = (struct log){.fd = p[1], .max = UINT64_MAX};
+	observer.ledgers = ledgers;
+	observer.n_slots = 2;
+	assert_int_equal(table_init(&observer.table, live), 0);
+	for (uint32_t first = 0; first < 2; first++) {
+		(void)ledger_append(&ledgers[first], &there);
+		(void)ledger_append(&ledgers[!first], &back);
+		assert_true(records_take(&observer));
+		assert_int_equal(live->n, 0);
+		assert_int_equal(live->by_service[1], 0);
+		log_flush(&observer);
+		assert_true(take(p[0], text, sizeof(text)) > 0);
+		assert_non_null(strstr(text, " verdict=no_service "));
+		assert_ptr_equal(strchr(text, '\n'), text + strlen(text) - 1);
+	}
+	/* nobody knows where it came from: a record of it was lost */
+	(void)ledger_append(&ledgers[0], &back);
+	assert_true(records_take(&observer));
+	log_flush(&observer);
+	assert_true(take(p[0], text, sizeof(text)) > 0);
+	assert_non_null(strstr(text, " verdict=no_service "));
+	free(observer.table.index);
+	free(observer.table.free);
+	munmap(live, sizeof(*live));
+	observer = (struct observer){0};
+	close(p[0]);
+	close(p[1]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_a_torn_line_ends),
 		cmocka_unit_test(test_the_longest_line_is_whole),
 		cmocka_unit_test(test_a_full_table),
+		cmocka_unit_test(test_taken_back_by_another_router),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
