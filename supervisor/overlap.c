@@ -196,7 +196,10 @@ static void take_place(struct service *n)
 		route_replace(n, s->profile);
 	hold_update(n);
 	service_say(n, "ready", "ready, in place of the instance before");
-	service_event(s, EVENT_REPLACED);
+	if (s->state == STATE_STOPPED) /* it ended by itself before: no change of it is to come */
+		overlap_changed(s);
+	else
+		service_event(s, EVENT_REPLACED);
 	record_save(n);
 }
 

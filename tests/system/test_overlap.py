@@ -462,6 +462,23 @@ class Overlap(trp.DaemonTest):
         self.alone("r")
         self.in_force("two", 80, [])
 
+    def test_the_one_that_serves_ends_while_the_new_one_starts(self):
+        """By itself, and is not restarted: the new one takes its place, and nothing of it is left."""
+        self.d.profile("o", GATED.replace("g.localhost", "o.localhost").replace("[route]", "restart = no\n[route]"))
+        self.state_file("o", "go")
+        self.d.ok("start", "o")
+        self.state_file("o", "go", False)
+        with open(os.path.join(self.d.dir, "out"), "wb") as out:
+            call = self.spawn(out, "restart", "--overlap", "o")
+            trp.wait_until(lambda: (self.d.status("o")["beside"] or {}).get("state") == "starting", 10, "the new one starts")
+            os.kill(self.d.main_pid("o"), signal.SIGTERM)
+            trp.wait_until(lambda: self.d.status("o")["state"] == "stopped", 10, "the first has ended")
+            self.state_file("o", "go")
+            self.assertEqual(call.wait(20), 0)
+        self.assertEqual(status_of(request("o")), 200)
+        self.alone("o")
+        self.overlap("o")
+
 
 if __name__ == "__main__":
     unittest.main()
