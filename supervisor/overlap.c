@@ -145,6 +145,8 @@ static void on_free(struct ev_loop *loop, ev_timer *t, int events)
 		return;
 	}
 	free_beside(n);
+	if (!service_is_active(s))
+		service_let_go(s);
 	record_save(s);
 	job_check(d);
 }
@@ -196,10 +198,12 @@ static void take_place(struct service *n)
 		route_replace(n, s->profile);
 	hold_update(n);
 	service_say(n, "ready", "ready, in place of the instance before");
-	if (s->state == STATE_STOPPED) /* it ended by itself before: no change of it is to come */
+	if (s->state == STATE_STOPPED) { /* it ended by itself before: no change of it is to come */
+		prepare_undo(s);
 		overlap_changed(s);
-	else
+	} else {
 		service_event(s, EVENT_REPLACED);
+	}
 	record_save(n);
 }
 

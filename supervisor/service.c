@@ -214,6 +214,16 @@ static void action_delay(struct service *s)
 	timeout_set(s, ms ? ms : 1);
 }
 
+/* What is the service's, not this instance's: the one beside it uses it, too. */
+void service_let_go(struct service *s)
+{
+	if (s->beside)
+		return; /* overlap.c comes here when that is gone */
+	sdnotify_end(s);
+	if (s->state != STATE_FAILED)
+		prepare_undo(s);
+}
+
 static void action_down(struct service *s)
 {
 	timeout_set(s, 0);
@@ -229,7 +239,7 @@ static void action_down(struct service *s)
 		return;
 	}
 	learning_end(s);
-	sdnotify_end(s);
+	service_let_go(s);
 	if (!service_sweep(s))
 		ev_timer_start(s->d->loop, &s->d->sweep); /* a group empties itself a moment after its last process */
 	if (s->state == STATE_FAILED) {
@@ -237,7 +247,6 @@ static void action_down(struct service *s)
 			route_update(s); /* names stay known: 503, not 404 */
 	} else {
 		route_forget(s);
-		prepare_undo(s);
 		service_say(s, "stopped", "stopped");
 	}
 }
@@ -258,10 +267,9 @@ static void action_rest(struct service *s)
 	s->restarts = s->failures_in_a_row = 0;
 	route_close(s);
 	learning_end(s);
-	sdnotify_end(s);
+	service_let_go(s);
 	if (!service_sweep(s))
 		ev_timer_start(s->d->loop, &s->d->sweep);
-	prepare_undo(s);
 	timers_arm(s);
 	service_say(s, "idle", "idle: its %s starts it", s->timed.armed ? "time" : "first client");
 }

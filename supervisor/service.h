@@ -174,6 +174,8 @@ void service_say(struct service *s, const char *event, const char *fmt, ...) TRP
 bool service_is_up(const struct service *s);
 /* Has it something that runs or is about to? */
 bool service_is_active(const struct service *s);
+/* It is down: what it shares with the instance beside it goes, unless that is there. */
+void service_let_go(struct service *s);
 /* Tries to release what could not be released at once. True if nothing is left. */
 bool service_sweep(struct service *s);
 

@@ -7,6 +7,7 @@ import os
 import re
 import signal
 import socket
+import subprocess
 import unittest
 
 import trp
@@ -78,6 +79,30 @@ class Kept(trp.DaemonTest):
         before = self.d.status(name)["pid"]
         os.kill(self.d.main_pid(name), signal.SIGKILL)
         trp.wait_until(lambda: (s := self.d.status(name))["state"] == "ready" and s["pid"] != before, 20, "it is started again")
+
+    def test_the_one_that_serves_ends_while_another_starts(self):
+        """What hears them both is the service's, and goes on for the one that is left."""
+        go = os.path.join(self.programs, "go")
+        open(go, "w").close()
+        self.service("leaves", """
+while not os.path.exists("/opt/p/go"): time.sleep(0.02)
+say("READY=1")
+print("is ready")
+signal.pause()
+""", keys="restart = no")
+        self.d.ok("start", "leaves")
+        os.unlink(go)
+        with open(os.path.join(self.d.dir, "out"), "wb") as out:
+            call = subprocess.Popen([os.path.join(trp.BUILD, "trpsup"), "-c", self.d.conf, "restart", "--overlap", "leaves"],
+                                    stdin=subprocess.DEVNULL, stdout=out, stderr=out)
+        new = trp.wait_until(lambda: (b := self.d.status("leaves")["beside"] or {}).get("state") == "starting" and b["pid"], 10, "another starts")
+        os.kill(self.d.main_pid("leaves"), signal.SIGTERM)
+        trp.wait_until(lambda: not self.d.status("leaves")["pid"], 10, "the first has ended")
+        open(go, "w").close()
+        self.assertEqual(call.wait(20), 0)
+        self.assertEqual([self.d.status("leaves")[k] for k in ("state", "pid")], ["ready", new])
+        self.d.ok("stop", "leaves")
+        trp.wait_until(lambda: not self.helper("leaves"), 10, "trp-sdnotify has ended")
 
     STORES = """
 if not N:
