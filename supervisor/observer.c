@@ -585,7 +585,7 @@ bool observer_next(const struct observer *o, uint32_t look, uint32_t *at, struct
 		memcpy(ret, e, sizeof(*ret));
 		/* it may have been given to another connection meanwhile; the copy is what is checked */
 		__atomic_thread_fence(__ATOMIC_ACQUIRE);
-		if (__atomic_load_n(&e->cookie, __ATOMIC_RELAXED) != cookie || ret->cookie != cookie || ret->sampled != look)
+		if (__atomic_load_n(&e->cookie, __ATOMIC_RELAXED) != cookie || ret->cookie != cookie || (int32_t)(ret->sampled - look) < 0)
 			continue;
 		if (ret->name_len > TRP_HANDOFF_NAME_MAX || ret->protocol >= TRP_PROTO_COUNT ||
 			ret->service >= LEDGER_SERVICES || ret->local.family != AF_INET6 || ret->remote.family != AF_INET6 || ret->peer.family != AF_INET6)

@@ -27,10 +27,10 @@ int observer_live_fd(const struct observer *o);
 /* Connections of a service that are open now. UINT64_MAX: nobody counts them; number 0 is shared by all who have none of their own. */
 uint64_t observer_live(const struct observer *o, uint32_t number);
 
-/* The kernel is asked for all that are open. Then done(data, look): those whose sampled is look were there; 0: no
+/* The kernel is asked for all that are open. Then done(data, look): those whose sampled is look, or that of a later one, were there; 0: no
  * observer answered. Once, now or later. */
 void observer_sample(struct observer *o, void (*done)(void *data, uint32_t look), void *data);
-/* A copy of the first entry from *at on that was there at that look; *at moves behind it. Numbers are in range, the addresses are
+/* A copy of the first entry from *at on that was there at that look or since; *at moves behind it. Numbers are in range, the addresses are
  * IPv6 or v4-mapped; the name may be anything. False: there are no more. */
 bool observer_next(const struct observer *o, uint32_t look, uint32_t *at, struct live_entry *ret);
 /* It was kicked, if it is still there: its line will say so. */

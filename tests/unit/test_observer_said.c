@@ -99,11 +99,42 @@ static void test_sampled(void **state)
 	assert_false(ev_is_active(&o.on_message));
 }
 
+static void add_live(uint64_t cookie, uint32_t sampled)
+{
+	struct live_entry *e = &o.live->entries[o.live->n_touched++];
+
+	*e = (struct live_entry){.cookie = cookie, .sampled = sampled, .service = 1, .local.family = AF_INET6, .remote.family = AF_INET6,
+		.peer.family = AF_INET6};
+}
+
+/* While one client reads what it had looked for, the observer looks for another, and by itself. */
+static void test_looked_again(void **state)
+{
+	const uint32_t look = UINT32_MAX;
+	struct live_entry e;
+	uint32_t at = 0;
+
+	(void)state;
+	o.live = calloc(1, sizeof(*o.live));
+	assert_non_null(o.live);
+	add_live(1, look);
+	add_live(2, look + 1);
+	add_live(3, look - 1); /* not seen any more */
+	add_live(4, look + 2);
+	for (uint64_t cookie = 1; cookie <= 4; cookie += 1 + (cookie == 2)) {
+		assert_true(observer_next(&o, look, &at, &e));
+		assert_int_equal(e.cookie, cookie);
+	}
+	assert_false(observer_next(&o, look, &at, &e));
+	free(o.live);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_full, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_sampled, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_looked_again, set_up, tear_down),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
