@@ -349,6 +349,7 @@ static int open_all(struct daemon *d)
 	char err[300];
 	int r = open_directories(d);
 
+	d->strangers = strangers_find(d);
 	if (r == 0)
 		r = open_host(d);
 	if (r == 0)
@@ -380,7 +381,7 @@ static int open_all(struct daemon *d)
 	}
 	adopt_all(d);
 	timers_adopted(d);
-	d->strangers = strangers_open(d);
+	strangers_watch(d, &d->strangers);
 	return open_control(d);
 }
 

@@ -19,7 +19,7 @@ struct strangers {
 	struct strangers *next;
 	struct ev_loop *loop;
 	pid_t pid;
-	int pidfd;
+	int pidfd; /* -1: it is not watched, or has ended */
 	ev_io on_end;
 	ev_timer again; /* for on_end */
 };
@@ -35,14 +35,19 @@ static bool is_router(const struct daemon *d, pid_t pid)
 	return false;
 }
 
-/* Whoever waits for it otherwise. At this time nothing but what was taken over can be there. */
+static bool is_of(const struct service *s, pid_t pid)
+{
+	return pid == s->run.box.pid || pid == s->run.notifier.pid || pid == s->run.loopback.box.pid || pid == s->run.learner.pid ||
+		pid == sdnotify_pid(s);
+}
+
+/* Whoever waits for it otherwise: it was taken over. */
 static bool is_ours(const struct daemon *d, pid_t pid)
 {
 	if (pid == observer_pid(d->observer) || pid == keep_pid(d->keep) || is_router(d, pid) || exec_is_child(d, pid))
 		return true;
 	for (const struct service *s = d->services; s; s = s->next)
-		if (pid == s->run.box.pid || pid == s->run.notifier.pid || pid == s->run.loopback.box.pid ||
-			pid == s->run.learner.pid || pid == sdnotify_pid(s))
+		if (is_of(s, pid) || (s->beside && is_of(s->beside, pid)))
 			return true;
 	return false;
 }
@@ -51,7 +56,7 @@ static void forget(struct strangers *s)
 {
 	ev_io_stop(s->loop, &s->on_end);
 	ev_timer_stop(s->loop, &s->again);
-	close(s->pidfd);
+	trp_close(&s->pidfd);
 	free(s);
 }
 
@@ -74,22 +79,13 @@ static struct strangers *add(struct daemon *d, pid_t pid, struct strangers *next
 {
 	struct strangers *s = calloc(1, sizeof(*s));
 
-	if (s)
-		s->pidfd = reap_pidfd(pid);
-	if (!s || s->pidfd < 0) {
-		free(s);
+	if (!s)
 		return next;
-	}
-	s->next = next;
-	s->loop = d->loop;
-	s->pid = pid;
-	ev_io_init(&s->on_end, on_end, s->pidfd, EV_READ);
-	s->on_end.data = s;
-	ev_io_start(d->loop, &s->on_end);
+	*s = (struct strangers){.next = next, .loop = d->loop, .pid = pid, .pidfd = -1};
 	return s;
 }
 
-struct strangers *strangers_open(struct daemon *d)
+struct strangers *strangers_find(struct daemon *d)
 {
 	cleanup_free char *text = NULL;
 	struct strangers *all = NULL;
@@ -101,10 +97,36 @@ struct strangers *strangers_open(struct daemon *d)
 		return NULL;
 	for (char *word = strtok_r(text, " \n", &save); word; word = strtok_r(NULL, " \n", &save)) {
 		pid_t pid = (pid_t)strtol(word, NULL, 10);
-		if (pid > 0 && !is_ours(d, pid))
+		if (pid > 0)
 			all = add(d, pid, all);
 	}
 	return all;
+}
+
+/* False: it is no stranger, or there is no way to hear of its end. */
+static bool watch(const struct daemon *d, struct strangers *s)
+{
+	if (is_ours(d, s->pid))
+		return false;
+	s->pidfd = reap_pidfd(s->pid);
+	if (s->pidfd < 0)
+		return false;
+	ev_io_init(&s->on_end, on_end, s->pidfd, EV_READ);
+	s->on_end.data = s;
+	ev_io_start(s->loop, &s->on_end);
+	return true;
+}
+
+void strangers_watch(struct daemon *d, struct strangers **all)
+{
+	for (struct strangers **at = all, *s; (s = *at);) {
+		if (watch(d, s)) {
+			at = &s->next;
+		} else {
+			*at = s->next;
+			forget(s);
+		}
+	}
 }
 
 void strangers_close(struct strangers *s)

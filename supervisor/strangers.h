@@ -6,6 +6,8 @@
 struct daemon;
 struct strangers;
 
-/* Once at the start, when the daemon has taken over what is its own. NULL: there are none. */
-struct strangers *strangers_open(struct daemon *d);
+/* At the start, before the daemon starts anything: all children that it has. NULL: there are none. */
+struct strangers *strangers_find(struct daemon *d);
+/* When it has taken over what is its own: the rest of them is watched. */
+void strangers_watch(struct daemon *d, struct strangers **all);
 void strangers_close(struct strangers *s);
