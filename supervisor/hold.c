@@ -196,6 +196,12 @@ void hold_check(struct service *s)
 	watch(s);
 }
 
+static void drop(struct service *s, uint32_t id)
+{
+	keep_drop(s->d->keep, s->name, "waiting-router", id);
+	keep_drop(s->d->keep, s->name, "waiting-service", id);
+}
+
 static int open_waiting(struct service *s)
 {
 	int r = channel_open_waiting(s->profile->queue, &s->waiting);
@@ -221,8 +227,7 @@ static void close_waiting(struct service *s)
 	routerproc_channel_del(s->d->router, old.id);
 	quota_tell(s);
 	renew_follow(s, old.id, old.service_end);
-	keep_drop(s->d->keep, s->name, "waiting-router", old.id);
-	keep_drop(s->d->keep, s->name, "waiting-service", old.id);
+	drop(s, old.id);
 	trp_close(&old.router_end);
 }
 

@@ -35,10 +35,15 @@ static void keep_channel(struct service *s, const struct channel *c)
 	keep_put(s->d->keep, s->key, "channel-service", c->id, c->service_end);
 }
 
-static void close_channel(struct service *s, struct channel *c)
+static void drop_channel(struct service *s, const struct channel *c)
 {
 	keep_drop(s->d->keep, s->key, "channel-router", c->id);
 	keep_drop(s->d->keep, s->key, "channel-service", c->id);
+}
+
+static void close_channel(struct service *s, struct channel *c)
+{
+	drop_channel(s, c);
 	routerproc_channel_del(s->d->router, c->id);
 	shutdown(c->service_end, SHUT_RD); /* no more of them */
 	channel_deal(c->service_end, UINT_MAX, hold_give, s);

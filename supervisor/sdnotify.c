@@ -65,6 +65,12 @@ bool sdnotify_sweep(struct daemon *d)
 	return !d->ending_notify;
 }
 
+static void drop(struct service *s)
+{
+	keep_drop(s->d->keep, s->name, KEPT_AS, 0);
+	keep_drop(s->d->keep, s->name, KEPT_AS "-control", 0);
+}
+
 /* Its group goes when it has ended, and a moment later if the kernel wants that. */
 static void forget(struct sdnotify *n)
 {
@@ -72,8 +78,7 @@ static void forget(struct sdnotify *n)
 	struct daemon *d = n->d;
 
 	ev_io_stop(d->loop, &n->on_message);
-	keep_drop(d->keep, s->name, KEPT_AS, 0);
-	keep_drop(d->keep, s->name, KEPT_AS "-control", 0);
+	drop(s);
 	trp_close(&n->control);
 	s->sdnotify = NULL;
 	n->s = NULL;
@@ -297,6 +302,7 @@ void sdnotify_adopt(struct service *s)
 	struct sdnotify *n = pidfd < 0 || control < 0 ? NULL : calloc(1, sizeof(*n));
 
 	if (!n) {
+		drop(s);
 		if (pidfd >= 0)
 			helper_leave(s->d->loop, pidfd);
 		trp_close(&control);
