@@ -24,6 +24,7 @@
 #define SETTLES  40
 
 static struct daemon d;
+static struct profile p; /* no other instance has its name */
 static struct service s;
 
 /* The kernel, the clients, the loop and the disk. */
@@ -218,7 +219,7 @@ static void happen(unsigned event)
 
 static void begin(void)
 {
-	s = (struct service){.d = &d, .name = (char *)"web", .state = STATE_READY, .has_cgroup = true, .run.running = true,
+	s = (struct service){.d = &d, .name = (char *)"web", .profile = &p, .state = STATE_READY, .has_cgroup = true, .run.running = true,
 		.n_channels = CHANNELS, .frozen = w.frozen, .doze.on = w.dozes};
 	for (int i = 0; i < CHANNELS; i++)
 		s.channels[i].service_end = i;
