@@ -12,6 +12,9 @@
 #include <sys/socket.h>
 
 #define MESSAGES_PER_TURN 256
+/* What a program does at its start is some thousands; what trp-learn says last, 1,500, is there before LINGER_SECONDS are over */
+#define MESSAGES_A_SECOND 5000
+#define MESSAGES_AT_ONCE  10000
 #define LAST_MESSAGES     4096 /* more than its socket holds: it may have given its end to somebody who goes on */
 #define LINGER_SECONDS    2.0
 
@@ -26,30 +29,50 @@ int learner_prepare(struct service *s)
 	return 0;
 }
 
-/* Up to max messages. False: there are none any more, and none will come. */
-static bool read_messages(struct service *s, size_t max)
+/* Up to max messages; how many. *ret_over: there are none any more, and none will come. */
+static size_t read_messages(struct service *s, size_t max, bool *ret_over)
 {
 	struct learn_msg msg;
+	size_t i = 0;
 
-	for (size_t i = 0; i < max && s->run.learner.control >= 0; i++) {
+	for (; i < max && s->run.learner.control >= 0; i++) {
 		ssize_t n = trp_fd_recv(s->run.learner.control, &msg, sizeof(msg), NULL, 0, MSG_DONTWAIT);
-		if (n == -EAGAIN)
-			return true;
-		if (n == 0 || n == -ECONNRESET)
-			return false;
+		*ret_over = n == 0 || n == -ECONNRESET;
+		if (n == -EAGAIN || *ret_over)
+			break;
 		if (n != sizeof(msg) || msg.magic != LEARN_MAGIC)
 			continue;
 		s->run.learner.ended = s->run.learner.ended || msg.type == LEARN_END;
 		learning_take(s, &msg);
 	}
-	return true;
+	return i;
+}
+
+/* What its socket still holds when it has ended. */
+static void read_last(struct service *s)
+{
+	bool over;
+
+	(void)read_messages(s, LAST_MESSAGES, &over);
 }
 
 static void on_message(struct ev_loop *loop, ev_io *w, int events)
 {
+	struct service *s = w->data;
+	bool over = false;
+	size_t n = read_messages(s, MESSAGES_PER_TURN, &over);
+
 	(void)events;
-	if (!read_messages(w->data, MESSAGES_PER_TURN))
+	if (over || !pace_take(&s->run.learner.pace, (double)n))
 		ev_io_stop(loop, w); /* its end is seen by the pidfd */
+}
+
+static void go_on(struct pace *p)
+{
+	struct service *s = p->data;
+
+	if (s->run.learner.pid)
+		ev_io_start(s->d->loop, &s->run.learner.on_message);
 }
 
 static void on_end(struct ev_loop *loop, ev_io *w, int events)
@@ -65,7 +88,7 @@ static void on_end(struct ev_loop *loop, ev_io *w, int events)
 	ev_io_stop(loop, w);
 	ev_timer_stop(loop, &l->timer);
 	l->pid = 0;
-	read_messages(s, LAST_MESSAGES); /* what its socket still holds */
+	read_last(s);
 	if (!l->ended && !s->run.stop_asked) { /* else it follows the sandbox's init */
 		reap_text(status, how, sizeof(how));
 		snprintf(text, sizeof(text), "trp-learn, which watches it, %s", how);
@@ -91,6 +114,7 @@ static void watch(struct service *s)
 	ev_io_init(&l->on_end, on_end, l->pidfd, EV_READ);
 	ev_io_init(&l->on_message, on_message, l->control, EV_READ);
 	ev_timer_init(&l->timer, on_timer, LINGER_SECONDS, 0.);
+	pace_init(&l->pace, s->d->loop, MESSAGES_A_SECOND, MESSAGES_AT_ONCE, go_on, s);
 	l->on_end.data = l->on_message.data = l->timer.data = s;
 	ev_io_start(s->d->loop, &l->on_end);
 	ev_io_start(s->d->loop, &l->on_message);
@@ -150,9 +174,10 @@ void learner_stop(struct service *s)
 	ev_io_stop(s->d->loop, &l->on_end);
 	ev_io_stop(s->d->loop, &l->on_message);
 	ev_timer_stop(s->d->loop, &l->timer);
+	pace_stop(&l->pace);
 	helper_end(l->pid, l->pidfd);
 	l->pid = 0;
-	read_messages(s, LAST_MESSAGES);
+	read_last(s);
 	if (watched)
 		learning_run_ended(s, l->ended);
 	trp_close(&l->pidfd);

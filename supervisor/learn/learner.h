@@ -4,6 +4,7 @@
 #pragma once
 
 #include "base/util.h"
+#include "supervisor/pace.h"
 
 #include <ev.h>
 #include <sys/types.h>
@@ -20,6 +21,7 @@ struct learner {
 	bool lingering;
 	ev_io on_end, on_message;
 	ev_timer timer;
+	struct pace pace; /* of what is read from control */
 };
 #define LEARNER_NONE {.pidfd = -1, .control = -1, .go = -1, .init_end = -1}
 

@@ -51,10 +51,44 @@ static void test_last_words_have_an_end(void **state)
 	ev_loop_destroy(d.loop);
 }
 
+static void on_over(struct ev_loop *loop, ev_timer *w, int events)
+{
+	(void)w, (void)events;
+	ev_break(loop, EVBREAK_ALL);
+}
+
+/* One that goes on and on has the daemon listen only now and then. */
+static void test_flood(void **state)
+{
+	struct daemon d = {.loop = ev_loop_new(EVFLAG_AUTO)};
+	struct service s = {.d = &d, .run = {.learner = LEARNER_NONE}};
+	int pair[2];
+	ev_timer over;
+
+	(void)state;
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
+	assert_int_equal(send(pair[1], "x", 1, 0), 1);
+	s.run.learner.control = pair[0];
+	s.run.learner.pidfd = dup(pair[1]); /* nothing is to be read there */
+	watch(&s);
+	s.run.learner.pid = 1; /* it runs */
+	ev_timer_init(&over, on_over, 0.5, 0.);
+	ev_timer_start(d.loop, &over);
+	n_heard = n_taken = 0;
+	ev_run(d.loop, 0);
+	assert_true(n_taken >= MESSAGES_AT_ONCE && n_taken < 1000000);
+	assert_false(ev_is_active(&s.run.learner.on_message) && ev_is_active(&s.run.learner.pace.timer));
+	s.run.learner.pid = 0;
+	learner_stop(&s);
+	close(pair[1]);
+	ev_loop_destroy(d.loop);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_last_words_have_an_end),
+		cmocka_unit_test(test_flood),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
