@@ -66,8 +66,8 @@ int adopt_channels(struct service *s, const json_t *json)
 		struct channel c = {.id = (uint32_t)json_integer_value(json_object_get(o, "id")),
 			.port = (uint16_t)json_integer_value(json_object_get(o, "port")),
 			.family = json_integer_value(json_object_get(o, "family")) == 4 ? AF_INET : AF_INET6,
-			.listened = json_is_true(json_object_get(o, "listened")),
-			.taken = json_is_true(json_object_get(o, "taken")),
+			/* an older daemon's "listened" may be that of the run before */
+			.listened = json_is_true(json_object_get(o, "listened")) && !json_is_false(json_object_get(o, "taken")),
 			.several = json_is_true(json_object_get(o, "several")),
 			.nonblock = json_is_true(json_object_get(o, "nonblock"))};
 		int e = route_adopt(s, &c);

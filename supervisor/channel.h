@@ -12,8 +12,7 @@ struct channel {
 	uint32_t id; /* in the router; never 0, never used again */
 	uint16_t port;
 	uint16_t family;  /* AF_INET or AF_INET6 */
-	bool listened;    /* an adapter took it since the service was last down: clients may be sent there */
-	bool taken;       /* ... since this instance was spawned: it listens now */
+	bool listened;    /* an adapter took it in this run: clients may be sent there */
 	bool nonblock;    /* sockets with O_NONBLOCK may lie in it: its receivers look at TRP_HANDOFF_NONBLOCK */
 	bool several;     /* messages with several clients may lie in it (base/several.h) */
 	int router_end;   /* sends */

@@ -129,7 +129,7 @@ static void describe_use(const struct service *s, json_t *out)
 	json_object_set_new(out, "log_syslog_dropped", describe_number(logs_not_taken(s->logs, LOG_SYSLOG)));
 	json_object_set_new(out, "log_journal_dropped", describe_number(logs_not_taken(s->logs, LOG_JOURNAL)));
 	for (size_t i = 0; i < s->n_channels; i++)
-		if (s->channels[i].taken && s->run.running)
+		if (s->channels[i].listened && s->run.running)
 			json_array_append_new(listens,
 				json_pack("{s:i,s:i}", "port", s->channels[i].port, "family",
 					s->channels[i].family == AF_INET ? 4 : 6));

@@ -39,6 +39,12 @@ static enum service_place place_for(const struct service *s)
 	}
 }
 
+/* Also of one that is up, for a port that nothing listens on yet. */
+static bool needs_waiting(const struct service *s, enum service_place place)
+{
+	return place == PLACE_WAITING || (place == PLACE_CHANNELS && s->profile->hold_ms > 0 && !route_all_listened(s));
+}
+
 static void refuse(const struct service *s, const struct trp_handoff *h, int fd, enum router_verdict verdict)
 {
 	routerproc_refuse(s->d->router, s->number, verdict, h, fd);
@@ -216,19 +222,39 @@ static int open_waiting(struct service *s)
 	return 0;
 }
 
-/* Routers may still send there, until they have read that they must not: renew.c passes those on. */
+/* Everybody there goes elsewhere. Routers may still send there, until they have read that they must not: renew.c passes those on. */
+static void leave(struct service *s, struct channel *old)
+{
+	unwatch(s);
+	hold_deal(s, old->service_end, UINT_MAX);
+	routerproc_channel_del(s->d->router, old->id);
+	quota_tell(s);
+	renew_follow(s, old->id, old->service_end);
+	drop(s, old->id);
+	trp_close(&old->router_end);
+}
+
 static void close_waiting(struct service *s)
 {
 	struct channel old = s->waiting;
 
-	unwatch(s);
 	s->waiting.id = 0;
-	hold_deal(s, old.service_end, UINT_MAX);
-	routerproc_channel_del(s->d->router, old.id);
-	quota_tell(s);
-	renew_follow(s, old.id, old.service_end);
-	drop(s, old.id);
-	trp_close(&old.router_end);
+	leave(s, &old);
+}
+
+/* Who waits for a port that is listened on now goes there; the others wait on, in a new one. */
+static void sift(struct service *s)
+{
+	struct channel old = s->waiting;
+
+	if (!hold_anybody(s))
+		return;
+	if (open_waiting(s) < 0) {
+		s->waiting = old;
+		return;
+	}
+	route_update(s);
+	leave(s, &old);
 }
 
 /* What lies in the channels of a run that has ended waits with the others, where its time is looked at. */
@@ -247,17 +273,19 @@ bool hold_anybody(const struct service *s)
 void hold_update(struct service *s)
 {
 	enum service_place place = place_for(s);
+	bool waits = needs_waiting(s, place), opened = false;
 
 	if (s->shadow)
 		return;
-	if (place == PLACE_WAITING && s->waiting.id == 0) {
+	if (waits && s->waiting.id == 0) {
 		int r = open_waiting(s);
-		if (r < 0) {
+		if (r < 0)
 			service_say(s, "note", "clients cannot wait until it is up: %s", strerror(-r));
+		if (r < 0 && place == PLACE_WAITING)
 			place = PLACE_NOWHERE;
-		}
+		opened = waits = r == 0;
 	}
-	if (place != s->place) {
+	if (place != s->place || opened) {
 		s->place = place;
 		if (place != PLACE_NOWHERE || s->routes_told)
 			route_update(s);
@@ -266,11 +294,13 @@ void hold_update(struct service *s)
 	}
 	if (place == PLACE_CHANNELS)
 		s->hold_told = false;
-	if (place != PLACE_WAITING && s->waiting.id)
+	if (!waits && s->waiting.id)
 		close_waiting(s);
+	else if (waits && place == PLACE_CHANNELS)
+		sift(s);
 	if (place == PLACE_WAITING && !s->run.running)
 		collect(s);
-	if (place == PLACE_WAITING)
+	if (waits)
 		watch(s);
 }
 

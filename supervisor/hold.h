@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* hold.h: where a service's clients go while it is not up. They wait in a channel of their own, which no sandbox ever gets: so nobody can
+/* hold.h: where a service's clients go while it is not up, or does not listen for them yet. They wait in a channel of their own, which no sandbox ever gets: so nobody can
  * touch them there, and whoever has waited too long can be taken out and be refused by a router. When the service is up they are put into
  * its channels. At most one such channel for a service, only while somebody may have to wait. */
 #pragma once

@@ -194,9 +194,9 @@ static void take_place(struct service *n)
 	hand_over(s, n);
 	n->overlap = OVERLAP_DONE;
 	demand_update(n);
+	hold_update(n); /* before: a port may be one that nothing listens on yet */
 	if (n->routes_told)
 		route_replace(n, s->profile);
-	hold_update(n);
 	service_say(n, "ready", "ready, in place of the instance before");
 	if (s->state == STATE_STOPPED) { /* it ended by itself before: no change of it is to come */
 		prepare_undo(s);

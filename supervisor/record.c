@@ -188,8 +188,8 @@ static json_t *channels_to_json(const struct service *s)
 
 	for (size_t i = 0; i < s->n_channels; i++) {
 		const struct channel *c = &s->channels[i];
-		json_array_append_new(list, json_pack("{s:i,s:i,s:i,s:b,s:b,s:b,s:b}", "id", (int)c->id, "port", c->port, "family",
-			c->family == AF_INET ? 4 : 6, "listened", c->listened, "taken", c->taken, "several", c->several, "nonblock", c->nonblock));
+		json_array_append_new(list, json_pack("{s:i,s:i,s:i,s:b,s:b,s:b}", "id", (int)c->id, "port", c->port, "family",
+			c->family == AF_INET ? 4 : 6, "listened", c->listened, "several", c->several, "nonblock", c->nonblock));
 	}
 	return list;
 }

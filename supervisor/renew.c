@@ -108,7 +108,6 @@ int renew_channel(struct service *s, struct channel *c)
 		return r;
 	}
 	fresh.id = c->id;
-	fresh.listened = c->listened;
 	fresh.nonblock = c->nonblock;
 	/* clients with long names take more room singly: those that wait all find it, and the bound is for who comes then */
 	r = channel_widen(&fresh);

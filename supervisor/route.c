@@ -124,8 +124,8 @@ static void drop_unneeded(struct service *s)
 int route_channels(struct service *s)
 {
 	drop_unneeded(s);
-	for (size_t i = 0; i < s->n_channels; i++)
-		s->channels[i].taken = false;
+	for (size_t i = 0; i < s->n_channels; i++) /* by this run nothing is yet */
+		s->channels[i].listened = false;
 	for (int k = 0; k < TRP_PROTO_COUNT; k++) {
 		uint16_t port = s->profile->port[k];
 		if (!port)
@@ -149,9 +149,10 @@ void route_pick(const struct service *s, uint16_t port, uint32_t *c4, uint32_t *
 	/* with adapter = loopback the upstream sees a client of its own family only: there is no other way to tell who it is */
 	bool other = s->adapter != ADAPTER_LOOPBACK;
 
-	*c4 = *c6 = s->place == PLACE_WAITING ? s->waiting.id : 0;
-	if (s->place != PLACE_CHANNELS)
+	*c4 = *c6 = s->place == PLACE_NOWHERE ? 0 : s->waiting.id;
+	if (s->place != PLACE_CHANNELS || !route_taken(s, port))
 		return;
+	*c4 = *c6 = 0;
 	if (v4 && v4->listened)
 		*c4 = v4->id;
 	else if (other && v6 && v6->listened)
@@ -186,6 +187,8 @@ const struct channel *route_channel_for(const struct service *s, const struct tr
 		return NULL;
 	route_pick(s, s->profile->port[h->protocol], &c4, &c6);
 	id = is_ipv4(&h->peer) ? c4 : c6;
+	if (id && id == s->waiting.id)
+		return &s->waiting;
 	for (size_t i = 0; i < s->n_channels; i++)
 		if (s->channels[i].id == id)
 			return &s->channels[i];
@@ -329,9 +332,9 @@ bool route_listened(struct service *s, const struct trp_init_msg *msg)
 
 	if (several)
 		routerproc_channel_several(s->d->router, c->id);
-	if (!c || (c->taken && c->listened))
+	if (!c || c->listened)
 		return several; /* a tenant may say anything, and as often as it likes */
-	c->listened = c->taken = true;
+	c->listened = true;
 	if (s->routes_told)
 		route_update(s);
 	hold_update(s);
@@ -350,7 +353,7 @@ const struct channel *route_taken(const struct service *s, uint16_t port)
 {
 	const struct channel *v4 = find_channel(s, port, AF_INET), *v6 = find_channel(s, port, AF_INET6);
 
-	return v4 && v4->taken ? v4 : v6 && v6->taken ? v6 : NULL;
+	return v4 && v4->listened ? v4 : v6 && v6->listened ? v6 : NULL;
 }
 
 bool route_all_listened(const struct service *s)
@@ -385,7 +388,7 @@ void route_resync(struct daemon *d)
 static bool has_lost_channel(const struct service *s)
 {
 	for (size_t i = 0; i < s->n_channels; i++)
-		if (s->channels[i].taken && !channel_is_usable(&s->channels[i]))
+		if (s->channels[i].listened && !channel_is_usable(&s->channels[i]))
 			return true;
 	return false;
 }

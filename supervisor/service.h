@@ -257,10 +257,10 @@ void renew_stop(struct service *s); /* who is still on the way is refused */
 /* That of this port which is listened on by this run, the IPv4 one rather than the other; NULL: none is. */
 const struct channel *route_taken(const struct service *s, uint16_t port);
 bool route_all_listened(const struct service *s);
-bool route_any_listened(const struct service *s); /* ... or did since it was last down */
+bool route_any_listened(const struct service *s);
 /* Does somebody wait in its channels? */
 bool route_is_queued(const struct service *s);
-/* That of its channels to which a router would send this client now, or NULL. */
+/* That of its channels to which a router would send this client now, also the one in which it waits; or NULL. */
 const struct channel *route_channel_for(const struct service *s, const struct trp_handoff *h);
 void route_resync(struct daemon *d);     /* all of it, to a new router */
 /* A router has ended. It may have been taken over, and have shut down channels, which is for ever: no client would come through them any more. Where clients wait is made anew; a run

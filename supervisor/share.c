@@ -58,8 +58,10 @@ static uint32_t collect(const struct service *s, enum trp_protocol protocol, boo
 		if (!is_sibling(s, o) || !is_fit(o, least))
 			continue;
 		route_pick(o, o->profile->port[protocol], &c4, &c6);
-		if (v6 ? c6 : c4)
-			ret[n++] = v6 ? c6 : c4;
+		if (v6)
+			c4 = c6;
+		if (c4 && (least == ANY || c4 != o->waiting.id))
+			ret[n++] = c4;
 	}
 	return n;
 }

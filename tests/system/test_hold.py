@@ -62,6 +62,35 @@ http = 8000
 root = none
 """
 
+# listens for HTTP at once, and for TLS when there is a file that says so
+PORTS = """
+import os, socket, sys, threading, time
+def serve(port):
+    listener = socket.create_server(("", port))
+    while True:
+        sock, _ = listener.accept()
+        sock.recv(65536)
+        sock.sendall(b"HTTP/1.0 200 OK\\r\\n\\r\\n")
+        sock.close()
+threading.Thread(target=serve, args=(8000,)).start()
+while not os.path.exists(sys.argv[1] + "/tls"):
+    time.sleep(0.02)
+serve(8443)
+"""
+TWO = """[service]
+command = /usr/bin/python3 /opt/p/ports.py ${state}
+ready = started
+stop-signal = KILL
+[route]
+host = %s.localhost
+http = 8000
+tls = 8443
+hold = %s
+[sandbox]
+root = host
+bind = %s /opt/p
+"""
+
 
 def request(name, address="127.0.0.1"):
     """A connection with a whole request on it, unanswered."""
@@ -76,7 +105,7 @@ def answer(sock):
         data = b""
         while more := sock.recv(65536):
             data += more
-    return data.decode()
+    return data.decode("latin-1")
 
 
 def status_of(sock):
@@ -118,6 +147,22 @@ class Hold(trp.DaemonTest):
             open(os.path.join(path, what), "w").close()
         elif os.path.exists(os.path.join(path, what)):
             os.unlink(os.path.join(path, what))
+
+    def two_ports(self, name, hold):
+        programs = os.path.join(self.d.dir, "programs")
+        os.makedirs(programs, exist_ok=True)
+        with open(os.path.join(programs, "ports.py"), "w") as f:
+            f.write(PORTS)
+        self.d.profile(name, TWO % (name, hold, programs))
+
+    def hello(self, name):
+        """A connection with the beginning of TLS on it, unanswered; the program answers that as it answers anything."""
+        sock, out = web.connect("127.0.0.1", trp.TLS_PORT, timeout=30), ssl.MemoryBIO()
+        self.addCleanup(sock.close)
+        tls = web.tls_context().wrap_bio(ssl.MemoryBIO(), out, server_hostname=name + ".localhost")
+        self.assertRaises(ssl.SSLWantReadError, tls.do_handshake)
+        sock.sendall(out.read())
+        return sock
 
     def begin(self, *args):
         """A call that waits, in a thread, which has its result."""
@@ -220,6 +265,30 @@ class Hold(trp.DaemonTest):
         self.assertTrue(is_silent(client))
         self.d.ok("stop", "leaves")
         self.assertEqual(status_of(client), 503)
+
+    def test_one_port_is_listened_on_later(self):
+        self.two_ports("two", "10m")
+        self.gate("two", "tls", False)
+        self.d.ok("start", "two")
+        early = [self.hello("two") for _ in range(3)]
+        self.assertEqual(status_of(request("two")), 200)
+        early += [self.hello("two") for _ in range(3)]
+        self.assertTrue(is_silent(early[0]))
+        self.gate("two", "tls")
+        self.assertEqual([status_of(c) for c in early], [200] * 6)
+        self.assertEqual(status_of(self.hello("two")), 200)
+        self.assertEqual(status_of(request("two")), 200)
+
+    def test_one_port_is_not_listened_on_any_more(self):
+        self.two_ports("former", "1s")
+        self.gate("former", "tls")
+        self.d.ok("start", "former")
+        trp.wait_until(lambda: len(self.d.status("former")["listens"]) == 2, 20, "it listens on both")
+        self.gate("former", "tls", False)
+        self.d.ok("restart", "former")
+        self.assertEqual(status_of(request("former")), 200)
+        self.assertEqual(answer(self.hello("former"))[:1], "\x15")  # the alert
+        self.assertEqual(self.d.status("former")["clients"]["held_too_long"], 1)
 
     def test_bounded_in_number(self):
         self.gated("few", "queue = 8")
