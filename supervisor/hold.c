@@ -73,6 +73,8 @@ void hold_give(void *data, const struct trp_handoff *h, int fd)
 	struct service *s = serving(data);
 	const bool shared = s->profile->share;
 
+	if (h->listener == 0) /* a check (probe.c) of a run that is over: it would start the next one */
+		return;
 	if (s->place == PLACE_CHANNELS && hold_put(s, h, fd))
 		return;
 	if (shared && share_put(s, true, h, fd))

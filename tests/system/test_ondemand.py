@@ -34,6 +34,38 @@ class Handler(http.server.BaseHTTPRequestHandler):
         threading.Thread(target=work).start()
 http.server.HTTPServer(("", 8000), Handler).serve_forever()
 """
+# takes nobody any more for a moment, and ends
+LEAVES = """
+import os, socket, sys, time
+listener = socket.create_server(("", 8000))
+listener.settimeout(0.05)
+while not os.path.exists(sys.argv[1] + "/leave"):
+    try:
+        sock, _ = listener.accept()
+        sock.settimeout(1)
+        if sock.recv(65536):
+            sock.sendall(b"HTTP/1.0 200 OK\\r\\n\\r\\n")
+        sock.close()
+    except OSError:
+        pass
+time.sleep(1)
+"""
+CHECKED = """[service]
+command = /usr/bin/python3 /opt/p/leaves.py ${state}
+start = on-demand
+idle-stop = 0
+[route]
+host = ${id}.localhost
+http = 8000
+[health]
+check = tcp:8000
+interval = 100ms
+timeout = 200ms
+failures = 100
+[sandbox]
+root = host
+bind = %s /opt/p
+"""
 FAILS = """[service]
 command = /bin/sh -c "exit %d"
 start = on-demand
@@ -141,6 +173,25 @@ class OnDemand(trp.DaemonTest):
             self.assertEqual(self.starts(name), 4)
             self.d.ok("start", name)
             self.assertEqual(self.state(name), "idle")
+
+    def test_a_check_is_nobody(self):
+        """One that its service left in the channel does not start it again."""
+        programs, state = os.path.join(self.d.dir, "programs"), os.path.join(self.d.state_dir, "state", "leaves")
+        os.makedirs(programs)
+        with open(os.path.join(programs, "leaves.py"), "w") as f:
+            f.write(LEAVES)
+        self.d.profile("leaves", CHECKED % programs)
+        os.makedirs(state, exist_ok=True)
+        if os.path.exists(os.path.join(state, "leave")):
+            os.unlink(os.path.join(state, "leave"))
+        self.d.ok("start", "leaves")
+        self.assertEqual(status_of(request("leaves")), 200)
+        trp.wait_until(lambda: self.d.status("leaves")["health"]["state"] == "healthy", 10, "it is checked")
+        open(os.path.join(state, "leave"), "w").close()
+        self.becomes("leaves", "idle")
+        time.sleep(0.5)
+        self.assertEqual(self.state("leaves"), "idle")
+        self.assertEqual(len(self.d.log_lines("leaves", "somebody wants it")), 1)
 
     def test_race_of_stop_and_arrival(self):
         """Clients come just when it is to be stopped, is being stopped, or has been."""
