@@ -337,6 +337,8 @@ void hold_hand_over(struct service *from, struct service *to)
 	to->hold_told = from->hold_told;
 	from->waiting.id = 0;
 	from->place = PLACE_NOWHERE;
+	if (to->waiting.id) /* its limits go with it: those of the other end when that does */
+		quota_tell(to);
 	renew_hand_over(from, to);
 }
 

@@ -290,6 +290,21 @@ class Hold(trp.DaemonTest):
         self.assertEqual(answer(self.hello("former"))[:1], "\x15")  # the alert
         self.assertEqual(self.d.status("former")["clients"]["held_too_long"], 1)
 
+    def test_limits_hold_after_an_overlap(self):
+        self.two_ports("capped", "10m\nmax-connections = 2")
+        self.gate("capped", "tls", False)
+        self.d.ok("start", "capped")
+        self.assertEqual(status_of(request("capped")), 200)
+        self.d.ok("restart", "--overlap", "capped")
+        self.assertEqual(status_of(request("capped")), 200)
+        trp.wait_until(lambda: self.d.status("capped")["beside"] is None, 20, "the one before has ended")
+        trp.wait_until(lambda: self.d.status("capped")["connections"] == 0, 10, "none is counted as open")
+        clients = [self.hello("capped") for _ in range(3)]
+        self.assertEqual(answer(clients.pop())[:1], "\x15")
+        self.assertTrue(is_silent(clients[0]))
+        self.gate("capped", "tls")
+        self.assertEqual([status_of(c) for c in clients], [200] * 2)
+
     def test_bounded_in_number(self):
         self.gated("few", "queue = 8")
         self.start("few")
