@@ -57,9 +57,16 @@ static bool accepts(const struct router *r, const struct client *c, enum trp_pro
 	return r->listeners[c->listener].protocols & 1u << protocol;
 }
 
+/* Is a a closer route for the client's name than b? */
+static bool is_closer(const struct route_hit *a, const struct route_hit *b)
+{
+	return a->rank < b->rank || (a->rank == RANK_WILDCARD && b->rank == RANK_WILDCARD && a->at < b->at);
+}
+
 /* Is it to be answered with the way to https? Only for names: what a default route serves under whatever name has no
- * certificate for it. */
-static bool redirects(const struct router *r, const struct client *c, const struct route_key *http)
+ * certificate for it. Nor is a wildcard the way to what has a closer name here, on_http (NULL: nothing has): that is somebody else's. */
+static bool redirects(
+	const struct router *r, const struct client *c, const struct route_key *http, const struct route_hit *on_http)
 {
 	const struct listener *l = &r->listeners[c->listener];
 	struct route_key tls = *http;
@@ -70,7 +77,7 @@ static bool redirects(const struct router *r, const struct client *c, const stru
 	tls.listener = l->redirect.listener;
 	tls.protocol = TRP_PROTO_TLS;
 	return route_find_hit(&r->routes, &tls, &hit) == ROUTE_HIT && hit.rank != RANK_DEFAULT &&
-		redirect_wanted(r->peek, c->seen);
+		!(on_http && is_closer(on_http, &hit)) && redirect_wanted(r->peek, c->seen);
 }
 
 static uint32_t decide_route(
@@ -87,7 +94,7 @@ static uint32_t decide_route(
 	decided.name = name;
 	decided.name_len = name_len;
 	found = route_find_hit(&r->routes, &key, &decided.hit);
-	if (!(found == ROUTE_HIT && decided.hit.to.plain) && redirects(r, c, &key))
+	if (!(found == ROUTE_HIT && decided.hit.to.plain) && redirects(r, c, &key, found == ROUTE_HIT ? &decided.hit : NULL))
 		return decide_refuse(REFUSE_REDIRECT);
 	switch (found) {
 	case ROUTE_HIT:

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* Clients that wait, in a router without its process: when it wakes for them, and what is written down of each.
+/* Clients in a router without its process: when it wakes for those that wait, what is written down of each, whom it sends to https.
  * wrap: clock_gettime epoll_ctl epoll_wait recv */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -268,6 +268,44 @@ static void test_long_head(void **state)
 	close(client);
 }
 
+static void route(uint32_t listener, uint8_t protocol, const char *name, uint32_t channel)
+{
+	const struct route_key key = {listener, protocol, (uint8_t)strlen(name), name};
+
+	assert_int_equal(route_set(&r.routes, &key, (struct route_channels){channel, channel, channel, false}), 0);
+}
+
+static enum router_verdict verdict_of(const char *name)
+{
+	const struct route_key key = {1, TRP_PROTO_HTTP1, (uint8_t)strlen(name), name};
+	enum router_verdict verdict;
+	struct route_hit hit;
+
+	client_decide(&r, &key, &verdict, &hit);
+	return verdict;
+}
+
+/* A wildcard for TLS is no reason to send away the clients of a service that has a name of its own for HTTP alone: they would come to another one. */
+static void test_redirect_to_another(void **state)
+{
+	(void)state;
+	r.listeners[0].redirect = (struct router_redirect){.listener = 2, .port = 443};
+	route(1, TRP_PROTO_HTTP1, "", 9);
+	route(1, TRP_PROTO_HTTP1, "plain.example", 1);
+	route(1, TRP_PROTO_HTTP1, "*.plain.example", 1);
+	route(1, TRP_PROTO_HTTP1, "*.example", 3);
+	route(2, TRP_PROTO_TLS, "*.example", 2);
+	route(2, TRP_PROTO_TLS, "www.plain.example", 4);
+	assert_int_equal(verdict_of("plain.example"), VERDICT_HANDED_ON);
+	assert_int_equal(verdict_of("x.plain.example"), VERDICT_HANDED_ON);
+	assert_int_equal(verdict_of("x.example"), VERDICT_REDIRECTED);
+	assert_int_equal(verdict_of("www.plain.example"), VERDICT_REDIRECTED);
+	route(2, TRP_PROTO_TLS, "*.org", 2); /* of what only a default has for HTTP */
+	assert_int_equal(verdict_of("x.org"), VERDICT_REDIRECTED);
+	assert_int_equal(verdict_of("x.net"), VERDICT_HANDED_ON);
+	route_clear(&r.routes);
+}
+
 /* Who cannot be watched, for want of memory, is let go as one for whom there is no place: not without a word. */
 static void test_unwatched(void **state)
 {
@@ -309,6 +347,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_late_meanwhile, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_answered_once, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_redirect_to_another, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_dribble, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_long_head, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_unwatched, set_up, tear_down),
