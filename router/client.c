@@ -116,6 +116,12 @@ static uint32_t decide_unknown(struct router *r, struct client *c)
 					     : decide_refuse(REFUSE_BAD);
 }
 
+/* Nothing more will come, or it comes too late. A client that waits for the server to speak first may be what the listener is for. */
+static uint32_t decide_no_more(struct router *r, struct client *c, enum refusal why)
+{
+	return accepts(r, c, TRP_PROTO_NONE) ? decide_unknown(r, c) : decide_refuse(why);
+}
+
 static uint32_t decide_verdict(struct router *r, struct client *c, enum client_end end)
 {
 	const struct parse_result *o = &r->opening;
@@ -126,7 +132,7 @@ static uint32_t decide_verdict(struct router *r, struct client *c, enum client_e
 		return decide_unknown(r, c);
 	if (o->verdict == PARSE_NEED) {
 		if (end == CLIENT_HALF_CLOSED)
-			return decide_refuse(REFUSE_CLOSED_EARLY);
+			return decide_no_more(r, c, REFUSE_CLOSED_EARLY);
 		return c->looks < LOOKS_MAX && c->looked < LOOKED_MAX ? o->need : decide_refuse(REFUSE_TIMED_OUT);
 	}
 	if (!accepts(r, c, c->protocol))
@@ -134,14 +140,6 @@ static uint32_t decide_verdict(struct router *r, struct client *c, enum client_e
 	if (o->verdict == PARSE_BAD)
 		return decide_refuse(REFUSE_BAD);
 	return decide_route(r, c, o->name, o->verdict == PARSE_FOUND ? o->name_len : 0);
-}
-
-/* The time is up: a client that waits for the server to speak first may be what the listener is
- * for. */
-static uint32_t decide_time_up(struct router *r, struct client *c)
-{
-	return accepts(r, c, TRP_PROTO_NONE) ? decide_unknown(r, c)
-					     : decide_refuse(REFUSE_TIMED_OUT);
 }
 
 /* Peeks and parses; more than PEEK_FIRST only if the parser asks for it. Returns the bytes there,
@@ -202,7 +200,7 @@ uint32_t client_look(struct router *r, struct client *c, enum client_end end)
 	if (c->proxied == PROXIED_EXPECTED && !look_for_proxy(r, c, end, &need))
 		return need;
 	if (end == CLIENT_TIME_UP)
-		return decide_time_up(r, c);
+		return decide_no_more(r, c, REFUSE_TIMED_OUT);
 	if (r->listeners[c->listener].protocols == 1u << TRP_PROTO_NONE)
 		return decide_route(r, c, "", 0); /* no need to look */
 	c->looks++;

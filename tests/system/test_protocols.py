@@ -400,6 +400,7 @@ class Protocols(unittest.TestCase):
         self.assertTrue(talk(HALF, b"\xff\xfe").endswith(b"got \xff\xfe"))
         # silent until the deadline of 500 ms
         self.assertTrue(talk(HALF, b"", b"\r\n").startswith(b"220 greeter"))
+        self.assertTrue(talk(HALF, b"PING", half_close=True).endswith(b"got PING"))
         self.assertTrue(talk(HALF, b"GET / HTTP/1.1\r\nHost: nobody.localhost\r\n\r\n").startswith(b"HTTP/1.1 404 "))
 
     def test_not_taken(self):

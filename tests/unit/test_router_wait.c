@@ -285,6 +285,36 @@ static enum router_verdict verdict_of(const char *name)
 	return verdict;
 }
 
+/* Who has nothing (more) to say before the server speaks, and says so by closing his half, is raw as who is silent is: at once. */
+static void test_half_closed_is_raw(void **state)
+{
+	static const char *const says[] = {"", "STATUS"};
+	int channel[2], client;
+
+	(void)state;
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, channel), 0);
+	assert_int_equal(channel_add(&r.channels, 5, channel[0]), 0);
+	r.listeners[0].protocols |= 1u << TRP_PROTO_NONE;
+	route(1, TRP_PROTO_NONE, "", 5);
+	for (size_t i = 0; i < 2; i++) {
+		client = arrives(1, TEXT(says[i]));
+		assert_no_verdict();
+		assert_int_equal(shutdown(client, SHUT_WR), 0);
+		wait_ready(&r, 1, r.pool.slots[1].generation, EPOLLIN | EPOLLRDHUP);
+		assert_verdict(VERDICT_HANDED_ON);
+		close(client);
+	}
+	client = arrives(2, TEXT("")); /* here is no raw */
+	assert_int_equal(shutdown(client, SHUT_WR), 0);
+	wait_ready(&r, 1, r.pool.slots[1].generation, EPOLLIN | EPOLLRDHUP);
+	assert_verdict(VERDICT_CLOSED_EARLY);
+	close(client);
+	channel_del(&r.channels, 5);
+	free(r.channels.slots);
+	close(channel[1]);
+	route_clear(&r.routes);
+}
+
 /* A wildcard for TLS is no reason to send away the clients of a service that has a name of its own for HTTP alone: they would come to another one. */
 static void test_redirect_to_another(void **state)
 {
@@ -348,6 +378,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_late_meanwhile, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_answered_once, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_redirect_to_another, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_half_closed_is_raw, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_dribble, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_long_head, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_unwatched, set_up, tear_down),
