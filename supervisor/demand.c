@@ -156,7 +156,10 @@ static void look_at(struct service *s)
 void demand_update(struct service *s)
 {
 	if (s->state != STATE_READY || s->shadow || (stop_seconds(s) <= 0. && freeze_seconds(s) <= 0.)) {
+		const bool quiet = s->quiet;
 		demand_stop(s);
+		if (quiet) /* nobody looks any more: what its clients wait for would not come */
+			hold_update(s);
 		doze_end(s, "it has something to do");
 		return;
 	}

@@ -4,6 +4,7 @@
 clients do not drive a crash loop."""
 import os
 import random
+import signal
 import time
 import unittest
 
@@ -173,6 +174,22 @@ class OnDemand(trp.DaemonTest):
             self.assertEqual(self.starts(name), 4)
             self.d.ok("start", name)
             self.assertEqual(self.state(name), "idle")
+
+    def test_not_to_be_stopped_any_more(self):
+        """By a reload, just while its routes lead away from it to see whether it can be."""
+        self.d.profile("turns", HELLO % "idle-stop = 300ms" + "[route]\nhold = 2s\n")
+        self.d.ok("start", "turns")
+        self.assertEqual(status_of(request("turns")), 200)
+        router = self.d.router_pid()
+        os.kill(router, signal.SIGSTOP)  # it does not say that it has read that
+        try:
+            time.sleep(1.5)
+            self.d.profile("turns", HELLO % "idle-stop = 0" + "[route]\nhold = 2s\n")
+            self.d.ok("reload")
+        finally:
+            os.kill(router, signal.SIGCONT)
+        self.assertEqual(status_of(request("turns")), 200)
+        self.assertEqual(self.state("turns"), "ready")
 
     def test_a_check_is_nobody(self):
         """One that its service left in the channel does not start it again."""
