@@ -53,6 +53,12 @@ static bool is_used(struct service *s, double seconds)
 	return live == UINT64_MAX ? has_connections(s) : live > 0;
 }
 
+/* Is it to stay as it is, whether it has clients or not? */
+static bool must_stay(const struct service *s)
+{
+	return s->overlap == OVERLAP_GOING || depend_active_dependent(s) || (s->frozen && !s->doze.on);
+}
+
 static void lead_back(struct service *s)
 {
 	s->quiet = false;
@@ -66,7 +72,7 @@ static void on_quiet(void *data, bool all)
 
 	if (!s->quiet)
 		return;
-	if (!all || s->state != STATE_READY || hold_anybody(s) || route_is_queued(s) || has_connections(s)) {
+	if (!all || s->state != STATE_READY || must_stay(s) || hold_anybody(s) || route_is_queued(s) || has_connections(s)) {
 		lead_back(s);
 		return;
 	}
@@ -104,9 +110,7 @@ static bool may_doze(const struct service *s)
 /* One that stands still for want of use is not: its clients end that. */
 static bool is_needed(struct service *s)
 {
-	if (s->overlap == OVERLAP_GOING || depend_active_dependent(s))
-		return true;
-	return !s->doze.on && (s->frozen || is_used(s, look_seconds(s)));
+	return must_stay(s) || (!s->doze.on && is_used(s, look_seconds(s)));
 }
 
 static void on_look(struct ev_loop *loop, ev_timer *t, int events)

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: ISC
 """Services that are started by their first client and stopped when nobody uses them: no client is lost when it comes just then, and
 clients do not drive a crash loop."""
+import contextlib
 import os
 import random
 import signal
@@ -175,21 +176,42 @@ class OnDemand(trp.DaemonTest):
             self.d.ok("start", name)
             self.assertEqual(self.state(name), "idle")
 
-    def test_not_to_be_stopped_any_more(self):
-        """By a reload, just while its routes lead away from it to see whether it can be."""
-        self.d.profile("turns", HELLO % "idle-stop = 300ms" + "[route]\nhold = 2s\n")
-        self.d.ok("start", "turns")
-        self.assertEqual(status_of(request("turns")), 200)
+    @contextlib.contextmanager
+    def about_to_be_stopped(self, name):
+        """Routes lead away from it, to see whether it can be: until a router says that it has read that."""
+        self.d.profile(name, HELLO % "idle-stop = 300ms" + "[route]\nhold = 2s\n")
+        self.d.ok("start", name)
+        self.assertEqual(status_of(request(name)), 200)
         router = self.d.router_pid()
-        os.kill(router, signal.SIGSTOP)  # it does not say that it has read that
+        os.kill(router, signal.SIGSTOP)
         try:
             time.sleep(1.5)
-            self.d.profile("turns", HELLO % "idle-stop = 0" + "[route]\nhold = 2s\n")
-            self.d.ok("reload")
+            yield
         finally:
             os.kill(router, signal.SIGCONT)
+
+    def test_not_to_be_stopped_any_more(self):
+        with self.about_to_be_stopped("turns"):
+            self.d.profile("turns", HELLO % "idle-stop = 0" + "[route]\nhold = 2s\n")
+            self.d.ok("reload")
         self.assertEqual(status_of(request("turns")), 200)
         self.assertEqual(self.state("turns"), "ready")
+
+    def test_required_just_before_it_is_stopped(self):
+        self.d.profile("asks", DB.replace("stop-signal", "requires = asked\nstop-signal"))
+        with self.about_to_be_stopped("asked"):
+            self.d.ok("start", "asks")
+        time.sleep(1)
+        self.assertEqual([self.state("asks"), self.state("asked")], ["ready", "ready"])
+        self.d.ok("stop", "asks")
+        self.becomes("asked", "idle")
+
+    def test_frozen_just_before_it_is_stopped(self):
+        with self.about_to_be_stopped("cold"):
+            self.d.ok("freeze", "cold")
+        time.sleep(1)
+        self.assertEqual(self.state("cold"), "ready")
+        self.assertTrue(self.d.status("cold")["frozen"])
 
     def test_a_check_is_nobody(self):
         """One that its service left in the channel does not start it again."""
