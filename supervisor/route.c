@@ -303,14 +303,22 @@ int route_adopt(struct service *s, const struct channel *known)
 	return 0;
 }
 
-/* Routers have been told that others serve now, but may not have read it: who still comes there goes to those. */
+/* Routers have been told that clients go elsewhere now, but may not have read it: who still comes there goes there, too. */
 static void leave_channel(struct service *s, struct channel *c)
 {
 	keep_drop(s->d->keep, s->key, "channel-router", c->id);
 	routerproc_channel_del(s->d->router, c->id);
-	renew_follow(s->beside, c->id, c->service_end);
+	renew_follow(s->shadow ? s->beside : s, c->id, c->service_end);
 	keep_drop(s->d->keep, s->key, "channel-service", c->id);
 	trp_close(&c->router_end);
+}
+
+void route_rest(struct service *s)
+{
+	for (size_t i = 0; i < s->n_channels; i++)
+		leave_channel(s, &s->channels[i]);
+	s->n_channels = 0;
+	quota_tell(s);
 }
 
 void route_close(struct service *s)

@@ -265,7 +265,7 @@ static void action_rest(struct service *s)
 {
 	timeout_set(s, 0);
 	s->restarts = s->failures_in_a_row = 0;
-	route_close(s);
+	route_rest(s);
 	learning_end(s);
 	service_let_go(s);
 	if (!service_sweep(s))

@@ -245,6 +245,7 @@ void route_replace(struct service *s, const struct profile *old);
 /* An earlier daemon's channel, of which the rest is known. 0, or -ENOENT: an end of it is missing. */
 int route_adopt(struct service *s, const struct channel *c);
 void route_close(struct service *s);     /* closes its channels: who waits in them is refused, or goes to another instance */
+void route_rest(struct service *s);      /* the same while its clients may wait: also those still do that a router sends there yet */
 /* An adapter took that channel. False: that was known, or there is no such channel. */
 bool route_listened(struct service *s, const struct trp_init_msg *msg);
 /* renew.c: replaces a channel in which messages with several clients may lie by one that has none: the next run may not take them. */

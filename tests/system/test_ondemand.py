@@ -213,20 +213,38 @@ class OnDemand(trp.DaemonTest):
         self.assertEqual(self.state("cold"), "ready")
         self.assertTrue(self.d.status("cold")["frozen"])
 
-    def test_a_check_is_nobody(self):
-        """One that its service left in the channel does not start it again."""
-        programs, state = os.path.join(self.d.dir, "programs"), os.path.join(self.d.state_dir, "state", "leaves")
-        os.makedirs(programs)
+    def leaves(self, name):
+        """A service that ends by itself when it is told so; what to call for that."""
+        programs, state = os.path.join(self.d.dir, "programs"), os.path.join(self.d.state_dir, "state", name)
+        os.makedirs(programs, exist_ok=True)
         with open(os.path.join(programs, "leaves.py"), "w") as f:
             f.write(LEAVES)
-        self.d.profile("leaves", CHECKED % programs)
+        self.d.profile(name, CHECKED % programs)
         os.makedirs(state, exist_ok=True)
         if os.path.exists(os.path.join(state, "leave")):
             os.unlink(os.path.join(state, "leave"))
-        self.d.ok("start", "leaves")
-        self.assertEqual(status_of(request("leaves")), 200)
+        self.d.ok("start", name)
+        self.assertEqual(status_of(request(name)), 200)
+        return lambda: open(os.path.join(state, "leave"), "w").close()
+
+    def test_a_client_that_comes_as_it_ends_by_itself(self):
+        leave = self.leaves("goes")
+        router = self.d.router_pid()
+        os.kill(router, signal.SIGSTOP)
+        try:
+            client = request("goes")  # before the router hears of it
+            leave()
+            self.becomes("goes", "idle")
+            os.unlink(os.path.join(self.d.state_dir, "state", "goes", "leave"))
+        finally:
+            os.kill(router, signal.SIGCONT)
+        self.assertEqual(status_of(client), 200)
+
+    def test_a_check_is_nobody(self):
+        """One that its service left in the channel does not start it again."""
+        leave = self.leaves("leaves")
         trp.wait_until(lambda: self.d.status("leaves")["health"]["state"] == "healthy", 10, "it is checked")
-        open(os.path.join(state, "leave"), "w").close()
+        leave()
         self.becomes("leaves", "idle")
         time.sleep(0.5)
         self.assertEqual(self.state("leaves"), "idle")
