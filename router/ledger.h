@@ -40,6 +40,7 @@ struct ledger {
 	/* the reader of the ring writes */
 	uint64_t tail __attribute__((aligned(64)));
 	uint32_t asleep; /* it waits for its eventfd */
+	uint64_t told;   /* ... of those dropped: it has said so in the access log */
 	/* the daemon writes */
 	uint32_t recording __attribute__((aligned(64))); /* 0: counters only */
 	struct ledger_counts listeners[LEDGER_LISTENERS][LEDGER_PROTOCOLS] __attribute__((aligned(64)));

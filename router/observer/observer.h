@@ -50,7 +50,6 @@ struct sample {
 struct observer {
 	struct ledger *ledgers; /* all slots */
 	uint32_t n_slots;
-	uint64_t dropped[LEDGER_SLOTS]; /* told of so far */
 	struct table table;
 	struct log log;
 	char *services[LEDGER_SERVICES];

@@ -100,11 +100,13 @@ static void take(struct observer *o, const struct ledger_record *r)
 
 static void tell_dropped(struct observer *o, uint32_t slot)
 {
-	uint64_t dropped = __atomic_load_n(&o->ledgers[slot].dropped, __ATOMIC_RELAXED);
+	struct ledger *l = &o->ledgers[slot];
+	uint64_t dropped = __atomic_load_n(&l->dropped, __ATOMIC_RELAXED), told = l->told;
 
-	if (dropped > o->dropped[slot])
-		log_note_line(o, "dropped", dropped - o->dropped[slot]);
-	o->dropped[slot] = dropped;
+	if (dropped > told)
+		log_note_line(o, "dropped", dropped - told);
+	if (dropped != told)
+		l->told = dropped;
 }
 
 static bool take_all(struct observer *o)

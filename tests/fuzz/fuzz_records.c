@@ -63,7 +63,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		o.n_slots = 1;
 	}
 	l = o.ledgers;
-	l->tail = l->head = l->dropped = o.dropped[0] = 0;
+	l->tail = l->head = l->dropped = l->told = 0;
 	o.log = (struct log){.fd = 0, .json = data[0] & 1}; /* nothing is flushed: it is looked at */
 	for (data++, size--; size > 0 && n < 64; n++) {
 		size_t len = size < sizeof(l->ring[0]) ? size : sizeof(l->ring[0]);

@@ -173,6 +173,39 @@ static void test_taken_back_by_another_router(void **state)
 	close(p[1]);
 }
 
+/* Records that were lost are told once, also if another observer has come meanwhile. */
+static void test_dropped_is_told_once(void **state)
+{
+	static struct ledger ledger;
+	struct live *live = mmap(NULL, sizeof(*live), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	char text[4096];
+	int p[2];
+
+	(void)state;
+	assert_true(live != MAP_FAILED);
+	assert_int_equal(pipe2(p, O_NONBLOCK | O_CLOEXEC), 0);
+	for (int n = 0; n < 2; n++) {
+		observer.log = (struct log){.fd = p[1], .max = UINT64_MAX};
+		observer.ledgers = &ledger;
+		observer.n_slots = 1;
+		assert_int_equal(table_init(&observer.table, live), 0);
+		records_take(&observer);
+		log_flush(&observer);
+		assert_int_equal(take(p[0], text, sizeof(text)), 0);
+		ledger.dropped += 5;
+		records_take(&observer);
+		log_flush(&observer);
+		assert_true(take(p[0], text, sizeof(text)) > 0);
+		assert_non_null(strstr(text, " note=dropped n=5\n"));
+		free(observer.table.index);
+		free(observer.table.free);
+		observer = (struct observer){0};
+	}
+	munmap(live, sizeof(*live));
+	close(p[0]);
+	close(p[1]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -180,6 +213,7 @@ int main(void)
 		cmocka_unit_test(test_the_longest_line_is_whole),
 		cmocka_unit_test(test_a_full_table),
 		cmocka_unit_test(test_taken_back_by_another_router),
+		cmocka_unit_test(test_dropped_is_told_once),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
