@@ -94,6 +94,7 @@ void helper_end(pid_t pid, int pidfd)
 struct left {
 	ev_io end;
 	ev_timer again;
+	void (*ended)(void);
 };
 
 static void on_left(struct ev_loop *loop, ev_io *w, int events)
@@ -108,18 +109,28 @@ static void on_left(struct ev_loop *loop, ev_io *w, int events)
 	}
 	ev_io_stop(loop, w);
 	close(w->fd);
+	if (l->ended)
+		l->ended();
 	free(l);
 }
 
 void helper_leave(struct ev_loop *loop, int pidfd)
+{
+	helper_leave_then(loop, pidfd, NULL);
+}
+
+void helper_leave_then(struct ev_loop *loop, int pidfd, void (*ended)(void))
 {
 	struct left *l = calloc(1, sizeof(*l));
 
 	reap_kill(pidfd, SIGKILL);
 	if (!l) {
 		close(pidfd);
+		if (ended)
+			ended();
 		return;
 	}
+	l->ended = ended;
 	ev_io_init(&l->end, on_left, pidfd, EV_READ);
 	l->end.data = l;
 	ev_io_start(loop, &l->end);

@@ -20,6 +20,8 @@ int helper_start(const char *name, const char *argument, const int *from, size_t
 void helper_end(pid_t pid, int pidfd);
 /* Kills it, and takes its end from the loop whenever that comes: one that waits for a disk ends when that answers. Takes pidfd over. */
 void helper_leave(struct ev_loop *loop, int pidfd);
+/* The same; ended() is called then, or now if there is no memory to wait for it. */
+void helper_leave_then(struct ev_loop *loop, int pidfd, void (*ended)(void));
 /* What it uses is the service's, and it cannot be left behind: into its group (NULL: it has none). And when memory is used up it goes
  * as the service does, not before the daemon. 0 or -errno. */
 int helper_join(const struct cgroup *cg, pid_t pid);

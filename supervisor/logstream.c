@@ -36,6 +36,11 @@ struct logstream {
 
 static unsigned n_readers;
 
+static void reader_ended(void)
+{
+	n_readers--;
+}
+
 static void stream_end(struct logstream *s)
 {
 	ev_timer_stop(s->d->loop, &s->gather);
@@ -43,10 +48,8 @@ static void stream_end(struct logstream *s)
 	logsink_unwait(logger_sink(s->d->logger), &s->barrier);
 	if (s->follow)
 		logsink_unwatch(logger_sink(s->d->logger), &s->watcher);
-	if (s->pidfd >= 0) {
-		helper_leave(s->d->loop, s->pidfd);
-		n_readers--;
-	}
+	if (s->pidfd >= 0)
+		helper_leave_then(s->d->loop, s->pidfd, reader_ended);
 	trp_close(&s->sock);
 	free(s->names);
 	free(s);

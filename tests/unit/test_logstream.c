@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* What trp-logread says to trpsupd for one client of "logs". It may have been taken over: others have their turn, however much it says.
- * wrap: trp_fd_recv control_pending control_reply */
+ * wrap: trp_fd_recv control_pending control_reply logger_sink logsink_unwait reap_kill */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -9,6 +9,9 @@
 #undef fail /* it has one of its own */
 
 #include "supervisor/logstream.c" /* its statics are what is tried */
+#include "supervisor/reap.h"
+
+#include <signal.h>
 
 static unsigned n_heard, n_replies;
 static size_t n_pending, len;
@@ -43,6 +46,27 @@ void __wrap_control_reply(struct control_call *call, json_t *parameters, bool co
 	n_pending += CONTROL_OUTPUT_LOW / 8;
 }
 
+struct logsink *__wrap_logger_sink(struct logger *l);
+struct logsink *__wrap_logger_sink(struct logger *l)
+{
+	(void)l;
+	return NULL;
+}
+
+void __wrap_logsink_unwait(struct logsink *s, struct logsink_barrier *b);
+void __wrap_logsink_unwait(struct logsink *s, struct logsink_barrier *b)
+{
+	(void)s, (void)b;
+}
+
+/* It waits for a disk. */
+int __wrap_reap_kill(int pidfd, int signo);
+int __wrap_reap_kill(int pidfd, int signo)
+{
+	(void)pidfd, (void)signo;
+	return 0;
+}
+
 static unsigned turn(struct logstream *s)
 {
 	n_heard = n_replies = 0;
@@ -74,10 +98,37 @@ static void test_turns(void **state)
 	ev_loop_destroy(d.loop);
 }
 
+/* One whose client has left counts until it has ended. */
+static void test_left(void **state)
+{
+	struct daemon d = {.loop = ev_loop_new(EVFLAG_AUTO)};
+	struct logstream *s = new_stream(&d, NULL);
+	pid_t pid = fork();
+	unsigned lives;
+
+	(void)state;
+	if (pid == 0)
+		for (;;)
+			pause();
+	assert_non_null(s);
+	s->pidfd = reap_pidfd(pid);
+	assert_true(s->pidfd >= 0);
+	n_readers = READERS_MAX;
+	stream_end(s);
+	ev_run(d.loop, EVRUN_NOWAIT);
+	lives = n_readers;
+	kill(pid, SIGKILL);
+	assert_int_equal(lives, READERS_MAX);
+	ev_run(d.loop, EVRUN_ONCE);
+	assert_int_equal(n_readers, READERS_MAX - 1);
+	ev_loop_destroy(d.loop);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_turns),
+		cmocka_unit_test(test_left),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
