@@ -291,15 +291,23 @@ void overlap_free(struct service *s)
 	free_beside(s->beside);
 }
 
-static bool adopt(struct service *n, const json_t *json)
+/* It runs as it was started; of the profile as it is now, only how it is ended concerns it. One that cannot be read now is as the other instance's. */
+static int load_profile(struct service *n)
 {
-	struct profile_errors errors = {0};
+	struct profile_errors errors = {0}, again = {0};
 	int r = profile_load(&n->d->paths, n->name, &n->profile, &errors);
 
-	profile_errors_free(&errors);
 	if (r < 0)
+		r = record_profile_of(n->d, n->name, n->beside->profile->text_hash, &n->profile, &again);
+	profile_errors_free(&errors);
+	profile_errors_free(&again);
+	return r;
+}
+
+static bool adopt(struct service *n, const json_t *json)
+{
+	if (load_profile(n) < 0)
 		return false;
-	/* it runs as it was started; of the profile as it is now, only how it is ended concerns it */
 	if (record_restore(json, n) < 0 || adopt_channels(n, json) < 0 || prepare_adopt(n) < 0)
 		return false;
 	if (n->has_cgroup && (!n->d->cgroups || cgroup_adopt(n->d->cgroups, n->key, &n->cgroup) < 0))
@@ -317,7 +325,8 @@ void overlap_adopt(struct service *s, const json_t *json)
 	if (!adopt(n, json)) {
 		log_warn("%s: the instance that was replaced cannot be taken over; ended", s->name);
 		instance_discard(n);
-		route_close(n);
+		if (n->profile) /* else it has got no further */
+			route_close(n);
 		n->has_cgroup = false; /* what is left of it is found by its name */
 		free_beside(n);
 		return;

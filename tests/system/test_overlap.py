@@ -257,6 +257,29 @@ class Overlap(trp.DaemonTest):
         self.assertEqual(self.d.pids("nginx")[:2], pids)
         self.overlap("nginx")
 
+    def test_daemon_killed_while_one_finishes_and_its_profile_is_bad(self):
+        """Both go on by what was kept of it."""
+        for text in ("[service]\nno such line\n", None):
+            self.d.profile("p", HELLO % ("", "p.localhost"))
+            self.d.ok("start", "p")
+            with web.connect("127.0.0.1", trp.HTTP_PORT, timeout=30) as sock:
+                sock.sendall(b"GET / HTTP/1.1\r\nHost: p.localhost\r\n\r\n")
+                self.assertIn(b" 200 ", sock.recv(4096))
+                before = self.overlap("p")
+                after = self.d.status("p")["pid"]
+                if text:
+                    self.d.profile("p", text)
+                else:
+                    os.unlink(os.path.join(self.d.profile_dir, "p.ini"))
+                self.another_daemon()
+                now = self.d.status("p")
+                self.assertEqual((now["state"], now["pid"]), ("ready", after))
+                self.assertEqual((now["beside"]["state"], now["beside"]["pid"]), ("draining", before))
+                sock.sendall(b"GET / HTTP/1.1\r\nHost: p.localhost\r\n\r\n")
+                self.assertIn(b" 200 ", sock.recv(4096))
+            self.alone("p")
+            self.d.ok("stop", "p")
+
     def test_daemon_killed_while_the_new_one_starts(self):
         self.state_file("g", "fail", False)
         self.state_file("g", "go")
