@@ -114,6 +114,22 @@ static bool is_file(pid_t pid, unsigned long long fd)
 	return stat(path, &st) == 0 && S_ISREG(st.st_mode);
 }
 
+/* A signal that kills needs none, nor does a word to an eventfd: nothing is to be tried after either. */
+static bool needs_memory(pid_t pid, unsigned long long nr, const unsigned long long *args)
+{
+	char path[64], target[64];
+	ssize_t n;
+
+	if (nr == SYS_pidfd_send_signal)
+		return args[1] != SIGKILL;
+	if (nr != SYS_write)
+		return true;
+	snprintf(path, sizeof(path), "/proc/%d/fd/%d", (int)pid, (int)args[0]);
+	n = readlink(path, target, sizeof(target) - 1);
+	target[n > 0 ? n : 0] = '\0';
+	return strcmp(target, "anon_inode:[eventfd]") != 0;
+}
+
 /* One of the fault's calls. NULL: it cannot fail so. */
 static const char *name_of_fault(pid_t pid, const struct ptrace_syscall_info *i)
 {
@@ -122,7 +138,7 @@ static const char *name_of_fault(pid_t pid, const struct ptrace_syscall_info *i)
 	const char *name = name_of(i);
 
 	if (!plan.fault->calls)
-		return name;
+		return name && needs_memory(pid, nr, args) ? name : NULL;
 	if ((nr == SYS_write || nr == SYS_writev) && (args[0] == STDERR_FILENO || !is_file(pid, args[0])))
 		return NULL;
 	for (size_t n = 0; n < plan.fault->n_calls; n++)
