@@ -243,7 +243,7 @@ static void tell_route(struct service *s, size_t l, enum trp_protocol protocol, 
 		s->profile->plain_http && protocol == TRP_PROTO_HTTP1, c4, c6);
 }
 
-/* Calls the router for each (listener, protocol, name) of p: sets it; or, if not set, deletes it unless kept or another service has it too. */
+/* Calls the router for each (listener, protocol, name) of p: sets it; or, if not set, deletes it. kept: unless that, or another service, has it too. */
 static void each_route(struct service *s, const struct profile *p, bool set, const struct profile *kept)
 {
 	for (int k = 0; k < TRP_PROTO_COUNT; k++) {
@@ -253,7 +253,7 @@ static void each_route(struct service *s, const struct profile *p, bool set, con
 			for (size_t i = 0; (host = route_name_on(s->d, l, p, protocol, i)); i++) {
 				if (set)
 					tell_route(s, l, protocol, host);
-				else if ((!kept || !has_route(s->d, kept, l, protocol, host)) && !others_have(s, l, protocol, host))
+				else if (!kept || !(has_route(s->d, kept, l, protocol, host) || others_have(s, l, protocol, host)))
 					routerproc_route_del(s->d->router, s->d->listeners[l].id, protocol, host);
 			}
 		}
