@@ -374,18 +374,25 @@ bool route_all_listened(const struct service *s)
 	return true;
 }
 
+static void tell_channels(struct service *s)
+{
+	for (size_t i = 0; i < s->n_channels; i++) {
+		routerproc_channel_add(s->d->router, s->number, &s->channels[i]);
+		if (s->channels[i].several)
+			routerproc_channel_several(s->d->router, s->channels[i].id);
+	}
+	if (s->waiting.id)
+		routerproc_channel_add(s->d->router, s->number, &s->waiting);
+	if (s->n_channels > 0 || s->waiting.id)
+		quota_tell(s);
+}
+
 void route_resync(struct daemon *d)
 {
 	for (struct service *s = d->services; s; s = s->next) {
-		for (size_t i = 0; i < s->n_channels; i++) {
-			routerproc_channel_add(d->router, s->number, &s->channels[i]);
-			if (s->channels[i].several)
-				routerproc_channel_several(d->router, s->channels[i].id);
-		}
-		if (s->waiting.id)
-			routerproc_channel_add(d->router, s->number, &s->waiting);
-		if (s->n_channels > 0 || s->waiting.id)
-			quota_tell(s);
+		tell_channels(s);
+		if (s->beside && !s->beside->outgoing) /* it may take its place */
+			tell_channels(s->beside);
 	}
 	for (struct service *s = d->services; s; s = s->next)
 		if (s->routes_told)

@@ -185,6 +185,23 @@ class Overlap(trp.DaemonTest):
         self.state_file("g", "fail", False)
         self.overlap("g")
 
+    def test_routers_replaced_while_the_new_one_starts(self):
+        """They are to know where clients go when it is ready."""
+        self.state_file("g", "fail", False)
+        self.state_file("g", "go")
+        self.d.ok("start", "g")
+        self.state_file("g", "go", False)
+        with self.spawn(subprocess.DEVNULL, "restart", "--overlap", "g") as call:
+            trp.wait_until(lambda: self.d.status("g")["beside"], 20, "another is being started")
+            self.d.ok("upgrade-router")
+            router = self.d.router_pid()
+            os.kill(router, signal.SIGKILL)
+            trp.wait_until(lambda: self.d.router_pid() not in (None, 0, router), 20, "another router")
+            self.assertEqual(status_of(request("g")), 200)
+            self.state_file("g", "go")
+            self.assertEqual(call.wait(30), 0)
+        self.assertEqual([status_of(request("g")) for _ in range(3)], [200] * 3)
+
     def test_stopped_while_the_new_one_starts(self):
         self.state_file("g", "fail", False)
         self.state_file("g", "go")
