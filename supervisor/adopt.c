@@ -298,4 +298,5 @@ void adopt_all(struct daemon *d)
 		else
 			record_save(s);
 	}
+	routerproc_listen(d->router);
 }

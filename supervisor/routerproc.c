@@ -44,10 +44,18 @@ static int start(struct routerproc *r, struct worker *w, const struct worker_lau
 	routerproc_limits_set(r);
 	r->resync(r->d);
 	r->only = NULL;
-	if (w->role == WORKER_CURRENT)
+	if (w->role == WORKER_CURRENT && r->listens)
 		tell_listeners(r, w);
 	worker_sync(w);
 	return 0;
+}
+
+void routerproc_listen(struct routerproc *r)
+{
+	r->listens = true;
+	for (struct worker *w = r->workers; w; w = w->next)
+		if (w->role == WORKER_CURRENT && w->box.pid && !w->listening)
+			tell_listeners(r, w);
 }
 
 static void remove_worker(struct routerproc *r, struct worker *w)

@@ -14,6 +14,8 @@ struct routerproc;
 
 /* resync(d): tell everything but the listeners again by the calls below; a new router has started. */
 int routerproc_open(struct daemon *d, void (*resync)(struct daemon *d), struct routerproc **ret, char *err, size_t err_size);
+/* What an earlier daemon left has been taken over: clients may come, and would not have found it before. */
+void routerproc_listen(struct routerproc *r);
 /* Ends them and waits for their end. */
 void routerproc_close(struct routerproc *r);
 

@@ -19,6 +19,7 @@ struct routerproc {
 	struct worker_launch launch;
 	struct worker *workers;
 	struct worker *only; /* what is told is for this one */
+	bool listens; /* what is to be served is known: see routerproc_listen() */
 	struct outbox refused; /* clients, for the next router that has the listeners */
 	struct routerwatch watch;
 

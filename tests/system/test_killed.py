@@ -4,12 +4,14 @@
 one takes its place, and what the daemon needs to be killed itself is there again."""
 import os
 import signal
+import time
 import unittest
 
 import trp
 import web
 from load import Load
 from test_adopt import HELLO, LOOPBACK, NOTIFY, url
+from test_hold import request, status_of
 
 CLIENTS = 4
 TURNS = 3
@@ -59,6 +61,23 @@ class Killed(unittest.TestCase):
                 self.kill(d, d.router_pid, load, lambda: d.daemon_log().count("router ready") > 1)
             # those of whom it was reading the first bytes
             self.check(d, ["h"], load, CLIENTS)
+
+    def test_router_and_daemon(self):
+        """Those who come before there is a router again find the services that live on."""
+        with trp.Daemon({"h": HELLO, "many": HELLO.replace("h.localhost", "${id}.localhost")}) as d:
+            d.ok("start", "h", *["many@%d" % i for i in range(40)])
+            for i in range(5):
+                router = trp.wait_until(d.router_pid, 20, "there is a router")
+                os.kill(router, signal.SIGKILL)
+                said, end = "router (pid %d) killed" % router, time.monotonic() + 10
+                while said not in d.daemon_log() and time.monotonic() < end:
+                    pass  # it is started again in a tenth of a second
+                d.process.kill()
+                d.process.wait()
+                d.log.close()
+                clients = [request("h") for _ in range(20)]
+                d.run()
+                self.assertEqual([status_of(c) for c in clients], [200] * 20, "turn %d" % i)
 
     def test_observer(self):
         with trp.Daemon({"h": HELLO}) as d:
