@@ -10,6 +10,7 @@
 
 #define DATAGRAMS_MAX 256 /* in one turn */
 #define DATAGRAM_ROOM 8192
+#define ENDS_TURNS    256 /* more than its socket holds */
 #define RETRY_NS      2000000000u /* after a look that was not to be had */
 /* Between two looks for those whose end nobody was told, as long as there is anybody (else nothing wakes us): the kernel tells no end for
  * which it had no memory just then, and who counts for ever keeps a service from being idle. */
@@ -114,6 +115,9 @@ static void end_sample(struct observer *o)
 {
 	struct sample *s = &o->sample;
 
+	/* who was not found had died before, and what was told of that lies there now, as do the routers' records of him */
+	for (int i = 0; s->resync && !s->failed && i < ENDS_TURNS && ends_ready(o); i++)
+		;
 	s->running = false;
 	if (s->resync && !s->failed)
 		end_unseen(o);

@@ -8,9 +8,11 @@
 
 #include "router/observer/observer.h"
 
+#include <fcntl.h>
 #include <linux/inet_diag.h>
 #include <linux/netlink.h>
 #include <linux/sock_diag.h>
+#include <linux/tcp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -138,6 +140,48 @@ static void test_nobody_there_is_not_looked_for(void **state)
 	expect_nothing();
 }
 
+/* One has died before the dump came to him: what the kernel has told of his end lies there, and counts. */
+static void test_an_end_that_was_told(void **state)
+{
+	struct __attribute__((packed)) {
+		struct nlmsghdr head;
+		struct inet_diag_msg m;
+		struct nlattr a;
+		struct tcp_info info;
+	} dead = {.head = {.nlmsg_len = sizeof(dead), .nlmsg_type = SOCK_DIAG_BY_FAMILY},
+		.m = {.idiag_family = AF_INET6, .id.idiag_cookie = {1}},
+		.a = {.nla_len = sizeof(dead.a) + sizeof(dead.info), .nla_type = INET_DIAG_INFO},
+		.info = {.tcpi_bytes_received = 4711}};
+	static struct ledger ledger;
+	char text[4096] = "";
+	int ends[2], log[2];
+
+	(void)state;
+	assert_int_equal(socketpair(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK, 0, ends), 0);
+	ends[0] = dup2(ends[0], 101);
+	assert_int_equal(dup2(ends[1], OBSERVER_ENDS_FD), OBSERVER_ENDS_FD);
+	assert_int_equal(pipe2(log, O_NONBLOCK | O_CLOEXEC), 0);
+	observer.log = (struct log){.fd = log[1], .max = UINT64_MAX};
+	observer.ledgers = &ledger;
+	observer.n_slots = 1;
+	sample_start(&observer, 0, true);
+	expect_request(AF_INET6);
+	assert_int_equal(send(ends[0], &dead, sizeof(dead), 0), sizeof(dead));
+	tell_socket(2);
+	tell_done(0);
+	expect_request(AF_INET);
+	tell_done(0);
+	assert_null(table_find(&observer.table, 1));
+	log_flush(&observer);
+	assert_true(read(log[0], text, sizeof(text) - 1) > 0);
+	assert_non_null(strstr(text, " end=closed in=4711 "));
+	assert_null(strstr(text, "lost"));
+	close(ends[0]);
+	close(OBSERVER_ENDS_FD);
+	close(log[0]);
+	close(log[1]);
+}
+
 /* Half of a dump says of nobody that he has ended; it is asked again, and soon. */
 static void failed(uint16_t type)
 {
@@ -198,6 +242,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_who_has_ended_untold_is_found, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_nobody_there_is_not_looked_for, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_an_end_that_was_told, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_a_dump_that_is_refused, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_a_dump_that_breaks_off, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_a_request_that_cannot_be_sent, set_up, tear_down),
