@@ -40,7 +40,7 @@ enum trp_init_type {
 	                         the place of one before */
 	/* init -> daemon */
 	TRP_INIT_STEP = 16,    /* value: index of the step that starts now, value2: its pid inside */
-	TRP_INIT_LISTEN = 17,  /* port, family, v6only; value: backlog: an adapter took that channel */
+	TRP_INIT_LISTEN = 17,  /* port, family (AF_UNSPEC: both), v6only; value: backlog: an adapter took that channel */
 	TRP_INIT_EXITED = 18,  /* value: index of the step that ended, value2: its wait status. Sent for a failed setup
 	                          step and for the upstream; init then exits itself */
 	TRP_INIT_EXEC_FAILED = 19, /* value: index, value2: errno of execve */
@@ -76,7 +76,7 @@ struct trp_init_msg {
 	uint32_t magic;
 	uint16_t type;   /* enum trp_init_type */
 	uint16_t port;   /* host byte order */
-	uint16_t family; /* AF_INET or AF_INET6 */
+	uint16_t family; /* AF_INET or AF_INET6; LISTEN: AF_UNSPEC: both */
 	uint16_t v6only; /* 0 or 1 */
 	int32_t value;
 	int32_t value2;

@@ -333,20 +333,31 @@ void route_close(struct service *s)
 	quota_tell(s);
 }
 
-bool route_listened(struct service *s, const struct trp_init_msg *msg)
+/* Are there news of it? */
+static bool take_listen(struct service *s, const struct trp_init_msg *msg, uint16_t family, bool *ret_opened)
 {
-	struct channel *c = find_channel(s, msg->port, msg->family);
+	struct channel *c = find_channel(s, msg->port, family);
 	bool several = c && msg->several == 1 && !c->several && channel_take_several(c, s->profile->queue) == 0;
 
 	if (several)
 		routerproc_channel_several(s->d->router, c->id);
 	if (!c || c->listened)
 		return several; /* a tenant may say anything, and as often as it likes */
-	c->listened = true;
-	if (s->routes_told)
+	return c->listened = *ret_opened = true;
+}
+
+bool route_listened(struct service *s, const struct trp_init_msg *msg)
+{
+	const bool both = msg->family == AF_UNSPEC;
+	bool opened = false, news = take_listen(s, msg, both ? AF_INET : msg->family, &opened);
+
+	if (both)
+		news |= take_listen(s, msg, AF_INET6, &opened);
+	if (opened && s->routes_told)
 		route_update(s);
-	hold_update(s);
-	return true;
+	if (opened)
+		hold_update(s);
+	return news;
 }
 
 bool route_any_listened(const struct service *s)

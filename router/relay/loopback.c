@@ -224,16 +224,22 @@ static void try_again(struct relay *r, struct channel *ch)
 	loopback_watch(r, ch);
 }
 
+/* Both families in one message, if both are new: with the first the service is ready, and clients of the other would be refused. */
 static void tell_open(struct relay *r, struct upstream *u, uint16_t port)
 {
 	static const uint16_t families[] = {[LISTENING_V4] = AF_INET, [LISTENING_V6] = AF_INET6};
+	uint16_t family = 0;
+	int n = 0;
 
 	for (int f = 0; f < LISTENING_FAMILIES; f++) {
 		if (!listening_serves(&u->at, f) || u->told[f])
 			continue;
 		u->told[f] = true;
-		control_listens(r, port, families[f], !u->at.family[LISTENING_V4].any);
+		family = families[f];
+		n++;
 	}
+	if (n > 0)
+		control_listens(r, port, n == 1 ? family : AF_UNSPEC, !u->at.family[LISTENING_V4].any);
 }
 
 /* It was open, and has not been for longer than a connection may take: who waits gets an answer. */
