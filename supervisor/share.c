@@ -87,7 +87,7 @@ void share_channels(struct service *s, enum trp_protocol protocol, uint32_t *ret
 
 void share_changed(struct service *s)
 {
-	if (s->profile->share && s->routes_told && !s->shadow)
+	if (s->routes_told && !s->shadow && s->profile->share)
 		route_update(s);
 }
 

@@ -146,10 +146,24 @@ static void check_timeout(void)
 		must(!r.pool.slots[i].used || r.pool.slots[i].deadline_ns > now);
 }
 
+/* It sends more, ends or resets its connection. */
+static void goes_on(uint8_t what)
+{
+	struct sock *s = some();
+
+	if (!s)
+		return;
+	if (what % 18 == 4)
+		s->reset = true;
+	else if (what & 16)
+		s->eof = true;
+	else if (!s->eof)
+		sends_something(s);
+	event(s);
+}
+
 static void one(uint8_t what)
 {
-	struct sock *s;
-
 	switch (what % 18) {
 	case 0:
 		comes();
@@ -159,21 +173,8 @@ static void one(uint8_t what)
 		break;
 	case 2:
 	case 3:
-		s = some();
-		if (!s)
-			break;
-		if (what & 16)
-			s->eof = true;
-		else if (!s->eof)
-			sends_something(s);
-		event(s);
-		break;
 	case 4:
-		s = some();
-		if (s)
-			s->reset = true;
-		if (s)
-			event(s);
+		goes_on(what);
 		break;
 	case 5:
 		r.now_ns += next() * 10 * MS;
