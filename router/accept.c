@@ -190,24 +190,34 @@ static struct listener *find_listener(struct router *r, uint32_t id)
 	return NULL;
 }
 
+/* A place for one more, NULL: there is none */
+static struct listener *free_place(struct router *r)
+{
+	for (uint32_t i = 0; i < ROUTER_LISTENERS_MAX; i++) {
+		if (r->listeners[i].fd >= 0 || r->listeners[i].waiting.first != 0)
+			continue;
+		if (i >= r->n_listeners)
+			r->n_listeners = i + 1;
+		return &r->listeners[i];
+	}
+	return NULL;
+}
+
 int listener_add(struct router *r, const struct router_msg *m, int fd)
 {
-	struct listener *l = NULL;
+	struct listener *l;
 	int flags = fcntl(fd, F_GETFL);
-	uint32_t i;
 
 	if (r->retired)
 		return -EBADMSG;
 	if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0)
 		return -errno;
 	listener_del(r, m->id);
-	for (i = 0; i < ROUTER_LISTENERS_MAX && !l; i++)
-		if (r->listeners[i].fd < 0 && r->listeners[i].waiting.first == 0)
-			l = &r->listeners[i];
+	l = free_place(r);
+	if (!l && wait_free_listener(r))
+		l = free_place(r);
 	if (!l)
 		return -ENOSPC;
-	if (i > r->n_listeners)
-		r->n_listeners = i;
 	l->id = m->id;
 	l->fd = fd;
 	l->protocols = m->protocols;

@@ -253,3 +253,5 @@ int wait_expire(struct router *r);
 void wait_limit(struct router *r);
 /* Drops the one that has waited longest. False: none waits. */
 bool wait_evict(struct router *r);
+/* Drops all that wait for one of the listeners that are gone: where one has waited longest. False: nobody waits for any. */
+bool wait_free_listener(struct router *r);

@@ -253,6 +253,22 @@ bool wait_evict(struct router *r)
 	return true;
 }
 
+bool wait_free_listener(struct router *r)
+{
+	const struct waiter *slots = r->pool.slots;
+	struct listener *oldest = NULL;
+
+	for (uint32_t i = 0; i < r->n_listeners; i++) {
+		struct listener *l = &r->listeners[i];
+		if (l->fd < 0 && l->waiting.first &&
+			(!oldest || slots[l->waiting.first].client.accepted_ns < slots[oldest->waiting.first].client.accepted_ns))
+			oldest = l;
+	}
+	while (oldest && oldest->waiting.first)
+		give_up(r, oldest->waiting.first);
+	return oldest != NULL;
+}
+
 void wait_limit(struct router *r)
 {
 	size_t taken = r->channels.used + r->n_listeners + FDS_SPARE;

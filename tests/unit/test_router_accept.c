@@ -42,6 +42,12 @@ bool wait_evict(struct router *router)
 	return false;
 }
 
+bool wait_free_listener(struct router *router)
+{
+	(void)router;
+	return false;
+}
+
 void handon_hold(struct router *router)
 {
 	(void)router;

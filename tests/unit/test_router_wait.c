@@ -336,6 +336,26 @@ static void test_redirect_to_another(void **state)
 	route_clear(&r.routes);
 }
 
+/* A listener that is changed keeps its old place as long as clients of it wait. They do not keep the router from taking another change. */
+static void test_many_changes(void **state)
+{
+	struct router_msg m = {.id = 1, .protocols = 1u << TRP_PROTO_HTTP1, .deadline_ms = 600000};
+
+	(void)state;
+	for (uint32_t i = 0; i < ROUTER_LISTENERS_MAX + 2; i++) {
+		int fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+		clock_ns++;
+		close(arrives(1, TEXT("GET /")));
+		assert_int_equal(listener_add(&r, &m, fd), 0);
+	}
+	assert_int_equal(r.stats.timed_out, 4); /* those who had waited longest */
+	assert_int_equal(r.stats.waiting, ROUTER_LISTENERS_MAX - 2);
+	for (int i = 0; i < 4; i++)
+		assert_verdict(VERDICT_TIMED_OUT);
+	assert_no_verdict();
+	listener_del(&r, 1);
+}
+
 /* Who cannot be watched, for want of memory, is let go as one for whom there is no place: not without a word. */
 static void test_unwatched(void **state)
 {
@@ -381,6 +401,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_half_closed_is_raw, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_dribble, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_long_head, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_many_changes, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_unwatched, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_paused_twice, set_up, tear_down),
 	};
