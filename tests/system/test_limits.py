@@ -323,7 +323,8 @@ class StuckServices(LimitsTest):
         # room 300, half of it in 21 equal parts
         self.assertTrue(sum(waiting) < 300, waiting)
         self.assertTrue(min(waiting) > 7, waiting)  # and something of the other half
-        # what was taken out is seen
+        # what was taken out is seen, when all are looked at the next time
+        time.sleep(0.02)
         handed = counters(self.router)["handed_on"]
         for _ in range(30):
             self.ask("s100.test")
