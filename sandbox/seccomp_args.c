@@ -26,6 +26,10 @@
 
 #define MFD_NOEXEC_SEAL_ 8u /* Linux 6.3 */
 
+/* Of headers that cannot be included beside those of the C library. */
+#define MFD_HUGETLB_ 4u
+#define SHM_HUGETLB_ 04000u
+
 /* Terminals of the program's own (there are none but what it inherits), descriptors, sockets
  * without their interfaces, files. Not TIOCSTI, TIOCLINUX, TIOCSETD, nothing of 0x8910-0x89ff. */
 static const unsigned ioctl_requests[] = {TCGETS2_, TCSETS2_, TCSETSW2_, TCSETSF2_, TCGETS, TCSETS,
@@ -175,9 +179,19 @@ static int add_madvise(struct seccomp_rules *rules, int nr, unsigned policy)
 	return r < 0 ? r : allow_all(rules, nr);
 }
 
+/* Huge pages come from a pool that is the host's, and the memory controller does not count them: as if it had none left. */
+static int without_huge_pages(struct seccomp_rules *rules, int nr, unsigned flags_arg, uint32_t flag)
+{
+	return RULE(SECCOMP_RET_ERRNO | ENOMEM, ALL_OF(flags_arg, flag));
+}
+
 /* Who wants a file in memory that is data says so since Linux 6.3; for all others there is none. */
 static int add_memfd_create(struct seccomp_rules *rules, int nr, unsigned policy)
 {
+	int r = without_huge_pages(rules, nr, 1, MFD_HUGETLB_);
+
+	if (r < 0)
+		return r;
 	return policy & SECCOMP_MEMFD_EXEC ? allow_all(rules, nr) : ALLOW(ALL_OF(1, MFD_NOEXEC_SEAL_));
 }
 
@@ -193,12 +207,22 @@ static int without_bits(struct seccomp_rules *rules, int nr, unsigned policy, ui
 
 static int add_mmap(struct seccomp_rules *rules, int nr, unsigned policy)
 {
-	return without_bits(rules, nr, policy, PROT_WRITE | PROT_EXEC);
+	int r = without_huge_pages(rules, nr, 3, MAP_HUGETLB);
+
+	return r < 0 ? r : without_bits(rules, nr, policy, PROT_WRITE | PROT_EXEC);
 }
 
 static int add_mprotect(struct seccomp_rules *rules, int nr, unsigned policy)
 {
 	return without_bits(rules, nr, policy, PROT_EXEC);
+}
+
+static int add_shmget(struct seccomp_rules *rules, int nr, unsigned policy)
+{
+	int r = without_huge_pages(rules, nr, 2, SHM_HUGETLB_);
+
+	(void)policy;
+	return r < 0 ? r : allow_all(rules, nr);
 }
 
 static int add_shmat(struct seccomp_rules *rules, int nr, unsigned policy)
@@ -221,6 +245,7 @@ static int add_socketpair(struct seccomp_rules *rules, int nr, unsigned policy)
 /* The number of the call is in the low half of the first argument, its version in the other one; what follows is what the call has. */
 #define IPC_CALL(number) {.arg = 0, .mask = 0xffff, .value = (number)}
 #define IPC_SHMAT        21
+#define IPC_SHMGET       23
 
 int seccomp_rules_ipc(struct seccomp_rules *rules, int nr, unsigned policy, const bool native[SECCOMP_NR_MAX])
 {
@@ -228,10 +253,10 @@ int seccomp_rules_ipc(struct seccomp_rules *rules, int nr, unsigned policy, cons
 		unsigned number;
 		const char *name;
 	} calls[] = {{1, "semop"}, {2, "semget"}, {3, "semctl"}, {4, "semtimedop"}, {11, "msgsnd"}, {12, "msgrcv"}, {13, "msgget"},
-		{14, "msgctl"}, {IPC_SHMAT, "shmat"}, {22, "shmdt"}, {23, "shmget"}, {24, "shmctl"}};
-	int r = 0;
+		{14, "msgctl"}, {IPC_SHMAT, "shmat"}, {22, "shmdt"}, {IPC_SHMGET, "shmget"}, {24, "shmctl"}};
+	int r = RULE(SECCOMP_RET_ERRNO | ENOMEM, IPC_CALL(IPC_SHMGET), ALL_OF(3, SHM_HUGETLB_));
 
-	if (policy & SECCOMP_NO_WRITE_EXECUTE)
+	if (r == 0 && policy & SECCOMP_NO_WRITE_EXECUTE)
 		r = RULE(SECCOMP_RET_ERRNO | EPERM, IPC_CALL(IPC_SHMAT), ALL_OF(2, SHM_EXEC));
 	for (size_t i = 0; i < TRP_ARRAY_SIZE(calls) && r == 0; i++) {
 		int chosen = seccomp_number(calls[i].name);
@@ -273,6 +298,7 @@ static const struct conditional conditional[] = {
 	{"mmap", add_mmap},
 	{"mprotect", add_mprotect},
 	{"pkey_mprotect", add_mprotect},
+	{"shmget", add_shmget},
 	{"shmat", add_shmat},
 };
 

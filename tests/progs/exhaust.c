@@ -236,6 +236,25 @@ static int take_sysv(long i)
 
 static void sysv(void) { until_killed(take_sysv); }
 
+/* From the host's pool, which no control group's memory counts: anonymous, of a file in memory, or System V's. */
+static int take_huge(long i)
+{
+	const size_t size = 2 * MIB;
+	char *at = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB, -1, 0);
+	int fd = at == MAP_FAILED ? memfd_create("exhaust", 0x8 | MFD_HUGETLB) : -1, id = -1;
+
+	(void)i;
+	if (fd >= 0)
+		at = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (at == MAP_FAILED)
+		id = shmget(IPC_PRIVATE, size, IPC_CREAT | SHM_HUGETLB | 0600);
+	if (id >= 0)
+		at = shmat(id, NULL, 0);
+	return at == MAP_FAILED ? -1 : touch(at, size);
+}
+
+static void huge(void) { take_all(take_huge, 1024); }
+
 static int take_locked(long i)
 {
 	char *at = mmap(NULL, 65536, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -696,7 +715,7 @@ static const struct {
 	void (*run)(void);
 } attacks[] = {
 	{"fork-bomb", fork_bomb}, {"processes", processes}, {"threads", threads}, {"zombies", zombies}, {"spin", spin},
-	{"memory", memory}, {"shared-memory", shared_memory}, {"sysv-shm", sysv}, {"locked-memory", locked},
+	{"memory", memory}, {"shared-memory", shared_memory}, {"sysv-shm", sysv}, {"locked-memory", locked}, {"huge-pages", huge},
 	{"page-cache", page_cache}, {"descriptors", descriptors}, {"sockets", sockets}, {"pipes", pipes}, {"epoll", epolls},
 	{"inotify", inotifies}, {"timers", timers}, {"timerfd", timerfds}, {"mqueue", queues}, {"pty", ptys}, {"ports", ports},
 	{"dentries", dentries}, {"in-flight", in_flight}, {"channel", channel}, {"never-accepts", never_accepts}, {"state", state},

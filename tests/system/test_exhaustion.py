@@ -220,6 +220,25 @@ class Exhaustion(unittest.TestCase):
     def test_no_locked_memory(self):
         self.assert_bound("locked-memory", "EPERM", 0, 0, limits="locked-memory = 0")
 
+    def test_huge_pages(self):
+        """The host's pool of them is not counted as its memory: it has none of it."""
+        pool = "/proc/sys/vm/nr_hugepages"
+        before = trp.read(pool).decode()
+
+        def set_to(text):
+            with open(pool, "w") as f:
+                f.write(text)
+
+        free = lambda: int(re.search(r"HugePages_Free:\s+(\d+)", trp.read("/proc/meminfo").decode())[1])
+        self.addCleanup(set_to, before)
+        set_to(str(int(before) + 8))
+        have = free()
+        if have == 0:
+            self.skipTest("this kernel has no huge pages, or no memory for them")
+        with self.attack("huge-pages") as (_, count, error):
+            self.assertEqual((count, error), (0, "ENOMEM"))
+            self.assertEqual(free(), have)
+
     def test_page_cache(self):
         """Twice its memory, written and read: the kernel takes back what it keeps of files, and nobody is killed."""
         with self.attack("page-cache") as (group, count, error):

@@ -255,11 +255,19 @@ static void test_memory(void **state)
 	DENIED(__NR_memfd_create, 0, MFD_CLOEXEC);
 	DENIED(__NR_memfd_create, 0, MFD_CLOEXEC | 0x10 /* MFD_EXEC */);
 	ALLOWED(__NR_memfd_create, 0, MFD_CLOEXEC | 8 /* MFD_NOEXEC_SEAL */);
+	/* of the host's pool of huge pages, which no limit on memory counts */
+	assert_int_equal(ANSWER(__NR_mmap, 0, 0, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB), ERRNO(ENOMEM));
+	assert_int_equal(ANSWER(__NR_mmap, 0, 0, PROT_READ, HIGH | MAP_HUGETLB | 21 << 26 /* of 2 MiB */), ERRNO(ENOMEM));
+	ALLOWED(__NR_mmap, 0, 0, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS);
+	assert_int_equal(ANSWER(__NR_memfd_create, 0, MFD_HUGETLB | 8), ERRNO(ENOMEM));
+	assert_int_equal(ANSWER(__NR_shmget, 0, 0, SHM_HUGETLB | 0600), ERRNO(ENOMEM));
+	ALLOWED(__NR_shmget, 0, 0, 0600);
 	ALLOWED(__NR_mmap, 0, 0, PROT_WRITE | PROT_EXEC);
 	ALLOWED(__NR_mprotect, 0, 0, PROT_EXEC);
 
 	assert_int_equal(seccomp_compile(memfd, 2, &f), 0);
 	assert_int_equal(answer_of(&f, __NR_memfd_create, (const uint64_t[6]){0}), SECCOMP_RET_ALLOW);
+	assert_int_equal(answer_of(&f, __NR_memfd_create, (const uint64_t[6]){0, MFD_HUGETLB}), ERRNO(ENOMEM));
 	seccomp_filter_free(&f);
 	assert_int_equal(seccomp_compile(words, 2, &f), 0);
 #define MEMORY(nr, prot) answer_of(&f, nr, (const uint64_t[6]){0, 0, prot})
@@ -365,7 +373,9 @@ static void test_x86_arguments(void **state)
 		{"madvise", {0, 0, MADV_MERGEABLE}, ERRNO(EINVAL)}, {"ptrace", {0}, ENOSYS_IS}, {"bpf", {0}, ENOSYS_IS},
 		{"io_uring_setup", {0}, ENOSYS_IS}, {"mount", {0}, ENOSYS_IS}, {"umount", {0}, ENOSYS_IS}, {"vm86", {0}, ENOSYS_IS},
 		{"vm86old", {0}, ENOSYS_IS}, {"modify_ldt", {0}, ENOSYS_IS}, {"stime", {0}, ENOSYS_IS}, {"clock_settime64", {0}, ENOSYS_IS},
-		{"idle", {0}, ENOSYS_IS}, {"mmap2", {0, 0, PROT_READ | PROT_WRITE}, SECCOMP_RET_ALLOW}, {"mmap", {0}, ENOSYS_IS},
+		{"idle", {0}, ENOSYS_IS}, {"mmap2", {0, 0, PROT_READ | PROT_WRITE}, SECCOMP_RET_ALLOW}, {"mmap2", {0, 0, PROT_READ, MAP_HUGETLB}, ERRNO(ENOMEM)},
+		{"shmget", {0, 0, SHM_HUGETLB}, ERRNO(ENOMEM)}, {"ipc", {23, 0, 0, SHM_HUGETLB}, ERRNO(ENOMEM)}, {"ipc", {23}, SECCOMP_RET_ALLOW},
+		 {"mmap", {0}, ENOSYS_IS},
 		{"clock_gettime64", {0}, SECCOMP_RET_ALLOW}, {"futex_time64", {0}, SECCOMP_RET_ALLOW}, {"chown32", {0}, SECCOMP_RET_ALLOW},
 		{"set_thread_area", {0}, SECCOMP_RET_ALLOW}, {"sigreturn", {0}, SECCOMP_RET_ALLOW}, {"waitpid", {0}, SECCOMP_RET_ALLOW},
 		{"socketcall", {3 /* connect */, 0x1000}, ENOSYS_IS}, {"ipc", {21 /* shmat */}, SECCOMP_RET_ALLOW},

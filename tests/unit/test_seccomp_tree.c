@@ -263,19 +263,22 @@ static size_t values_of(const struct seccomp_rules *rules, int nr, unsigned arg,
 	return unique(out, n);
 }
 
-/* All combinations of the first three arguments: no rule looks at others. Of another architecture one is as good as the other. */
+#define ARGS_LOOKED_AT 4
+
+/* All combinations of the first four arguments: no rule looks at others. Of another architecture one is as good as the other. */
 static void all_arguments(struct policy *p, uint32_t arch, uint32_t nr)
 {
-	static uint64_t values[3][VALUES_MAX];
+	static uint64_t values[ARGS_LOOKED_AT][VALUES_MAX];
 	const struct seccomp_rules *rules = table_of(p->rules, arch);
-	size_t n[3] = {0};
+	size_t n[ARGS_LOOKED_AT] = {0};
 
-	for (unsigned a = 0; a < 3 && rules; a++)
+	for (unsigned a = 0; a < ARGS_LOOKED_AT && rules; a++)
 		n[a] = values_of(rules, (int)nr, a, values[a]);
 	for (size_t i = 0; i < n[0]; i++)
 		for (size_t j = 0; j < n[1]; j++)
 			for (size_t k = 0; k < n[2]; k++)
-				same_answer(p, arch, nr, (const uint64_t[6]){values[0][i], values[1][j], values[2][k], HIGH});
+				for (size_t l = 0; l < n[3]; l++)
+					same_answer(p, arch, nr, (const uint64_t[6]){values[0][i], values[1][j], values[2][k], values[3][l], HIGH});
 	same_answer(p, arch, nr, (const uint64_t[6]){random64(), random64(), random64(), random64(), random64(), random64()});
 }
 
@@ -284,7 +287,7 @@ static void compare(struct policy *p, size_t n_arches)
 	for (unsigned t = 0; t < SECCOMP_TABLES; t++)
 		for (size_t i = 0; i < p->rules[t].n; i++)
 			for (unsigned c = 0; c < p->rules[t].v[i].n_conds; c++)
-				assert_in_range(p->rules[t].v[i].conds[c].arg & ~SECCOMP_HIGH, 0, 2);
+				assert_in_range(p->rules[t].v[i].conds[c].arg & ~SECCOMP_HIGH, 0, ARGS_LOOKED_AT - 1);
 	for (size_t a = 0; a < n_arches; a++) {
 		for (uint32_t nr = 0; nr < NUMBERS; nr++) {
 			all_arguments(p, arches[a], nr);
