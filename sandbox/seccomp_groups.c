@@ -2,7 +2,7 @@
 /* seccomp_groups.c: the policy, as data. What is in no group can still be named alone in a profile.
  * Never in a default group: whatever makes namespaces or mounts, looks into other processes,
  * programs the kernel (bpf, io_uring, userfaultfd, perf), holds keys, loads code into the kernel or
- * sets the machine's time; and vmsplice, which lets others see pages that go on changing. clone3 hides its flags from the filter: it is in no group, libc falls
+ * sets the machine's time, or takes of what the host has once for all; and vmsplice, which lets others see pages that go on changing. clone3 hides its flags from the filter: it is in no group, libc falls
  * back to clone. */
 #include "sandbox/seccomp_policy.h"
 
@@ -91,10 +91,11 @@ static const struct seccomp_group groups[] = {
 			"semctl", "msgget", "msgsnd", "msgrcv", "msgctl", "mq_open", "mq_unlink",
 			"mq_timedsend", "mq_timedreceive", "mq_notify", "mq_getsetattr"),
 		true},
-	{"@aio", "the older asynchronous file I/O (io_setup), which databases use; not io_uring",
+	/* its requests are counted for the host, fs.aio-max-nr, for no user and no control group: one service can use up all of them */
+	{"@aio", "the older asynchronous file I/O (io_setup), of which the kernel has one number for the whole host; not io_uring",
 		CALLS("io_setup", "io_destroy", "io_submit", "io_cancel", "io_getevents",
 			"io_pgetevents"),
-		true},
+		false},
 	{"@setuid",
 		"ask for and change user and group ids; without capabilities only among one's own",
 		CALLS("getuid", "geteuid", "getgid", "getegid", "getresuid", "getresgid",

@@ -298,7 +298,7 @@ static void judge_wx_memory(const struct score_view *v, struct score_row *row)
 
 const struct score_control score_call_controls[] = {
 	{"system-call-filter", "What is not allowed is refused", 15, NULL, NULL, NULL, judge_filter, verify_filter, NULL},
-	{"system-calls", "System calls in all", 8, "sandbox", "syscalls", "take groups out that it does not use: -@aio -@ipc -@keyring ...",
+	{"system-calls", "System calls in all", 8, "sandbox", "syscalls", "take groups out that it does not use: -@ipc -@sync -@landlock ...",
 		judge_count, NULL, NULL},
 	CALL_ROW("calls-mount", "Calls that change what is mounted", 6, judge_notable),
 	CALL_ROW("calls-kernel", "Calls that program the kernel", 6, judge_notable),

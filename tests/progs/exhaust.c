@@ -255,6 +255,17 @@ static int take_huge(long i)
 
 static void huge(void) { take_all(take_huge, 1024); }
 
+/* Requests of io_setup(2): the kernel has one number of them for the whole host. */
+static int take_aio(long i)
+{
+	unsigned long context = 0;
+
+	(void)i;
+	return syscall(SYS_io_setup, 1024, &context) < 0 ? -1 : 0;
+}
+
+static void aio(void) { take_all(take_aio, 1024); }
+
 static int take_locked(long i)
 {
 	char *at = mmap(NULL, 65536, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -715,7 +726,7 @@ static const struct {
 	void (*run)(void);
 } attacks[] = {
 	{"fork-bomb", fork_bomb}, {"processes", processes}, {"threads", threads}, {"zombies", zombies}, {"spin", spin},
-	{"memory", memory}, {"shared-memory", shared_memory}, {"sysv-shm", sysv}, {"locked-memory", locked}, {"huge-pages", huge},
+	{"memory", memory}, {"shared-memory", shared_memory}, {"sysv-shm", sysv}, {"locked-memory", locked}, {"huge-pages", huge}, {"aio", aio},
 	{"page-cache", page_cache}, {"descriptors", descriptors}, {"sockets", sockets}, {"pipes", pipes}, {"epoll", epolls},
 	{"inotify", inotifies}, {"timers", timers}, {"timerfd", timerfds}, {"mqueue", queues}, {"pty", ptys}, {"ports", ports},
 	{"dentries", dentries}, {"in-flight", in_flight}, {"channel", channel}, {"never-accepts", never_accepts}, {"state", state},

@@ -239,6 +239,14 @@ class Exhaustion(unittest.TestCase):
             self.assertEqual((count, error), (0, "ENOMEM"))
             self.assertEqual(free(), have)
 
+    def test_aio(self):
+        """Requests of the older asynchronous I/O are counted for the host (fs.aio-max-nr), not for a user or a group."""
+        free = lambda: self.free_of("aio")
+        before = free()
+        with self.attack("aio") as (_, count, error):
+            self.assertEqual((count, error), (0, "ENOSYS"))
+            self.assertGreater(free(), before // 2)
+
     def test_page_cache(self):
         """Twice its memory, written and read: the kernel takes back what it keeps of files, and nobody is killed."""
         with self.attack("page-cache") as (group, count, error):

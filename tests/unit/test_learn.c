@@ -123,10 +123,11 @@ static void test_cover(void **state)
 	COVER("@sync", false, "fsync", "fdatasync", "msync");
 	COVER("fdatasync fsync msync", true, "fdatasync", "fsync", "msync");
 	COVER("@landlock", false, "landlock_add_rule"); /* a third of it */
-	COVER("@aio mkdirat", false, "io_setup", "io_submit", "io_getevents", "mkdirat");
+	COVER("@ipc mkdirat", false, "shmget", "shmat", "shmdt", "semget", "semop", "semctl", "mkdirat");
 	COVER("fsync", false, "fsync", "fsync");
 	/* what is dangerous is never suggested as a group */
 	COVER("keyctl ptrace", false, "keyctl", "ptrace");
+	COVER("io_setup io_submit io_getevents", false, "io_setup", "io_submit", "io_getevents");
 }
 
 static void test_within(void **state)
@@ -134,7 +135,7 @@ static void test_within(void **state)
 	static const char *const outer[] = {"@default", "-fsync"};
 
 	(void)state;
-	assert_true(seccomp_within((const char *const[]){"@aio", "fdatasync"}, 2, outer, 2));
+	assert_true(seccomp_within((const char *const[]){"@ipc", "fdatasync"}, 2, outer, 2));
 	assert_true(seccomp_within(outer, 2, outer, 2));
 	assert_false(seccomp_within((const char *const[]){"@sync"}, 1, outer, 2));
 	assert_false(seccomp_within((const char *const[]){"bpf"}, 1, outer, 2));
