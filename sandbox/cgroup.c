@@ -144,11 +144,10 @@ int cgroup_set_limits(const struct cgroup_host *h, const struct cgroup *cg,
 	return 0;
 }
 
-/* A group that is left from before goes first: its old limits would stand where none is wanted now.
- */
-static int make_group(int parent, const char *name)
+/* A group that is left from before goes first, unless it stays: its old limits would stand where none is wanted now. */
+static int make_group(int parent, const char *name, bool stays)
 {
-	if (unlinkat(parent, name, AT_REMOVEDIR) < 0 && errno != ENOENT && errno != EBUSY)
+	if (!stays && unlinkat(parent, name, AT_REMOVEDIR) < 0 && errno != ENOENT && errno != EBUSY)
 		return -errno;
 	if (mkdirat(parent, name, 0755) < 0 && errno != EEXIST)
 		return -errno;
@@ -250,10 +249,10 @@ int cgroup_create(struct cgroup_host *h, const char *name, const struct cgroup_l
 	strcpy(cg.name, name);
 	r = clear_leftover(h, name);
 	if (r >= 0 && h->v2_fd >= 0)
-		r = cg.v2_fd = make_group(h->v2_fd, name);
+		r = cg.v2_fd = make_group(h->v2_fd, name, limits->stays);
 	for (int c = 0; c < CGROUP_V1_MAX && r >= 0; c++)
 		if (h->v1_fd[c] >= 0 && (c != CGROUP_IO || cgroup_io_wanted(&limits->io))) /* each group costs at every start */
-			r = cg.v1_fd[c] = make_group(h->v1_fd[c], name);
+			r = cg.v1_fd[c] = make_group(h->v1_fd[c], name, limits->stays);
 	if (r < 0)
 		snprintf(err, err_size, "cannot make the control group %s: %s", name, strerror(-r));
 	else

@@ -32,6 +32,7 @@ struct cgroup_limits {
 	uint64_t cpu_permille; /* 1000 = one processor */
 	uint32_t cpu_weight;   /* share of the processors where they are short, 1 to CGROUP_WEIGHT_MAX; 0: CGROUP_WEIGHT */
 	struct cgroup_io io;   /* for a group that wants some; they are set by cgroup_io_set() */
+	bool stays;            /* one that is there goes on, with the memory that is counted in it */
 };
 #define CGROUP_NO_LIMITS {.pids = CGROUP_UNLIMITED, .memory = CGROUP_UNLIMITED, .cpu_permille = CGROUP_UNLIMITED}
 #define CGROUP_WEIGHT     100 /* the kernel's default */
@@ -66,7 +67,7 @@ struct cgroup {
 #define CGROUP_NONE .v2_fd = -1, .v1_fd = {-1, -1, -1, -1} /* members of one that is not open */
 _Static_assert(CGROUP_V1_MAX == 4, "each is in CGROUP_NONE");
 
-/* Makes the group (a leftover of the same name is killed and reused) and sets every limit but those of io: one that cannot be
+/* Makes the group (a leftover of the same name is killed, and removed if it can be unless limits->stays, else reused) and sets every limit but those of io: one that cannot be
  * set is an error with its file in err. */
 int cgroup_create(struct cgroup_host *host, const char *name, const struct cgroup_limits *limits,
 	struct cgroup *ret, char *err, size_t err_size);

@@ -95,6 +95,14 @@ static int prepare_state(struct service *s, const char *state, uid_t uid, gid_t 
 	return 0;
 }
 
+/* What was kept of the run before (keep-descriptors) is memory of its group, and without that it would be nobody's, with each run so much more. But
+ * limits on disks that are no more are nowhere taken back. */
+static bool group_stays(const struct service *s, const struct cgroup_io *io)
+{
+	return s->sdnotify && s->profile->keep_descriptors > 0 &&
+		(!cgroup_io_wanted(&s->io) || memcmp(s->io.limit, io->limit, sizeof(io->limit)) == 0);
+}
+
 static int prepare_group(struct service *s)
 {
 	const struct profile *p = s->profile;
@@ -104,7 +112,8 @@ static int prepare_group(struct service *s)
 
 	/* the group of the last run goes, so that the limits are those of this profile; one that is still emptying itself
 	 * is taken over by cgroup_create(), which sets them */
-	if (s->has_cgroup && cgroup_destroy(s->d->cgroups, &s->cgroup) < 0)
+	limits.stays = s->has_cgroup && group_stays(s, &limits.io);
+	if (s->has_cgroup && (limits.stays || cgroup_destroy(s->d->cgroups, &s->cgroup) < 0))
 		cgroup_close(&s->cgroup);
 	s->has_cgroup = false;
 	if (!s->d->cgroups) {

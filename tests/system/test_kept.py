@@ -377,6 +377,26 @@ while True: keep("more", *m[128:])  # each is compared with all that are kept
         except OSError:
             return ""
 
+    def test_memory_is_counted(self):
+        """What it keeps is within its memory, over all of its runs, and not with each of them anew."""
+        self.service("hoarder", "m = memfd('m')\nfor _ in range(24): os.write(m, bytes(1 << 20))\nkeep('m', m); barrier()\nsay('READY=1')\n"
+                     "time.sleep(100000)\n", route="[limits]\nmemory = 96M\n")
+        used = lambda: int(self.first([g for g in trp.control_groups(self.d.name) if g.endswith("/hoarder")], "memory.current", "memory.usage_in_bytes"))
+        self.d.ok("start", "hoarder")
+        self.kept("hoarder", 1)
+        self.assertGreater(used(), 24 << 20)
+        self.d.ok("restart", "hoarder")
+        self.kept("hoarder", 2)
+        self.assertGreater(used(), 48 << 20)
+        self.killed_and_back("hoarder")
+        self.kept("hoarder", 3)
+        self.assertGreater(used(), 72 << 20)
+        self.d.ok("stop", "hoarder")
+        trp.wait_until(lambda: not [g for g in trp.control_groups(self.d.name) if g.endswith("/hoarder")], 20, "its group goes with it")
+        self.d.ok("start", "hoarder")
+        self.kept("hoarder", 1)
+        self.assertLess(used(), 48 << 20)
+
     def test_helper_is_killed(self):
         """What it kept is lost, and said; the run ends, as nobody would hear it; the next one is heard."""
         self.service("orphan", "if not N: keep('a', memfd('x'))\nsay('READY=1')\ntime.sleep(100000)\n")
