@@ -66,7 +66,7 @@ void notified_ready(struct ev_loop *loop, ev_io *w, int events)
 		notify_parse(text, (size_t)n > sizeof(text) ? 0 : (size_t)n, &state);
 		if (state.status[0] && s->state == STATE_STARTING && ev_now(loop) >= s->run.next_status) {
 			s->run.next_status = ev_now(loop) + STATUS_SECONDS;
-			service_say(s, "note", "%s", state.status);
+			service_say(s, "note", "says: %s", state.status); /* which is not to be taken for a line of ours */
 		}
 		if (state.ready && !s->run.says_ready) {
 			s->run.says_ready = true;

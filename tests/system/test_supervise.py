@@ -68,7 +68,7 @@ class Supervise(trp.DaemonTest):
 
     def test_requirement_is_ready_first_and_stops_last(self):
         notify = ("import os,socket,time; time.sleep(1); s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM); "
-                  "s.sendto(b'STATUS=nearly', os.environ['NOTIFY_SOCKET']); "
+                  "s.sendto(b'STATUS=ready', os.environ['NOTIFY_SOCKET']); "
                   "s.sendto(b'READY=1', os.environ['NOTIFY_SOCKET']); time.sleep(1000)")
         self.d.profile("store", "[service]\ncommand = /usr/bin/python3 /opt/p/program.py\nready = notify\n"
                        "[sandbox]\nroot = host\nbind = %s /opt/p\n" % self.programs(notify))
@@ -76,7 +76,10 @@ class Supervise(trp.DaemonTest):
         shown = self.d.ok("start", "front")
         self.assertLess(shown.index("store: ready"), shown.index("front: starting"))
         self.assertIn("front: waits for store", shown)
-        self.assertIn("nearly", shown)
+        # what it says of itself does not look as if the daemon said it
+        self.assertIn("store: says: ready\n", shown)
+        self.assertEqual(shown.count("store: ready\n"), 1)
+        self.assertIn(" sup says: ready\n", self.d.service_log("store"))
         self.assertEqual(web.get(url("front")).status, 200)
         # stopping what is required stops first what requires it
         shown = self.d.ok("stop", "store")
