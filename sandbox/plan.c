@@ -236,6 +236,14 @@ static void give_run(struct plan *p, const struct sandbox_spec *spec)
 		}
 }
 
+/* /proc/PID/mem writes to any page, whatever it is mapped for: no right to write there if what was written is not to be executed. */
+static void close_proc(struct plan *p)
+{
+	for (size_t i = 0; i < p->n_rules; i++)
+		if (p->rules[i].access == PLAN_ACCESS_PROC)
+			p->rules[i].access = PLAN_ACCESS_READ;
+}
+
 static void add_bind(struct maker *m, const struct sandbox_mount *mnt)
 {
 	struct plan_step *s = add(m, PLAN_TREE, SANDBOX_STAGE_MOUNT, mnt->target);
@@ -389,6 +397,8 @@ static void add_all(struct maker *m, const struct sandbox_spec *spec, const stru
 	plan_base_of(spec, &base);
 	add_base(m, &base);
 	give_run(&m->plan, spec);
+	if (spec->memory_deny_write_execute)
+		close_proc(&m->plan);
 	add_rest(m, spec, entries, n_entries);
 }
 

@@ -28,6 +28,7 @@ bool seccomp_valid_name(const char *name);
 /* Further words, which no profile has: its other keys say them. */
 #define SECCOMP_WORD_NAMESPACES       "=namespaces"       /* clone(2) may make namespaces */
 #define SECCOMP_WORD_MEMFD_EXEC       "=memfd-exec"       /* memfd_create(2) may make what can be executed */
+#define SECCOMP_WORD_NO_SECOND_MAPPING "=no-second-mapping" /* no memory that is written by one mapping and executed by another, which PR_SET_MDWE does not see */
 #define SECCOMP_WORD_NO_WRITE_EXECUTE "=no-write-execute" /* memory is never both, nor one after the other (PR_SET_MDWE, without it) */
 
 #define SECCOMP_WORD_X86              "=x86"              /* i386 system calls too: those of the same words, but for socketcall(2) */

@@ -190,7 +190,8 @@ static int add_memfd_create(struct seccomp_rules *rules, int nr, unsigned policy
 {
 	int r = without_huge_pages(rules, nr, 1, MFD_HUGETLB_);
 
-	if (r < 0)
+	/* mmap(2) asks for no right to execute it, but that it does not lie in a place without */
+	if (r < 0 || (policy & SECCOMP_NO_SECOND_MAPPING && !(policy & SECCOMP_MEMFD_EXEC)))
 		return r;
 	return policy & SECCOMP_MEMFD_EXEC ? allow_all(rules, nr) : ALLOW(ALL_OF(1, MFD_NOEXEC_SEAL_));
 }
@@ -227,7 +228,9 @@ static int add_shmget(struct seccomp_rules *rules, int nr, unsigned policy)
 
 static int add_shmat(struct seccomp_rules *rules, int nr, unsigned policy)
 {
-	return without_bits(rules, nr, policy, SHM_EXEC);
+	int r = policy & SECCOMP_NO_SECOND_MAPPING ? RULE(SECCOMP_RET_ERRNO | EPERM, ALL_OF(2, SHM_EXEC)) : 0;
+
+	return r < 0 ? r : without_bits(rules, nr, policy, SHM_EXEC);
 }
 
 /* What trap.c of trp-init does. */
@@ -256,7 +259,7 @@ int seccomp_rules_ipc(struct seccomp_rules *rules, int nr, unsigned policy, cons
 		{14, "msgctl"}, {IPC_SHMAT, "shmat"}, {22, "shmdt"}, {IPC_SHMGET, "shmget"}, {24, "shmctl"}};
 	int r = RULE(SECCOMP_RET_ERRNO | ENOMEM, IPC_CALL(IPC_SHMGET), ALL_OF(3, SHM_HUGETLB_));
 
-	if (r == 0 && policy & SECCOMP_NO_WRITE_EXECUTE)
+	if (r == 0 && policy & (SECCOMP_NO_WRITE_EXECUTE | SECCOMP_NO_SECOND_MAPPING))
 		r = RULE(SECCOMP_RET_ERRNO | EPERM, IPC_CALL(IPC_SHMAT), ALL_OF(2, SHM_EXEC));
 	for (size_t i = 0; i < TRP_ARRAY_SIZE(calls) && r == 0; i++) {
 		int chosen = seccomp_number(calls[i].name);

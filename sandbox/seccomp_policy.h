@@ -56,7 +56,8 @@ enum {
 	SECCOMP_NAMESPACES = 1 << 1,      /* clone(2) makes them */
 	SECCOMP_MEMFD_EXEC = 1 << 2,      /* memfd_create(2) makes what can be executed */
 	SECCOMP_NO_WRITE_EXECUTE = 1 << 3, /* memory that could be written is never executed */
-	SECCOMP_X86_CALLS = 1 << 4         /* i386 system calls, too */
+	SECCOMP_X86_CALLS = 1 << 4,        /* i386 system calls, too */
+	SECCOMP_NO_SECOND_MAPPING = 1 << 5 /* nor is memory that can be mapped once to be written and once to be executed */
 };
 
 /* Each of these appends rules: 0 or -ENOMEM. */

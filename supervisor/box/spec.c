@@ -395,6 +395,7 @@ int box_filter_words(const struct profile *p, const struct strv *syscalls, struc
 		{p->user_namespaces, "setns"},
 		{p->user_namespaces, "chroot"},
 		{p->memory_deny_write_execute && !sandbox_has_mdwe(), SECCOMP_WORD_NO_WRITE_EXECUTE},
+		{p->memory_deny_write_execute, SECCOMP_WORD_NO_SECOND_MAPPING},
 	};
 	struct strv all = {0};
 	int r = 0;

@@ -12,7 +12,8 @@ import trp
 
 ALL = hostile.attacks()
 # What refuses these is a key of the profile, which is off by default.
-BY_KEY = {"proc-host": "proc = pid", "write-execute": "memory-deny-write-execute = yes"}
+BY_KEY = {"proc-host": "proc = pid", **dict.fromkeys(("write-execute", "write-execute-memfd", "write-execute-shm", "write-execute-mem"),
+                                                     "memory-deny-write-execute = yes")}
 # These need a hand of the test's: a reload, a restart, those keys.
 BY_HAND = {"take-closed-port", "planted-link", *BY_KEY}
 WANTED = 60  # proven attacks
@@ -135,8 +136,9 @@ class ByKey(unittest.TestCase):
         self.addCleanup(host.close.close)
         chosen = [ALL[name] for name in BY_KEY]
         verdicts = {}
-        for what, weak, keys in (("without keys", None, ""), ("refused", None, "\n".join(BY_KEY.values())),
-                                 ("left out", {c for a in chosen for c in a.controls}, "\n".join(BY_KEY.values()))):
+        with_keys = "\n".join(dict.fromkeys(BY_KEY.values()))
+        for what, weak, keys in (("without keys", None, ""), ("refused", None, with_keys),
+                                 ("left out", {c for a in chosen for c in a.controls}, with_keys)):
             with host.daemon(None if weak is None else set()) as d:
                 tenant = hostile.Tenant(host, d, "tenant", weak=weak or (), keys=keys).start()
                 verdicts[what] = tenant.run(chosen)

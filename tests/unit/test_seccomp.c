@@ -246,7 +246,8 @@ static void test_prctl_is_a_list(void **state)
 
 static void test_memory(void **state)
 {
-	static const char *const words[] = {"@default", SECCOMP_WORD_NO_WRITE_EXECUTE}, *const memfd[] = {"@default", SECCOMP_WORD_MEMFD_EXEC};
+	static const char *const words[] = {"@default", SECCOMP_WORD_NO_WRITE_EXECUTE}, *const memfd[] = {"@default", SECCOMP_WORD_MEMFD_EXEC},
+		*const once[] = {"@default", SECCOMP_WORD_NO_SECOND_MAPPING};
 	struct seccomp_filter f;
 
 	(void)state;
@@ -268,6 +269,12 @@ static void test_memory(void **state)
 	assert_int_equal(seccomp_compile(memfd, 2, &f), 0);
 	assert_int_equal(answer_of(&f, __NR_memfd_create, (const uint64_t[6]){0}), SECCOMP_RET_ALLOW);
 	assert_int_equal(answer_of(&f, __NR_memfd_create, (const uint64_t[6]){0, MFD_HUGETLB}), ERRNO(ENOMEM));
+	seccomp_filter_free(&f);
+	assert_int_equal(WITH("shmget", 0, "@default", SECCOMP_WORD_NO_SECOND_MAPPING), SECCOMP_RET_ALLOW);
+	assert_int_equal(seccomp_compile(once, 2, &f), 0);
+	assert_int_equal(answer_of(&f, __NR_memfd_create, (const uint64_t[6]){0, 8}), ENOSYS_IS);
+	assert_int_equal(answer_of(&f, __NR_shmat, (const uint64_t[6]){0, 0, SHM_RDONLY | SHM_EXEC}), ERRNO(EPERM));
+	assert_int_equal(answer_of(&f, __NR_shmat, (const uint64_t[6]){0, 0, SHM_RDONLY}), SECCOMP_RET_ALLOW);
 	seccomp_filter_free(&f);
 	assert_int_equal(seccomp_compile(words, 2, &f), 0);
 #define MEMORY(nr, prot) answer_of(&f, nr, (const uint64_t[6]){0, 0, prot})
@@ -413,6 +420,9 @@ static void test_x86_words(void **state)
 	assert_int_equal(x86_answer(X86(SECCOMP_WORD_NO_WRITE_EXECUTE), x86_nr("shmat"), ARGS(0, 0, SHM_EXEC)), ERRNO(EPERM));
 	assert_int_equal(x86_answer(X86(SECCOMP_WORD_NO_WRITE_EXECUTE), IPC, ARGS(1 << 16 | 21, 0, SHM_EXEC)), ERRNO(EPERM));
 	assert_int_equal(x86_answer(X86(SECCOMP_WORD_NO_WRITE_EXECUTE), IPC, ARGS(21)), SECCOMP_RET_ALLOW);
+	assert_int_equal(x86_answer(X86(SECCOMP_WORD_NO_SECOND_MAPPING), IPC, ARGS(21, 0, SHM_EXEC)), ERRNO(EPERM));
+	assert_int_equal(x86_answer(X86(SECCOMP_WORD_NO_SECOND_MAPPING), x86_nr("shmat"), ARGS(0, 0, SHM_EXEC)), ERRNO(EPERM));
+	assert_int_equal(x86_answer(X86(SECCOMP_WORD_NO_SECOND_MAPPING), x86_nr("memfd_create"), ARGS(0, 8)), ENOSYS_IS);
 	/* trp-notify's descriptor is for a native trp-init */
 	assert_int_equal(seccomp_compile_notify((const char *const[]){"@default", SECCOMP_WORD_X86}, 2, &f), 0);
 	assert_int_equal(interpret(&f, &d), SECCOMP_RET_KILL_PROCESS);

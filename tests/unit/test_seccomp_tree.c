@@ -336,7 +336,7 @@ static void test_groups(void **state)
 	check_policy((const char *const[]){SECCOMP_WORD_X86}, 1, false);
 	check_policy((const char *const[]){"@default", SECCOMP_WORD_X86}, 2, true);
 	check_policy((const char *const[]){"@default", SECCOMP_WORD_X86, "socketcall", "-semget", SECCOMP_WORD_NAMESPACES, SECCOMP_WORD_MEMFD_EXEC,
-		SECCOMP_WORD_NO_WRITE_EXECUTE, "@debug", "seccomp"}, 9, false);
+		SECCOMP_WORD_NO_WRITE_EXECUTE, SECCOMP_WORD_NO_SECOND_MAPPING, "@debug", "seccomp"}, 10, false);
 #endif
 	for (size_t i = 0; i < n; i++) {
 		char without[64];

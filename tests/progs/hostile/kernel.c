@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/io.h>
 #include <sys/mman.h>
+#include <sys/shm.h>
 #include <sys/personality.h>
 #include <sys/swap.h>
 #include <sys/syscall.h>
@@ -217,21 +218,71 @@ ATTACK(i386)
 #define K "kernel"
 #define HOST "seccomp capabilities userns"
 /* A function that was written to memory, as whoever has found an overflow would: it only returns. */
+static const unsigned char returns[] = {0xc3}; /* x86-64: ret */
+
+static struct outcome execute(void *page)
+{
+	void (*written)(void);
+
+	memcpy(&written, &page, sizeof(written));
+	written();
+	return succeeded("executed what it had written");
+}
+
 static struct outcome write_execute(int sock)
 {
-	static const unsigned char code[] = {0xc3}; /* x86-64: ret */
 	void *page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	void (*written)(void);
 
 	(void)sock;
 	if (page == MAP_FAILED)
 		return refused(errno);
-	memcpy(page, code, sizeof(code));
+	memcpy(page, returns, sizeof(returns));
 	if (mprotect(page, 4096, PROT_READ | PROT_EXEC) < 0)
 		return refused(errno);
-	memcpy(&written, &page, sizeof(written));
-	written();
-	return succeeded("executed what it had written");
+	return execute(page);
+}
+
+/* The same where no page is ever both: of a file in memory, of System V's that is there twice, and by the file that is the process's memory. */
+static struct outcome write_execute_memfd(int sock)
+{
+	int fd = memfd_create("hostile", 0x8 /* MFD_NOEXEC_SEAL: no other can be made */);
+	void *page;
+
+	(void)sock;
+	if (fd < 0 || write(fd, returns, sizeof(returns)) < 0)
+		return refused(errno);
+	page = mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE, fd, 0);
+	return page == MAP_FAILED ? refused(errno) : execute(page);
+}
+
+static struct outcome write_execute_shm(int sock)
+{
+	int id = shmget(IPC_PRIVATE, 4096, IPC_CREAT | 0700);
+	void *page = id < 0 ? (void *)-1 : shmat(id, NULL, 0);
+
+	(void)sock;
+	if (page == (void *)-1)
+		return refused(errno);
+	memcpy(page, returns, sizeof(returns));
+	page = shmat(id, NULL, SHM_RDONLY | SHM_EXEC);
+	return page == (void *)-1 ? refused(errno) : execute(page);
+}
+
+static void __attribute__((noinline, noipa)) harmless(void)
+{
+	errno = ENOEXEC;
+}
+
+static struct outcome write_execute_mem(int sock)
+{
+	int fd = open("/proc/self/mem", O_RDWR);
+
+	(void)sock;
+	if (fd < 0 || pwrite(fd, returns, sizeof(returns), (off_t)(uintptr_t)harmless) < 0)
+		return refused(errno);
+	errno = 0;
+	harmless();
+	return errno == 0 ? succeeded("executed what it had written") : refused(errno);
 }
 
 static const struct attack attacks[] = {
@@ -257,6 +308,9 @@ static const struct attack attacks[] = {
 	{"fanotify", K, watch_files, "seccomp", "ENOSYS", 0},
 	{"memfd-secret", K, secret_memory, "seccomp", "ENOSYS", 0},
 	{"write-execute", K, write_execute, "mdwe", "EACCES", 0},
+	{"write-execute-memfd", K, write_execute_memfd, "seccomp", "ENOSYS", 0},
+	{"write-execute-shm", K, write_execute_shm, "seccomp", "EPERM", 0},
+	{"write-execute-mem", K, write_execute_mem, "landlock", "EACCES", 0},
 	{"init-module", K, load_module, HOST, "ENOSYS", 0},
 	{"kexec", K, load_kernel, HOST, "ENOSYS", 0},
 	{"quotactl", K, quota, HOST, "ENOSYS", 0},
