@@ -14,6 +14,11 @@
 #define FILE_AT(name)          {name, S_IFREG | 0444, NULL, false}
 #define LINK(name, text)       {name, S_IFLNK, text, true}
 
+/* How many namespaces of each kind there may be in one. Most of what the kernel has for a network namespace, some 100 KiB, is in no control group. */
+#define NAMESPACES_MAX 256
+static const char *const namespaces[] = {"/proc/sys/user/max_user_namespaces", "/proc/sys/user/max_net_namespaces", "/proc/sys/user/max_ipc_namespaces",
+	"/proc/sys/user/max_mnt_namespaces", "/proc/sys/user/max_pid_namespaces", "/proc/sys/user/max_uts_namespaces", "/proc/sys/user/max_cgroup_namespaces"};
+
 static const char *const dev_nodes[] = {
 	"/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/dev/tty"};
 
@@ -206,8 +211,8 @@ static void add_dev(struct maker *m, const struct plan_base *base)
 static void add_base(struct maker *m, const struct plan_base *base)
 {
 	/* without one, nobody in here gets a capability again */
-	if (!base->user_namespaces)
-		add(m, PLAN_SYSCTL, SANDBOX_STAGE_SYSCTL, "/proc/sys/user/max_user_namespaces")->number = 0;
+	for (size_t i = 0; i < (base->user_namespaces ? TRP_ARRAY_SIZE(namespaces) : 1); i++)
+		add(m, PLAN_SYSCTL, SANDBOX_STAGE_SYSCTL, namespaces[i])->number = base->user_namespaces ? NAMESPACES_MAX : 0;
 	if (base->own_network) {
 		add(m, PLAN_LOOPBACK, SANDBOX_STAGE_NETNS, NULL);
 		add(m, PLAN_PORT_START, SANDBOX_STAGE_NETNS, NULL)->number = base->first_unprivileged_port;

@@ -21,6 +21,7 @@ MIB = 1 << 20
 PROCESSES, MEMORY, TMP, OPEN_FILES, LOG = 64, 96 * MIB, 8 * MIB, 256, 256 * 1024
 DAEMON_GROWTH = 8 * MIB
 INOTIFY = int(trp.read("/proc/sys/fs/inotify/max_user_instances"))
+NAMESPACES = 256  # sandbox/plan.c
 SIGNALS = 4096  # supervisor/box/spec.c
 MESSAGES = 1000  # of a service in a second: supervisor/instance.c
 
@@ -246,6 +247,12 @@ class Exhaustion(unittest.TestCase):
         with self.attack("aio") as (_, count, error):
             self.assertEqual((count, error), (0, "ENOSYS"))
             self.assertGreater(free(), before // 2)
+
+    def test_network_namespaces(self):
+        """Of one that may make namespaces: what the kernel has for each is not counted as its memory."""
+        with self.attack("networks", limits="[sandbox]\nuser-namespaces = yes") as (_, count, error):
+            self.assertEqual(error, "ENOSPC")
+            self.assertLessEqual(count, NAMESPACES)
 
     def test_page_cache(self):
         """Twice its memory, written and read: the kernel takes back what it keeps of files, and nobody is killed."""

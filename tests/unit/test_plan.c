@@ -284,6 +284,20 @@ static void test_print(void **state)
 	plan_free(&p);
 }
 
+/* One that may make namespaces may not make as many as it likes. */
+static void test_namespaces(void **state)
+{
+	struct sandbox_spec spec = good;
+	struct plan p;
+
+	(void)state;
+	spec.user_namespaces = true;
+	p = make(&spec);
+	expect_line(&p, at(&p, PLAN_SYSCTL, "/proc/sys/user/max_user_namespaces"), "sysctl    sysctl /proc/sys/user/max_user_namespaces = 256");
+	expect_line(&p, at(&p, PLAN_SYSCTL, "/proc/sys/user/max_net_namespaces"), "sysctl    sysctl /proc/sys/user/max_net_namespaces = 256");
+	plan_free(&p);
+}
+
 static void test_no_cgroup_no_root(void **state)
 {
 	struct sandbox_spec spec = good;
@@ -486,6 +500,7 @@ int main(void)
 		cmocka_unit_test(test_landlock_follows_the_mounts),
 		cmocka_unit_test(test_exec_from),
 		cmocka_unit_test(test_print),
+		cmocka_unit_test(test_namespaces),
 		cmocka_unit_test(test_no_cgroup_no_root),
 		cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_host_network),
