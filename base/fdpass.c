@@ -88,12 +88,17 @@ int trp_fd_send_many(int sock, const struct trp_fd_msg *msgs, size_t n, int flag
 }
 #endif
 
-/* Collects the descriptors of every SCM_RIGHTS header into fds; returns how many there are. */
+#define SCM_PIDFD_ 4 /* Linux 6.5 */
+
+/* Collects the descriptors of every SCM_RIGHTS header into fds; returns how many there are. One of the sender nobody here asks for; but who shares the socket
+ * can have set SO_PASSPIDFD: it is closed. */
 static size_t collect(struct msghdr *hdr, int *fds)
 {
 	size_t n = 0;
 
 	for (struct cmsghdr *c = CMSG_FIRSTHDR(hdr); c; c = CMSG_NXTHDR(hdr, c)) {
+		if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_PIDFD_ && c->cmsg_len >= CMSG_LEN(sizeof(int)))
+			trp_raw_close(*(const int *)(const void *)CMSG_DATA(c));
 		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
 			continue;
 		size_t here = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);

@@ -513,9 +513,12 @@ static void channel(void)
 			sched_yield();
 }
 
+/* Who takes what lies in the channel, which is the daemon at last, gets a descriptor of its sender with each message (SO_PASSPIDFD). */
 static void never_accepts(void)
 {
-	listening();
+	const int yes = 1;
+
+	syscall(SYS_setsockopt, listening(), SOL_SOCKET, 76, &yes, sizeof(yes));
 	say(1, 0);
 	stay();
 }

@@ -329,6 +329,8 @@ class Exhaustion(unittest.TestCase):
         self.assert_bound("channel", "EPERM EPIPE", 0, 0)
 
     def test_never_accepts(self):
+        descriptors = lambda: len(os.listdir("/proc/%d/fd" % self.d.process.pid))
+        before = descriptors()
         with self.attack("never-accepts"):
             clients = []
             for _ in range(600):
@@ -337,6 +339,7 @@ class Exhaustion(unittest.TestCase):
                 clients.append(s)
             for s in clients:
                 s.close()
+        self.assertLess(descriptors(), before + 50)
 
     # disk
 

@@ -348,12 +348,36 @@ static void no_free_descriptor_is_truncation(void **state)
 	assert_int_equal(fd, -7);
 }
 
+/* Whoever shares our end (a service has that of its channels) can have the kernel make a descriptor of the sender for each message. */
+static void the_sender_is_closed(void **state)
+{
+	struct fixture *f = *state;
+	const int yes = 1;
+	char buf[16];
+	int fd;
+
+	if (setsockopt(f->s[1], SOL_SOCKET, 76 /* SO_PASSPIDFD, Linux 6.5 */, &yes, sizeof(yes)) < 0) {
+		print_message("no SO_PASSPIDFD here\n");
+		return;
+	}
+	assert_int_equal(setsockopt(f->s[1], SOL_SOCKET, SO_PASSCRED, &yes, sizeof(yes)), 0);
+	for (int i = 0; i < 10; i++) {
+		send_n(f, 1);
+		assert_int_equal(trp_fd_recv(f->s[1], buf, sizeof(buf), &fd, 1, 0), 5);
+		expect_passed(f, fd, FD_CLOEXEC);
+		assert_int_equal(open_count(), f->open_before);
+		send_n(f, 1);
+		assert_int_equal(trp_fd_recv(f->s[1], buf, 1, &fd, 1, 0), -EMSGSIZE);
+		assert_int_equal(open_count(), f->open_before);
+	}
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(one_arrives),
+		TEST(the_sender_is_closed), TEST(one_arrives),
 		TEST(the_most_arrive),
 		TEST(another_number_is_refused),
 		TEST(truncation_is_refused),
