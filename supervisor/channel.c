@@ -19,6 +19,7 @@
 #define SEVERAL_QUEUE_MIN     (2 * TRP_SEVERAL_MAX)
 #define CHANNEL_QUEUE_WIDE    131072 /* twice what a profile may say */
 #define RESERVE_FROM          1024 /* who has less has none to leave free */
+#define SO_PASSPIDFD_         76 /* Linux 6.5 */
 #define CHANNEL_HOLDS         CHANNEL_QUEUE_WIDE /* no more were there at the beginning: a router that goes on sending does not keep us */
 
 static int bind_name(int fd, uint16_t port, uint16_t family)
@@ -300,6 +301,19 @@ void channel_close(struct channel *c)
 		channel_let_go(c->service_end);
 	trp_close(&c->router_end);
 	trp_close(&c->service_end);
+}
+
+/* The options of unix sockets that its filter allows. One that the kernel does not know nobody has set. */
+void channel_restore(const struct channel *c)
+{
+	static const struct {
+		int option, value;
+	} made[] = {{SO_PASSRIGHTS, 1}, {SO_PASSCRED, 0}, {SO_PASSPIDFD_, 0}, {SO_PEEK_OFF, -1}, {SO_RCVLOWAT, 1}};
+	const struct timeval never = {0};
+
+	for (size_t i = 0; i < TRP_ARRAY_SIZE(made); i++)
+		(void)setsockopt(c->service_end, SOL_SOCKET, made[i].option, &made[i].value, sizeof(made[i].value));
+	(void)setsockopt(c->service_end, SOL_SOCKET, SO_RCVTIMEO, &never, sizeof(never));
 }
 
 bool channel_is_usable(const struct channel *c)

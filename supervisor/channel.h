@@ -54,5 +54,7 @@ int channel_widen(struct channel *c);
 int channel_narrow(struct channel *c, uint64_t queue);
 /* Lets those go that still wait at that end. Nobody but us has it any more. */
 void channel_let_go(int service_end);
+/* What a run may have set on its end, which the next one has too, is as it was made. */
+void channel_restore(const struct channel *c);
 /* False once a service has shut its shared end down: it must be made anew then. */
 bool channel_is_usable(const struct channel *c);

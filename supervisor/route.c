@@ -76,6 +76,7 @@ static int keep_using(struct service *s, struct channel *c)
 		c->nonblock = nonblock;
 		routerproc_channel_add(s->d->router, s->number, c);
 	}
+	channel_restore(c);
 	return channel_set_queue(c, s->profile->queue);
 }
 

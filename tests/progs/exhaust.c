@@ -523,6 +523,15 @@ static void never_accepts(void)
 	stay();
 }
 
+/* Descriptors are not taken there any more (SO_PASSRIGHTS), by nobody who has that end after us either. */
+static void deaf(void)
+{
+	const int no = 0;
+
+	say(1, syscall(SYS_setsockopt, listening(), SOL_SOCKET, 83, &no, sizeof(no)) < 0 ? errno : 0);
+	stay();
+}
+
 /* disk */
 
 static _Noreturn void fill_file(const char *path)
@@ -745,7 +754,7 @@ static const struct {
 	{"memory", memory}, {"shared-memory", shared_memory}, {"sysv-shm", sysv}, {"locked-memory", locked}, {"huge-pages", huge}, {"aio", aio}, {"networks", networks},
 	{"page-cache", page_cache}, {"descriptors", descriptors}, {"sockets", sockets}, {"pipes", pipes}, {"epoll", epolls},
 	{"inotify", inotifies}, {"timers", timers}, {"timerfd", timerfds}, {"mqueue", queues}, {"pty", ptys}, {"ports", ports},
-	{"dentries", dentries}, {"in-flight", in_flight}, {"channel", channel}, {"never-accepts", never_accepts}, {"state", state},
+	{"dentries", dentries}, {"in-flight", in_flight}, {"channel", channel}, {"never-accepts", never_accepts}, {"deaf", deaf}, {"state", state},
 	{"tmp", tmp}, {"shm", shm}, {"tmp-inodes", inodes}, {"state-inodes", state_inodes}, {"io", io}, {"direct", direct}, {"log", log_flood},
 	{"notify", notify}, {"init", init_flood}, {"arguments", arguments}, {"namespaces", namespaces}, {"stubborn", stubborn},
 	{"crashes", crashes},

@@ -341,6 +341,16 @@ class Exhaustion(unittest.TestCase):
                 s.close()
         self.assertLess(descriptors(), before + 50)
 
+    def test_deaf_channel(self):
+        """What one run has set on its end of a channel is not there for the next one."""
+        with self.attack("deaf") as (_, _, error):
+            if error != "none":
+                self.skipTest("this kernel has no SO_PASSRIGHTS: %s" % error)
+            self.d.profile("exhaust", PROFILE.replace("/opt/progs/exhaust %s", "/usr/bin/python3 -m %s") %
+                           ("http.server 8000", "listen", LOG, self.progs, TMP, PROCESSES, MEMORY, OPEN_FILES, ""))
+            self.d.ok("restart", "exhaust")
+            self.assertEqual(web.get("http://exhaust.localhost:%d/" % trp.HTTP_PORT).status, 200)
+
     # disk
 
     def test_tmp(self):
