@@ -115,8 +115,9 @@ static void test_looked_again(void **state)
 	uint32_t at = 0;
 
 	(void)state;
-	o.live = calloc(1, sizeof(*o.live));
+	o.live = aligned_alloc(_Alignof(struct live), sizeof(*o.live));
 	assert_non_null(o.live);
+	memset(o.live, 0, sizeof(*o.live));
 	add_live(1, look);
 	add_live(2, look + 1);
 	add_live(3, look - 1); /* not seen any more */

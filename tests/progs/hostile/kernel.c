@@ -268,20 +268,22 @@ static struct outcome write_execute_shm(int sock)
 	return page == (void *)-1 ? refused(errno) : execute(page);
 }
 
-static void __attribute__((noinline, noipa)) harmless(void)
+static void harmless(void)
 {
 	errno = ENOEXEC;
 }
+
+static void (*volatile written_to)(void) = harmless; /* what it does the compiler cannot know */
 
 static struct outcome write_execute_mem(int sock)
 {
 	int fd = open("/proc/self/mem", O_RDWR);
 
 	(void)sock;
-	if (fd < 0 || pwrite(fd, returns, sizeof(returns), (off_t)(uintptr_t)harmless) < 0)
+	if (fd < 0 || pwrite(fd, returns, sizeof(returns), (off_t)(uintptr_t)written_to) < 0)
 		return refused(errno);
 	errno = 0;
-	harmless();
+	written_to();
 	return errno == 0 ? succeeded("executed what it had written") : refused(errno);
 }
 
