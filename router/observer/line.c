@@ -26,14 +26,17 @@ static TRP_PRINTF(2, 3) void put(struct text *t, const char *fmt, ...)
 		t->at += (size_t)n < room ? (size_t)n : room - 1;
 }
 
-/* Nothing of it can end a value, a field or a line, or steer a terminal: printable ASCII, and the rest as \xNN (in JSON \u00NN). */
+/* Nothing of it can end a value, a field or a line, or steer a terminal: printable ASCII, and the rest as \xNN (in JSON \u00NN). In
+ * text "-" alone is no word at all; a client may call that a name. */
 static void put_word(struct text *t, const char *word, size_t len, bool json)
 {
+	const bool dash = len == 1 && word[0] == '-' && !json;
+
 	if (len == 0 && !json)
 		put(t, "-");
 	for (size_t i = 0; i < len; i++) {
 		unsigned char c = (unsigned char)word[i];
-		if (c > ' ' && c < 0x7f && c != '"' && c != '\\' && c != '=')
+		if (c > ' ' && c < 0x7f && c != '"' && c != '\\' && c != '=' && !dash)
 			put(t, "%c", c);
 		else
 			put(t, json ? "\\u%04x" : "\\x%02x", c);

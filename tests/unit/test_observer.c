@@ -367,6 +367,13 @@ static void test_names_cannot_break_lines(void **state)
 	assert_non_null(strstr(out, " name=a\\x0ab\\x20\\x22\\x3d\\x5c\\x1b\\xff service="));
 	out[line_format(&l, true, out)] = '\0';
 	assert_non_null(strstr(out, "\"name\":\"a\\u000ab\\u0020\\u0022\\u003d\\u005c\\u001b\\u00ff\""));
+	/* a name like what stands for none */
+	l.name = "-";
+	l.name_len = 1;
+	out[line_format(&l, false, out)] = '\0';
+	assert_non_null(strstr(out, " name=\\x2d service="));
+	out[line_format(&l, true, out)] = '\0';
+	assert_non_null(strstr(out, "\"name\":\"-\""));
 	/* the longest there can be */
 	memset(name, '\n', sizeof(name));
 	l = line_of("", LINE_CLOSED);
