@@ -70,10 +70,19 @@ void credentials_fetched(struct service *s)
 		take_turn(s);
 }
 
+static void make_disk(struct service *s);
+
+/* Perhaps for a start that was called off. */
 static void disk_done(struct statedisk *d, int error, const char *text)
 {
 	struct service *s = (struct service *)(void *)((char *)d - offsetof(struct service, disk));
 
+	if (s->state == STATE_IMAGE && s->image_wanted) /* it is looked at when this start has its root */
+		return;
+	if (s->state == STATE_IMAGE && d->again) { /* this start may need another size */
+		make_disk(s);
+		return;
+	}
 	if (error < 0)
 		service_say(s, "failed", "%s", text);
 	if (error < 0 || s->state != STATE_IMAGE)

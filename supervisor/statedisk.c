@@ -78,6 +78,7 @@ static int start(struct statedisk *d, struct ev_loop *loop, const char *script, 
 
 	snprintf(sizes[0], sizeof(sizes[0]), "%llu", (unsigned long long)size);
 	snprintf(sizes[1], sizeof(sizes[1]), "%llu", (unsigned long long)old_size);
+	d->again = false;
 	r = helper_run("/bin/sh", argv, envp, NULL, &d->pid, &d->pidfd);
 	if (r < 0)
 		return r;
@@ -146,8 +147,10 @@ int statedisk_make(struct statedisk *d, struct ev_loop *loop, const char *image,
 	cleanup_close int fd = open(image, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
 	struct stat st;
 
-	if (d->pid) /* for a start that was given up */
+	if (d->pid) { /* for a start that was given up */
+		d->again = true;
 		return 0;
+	}
 	if (fd < 0 && errno == ENOENT)
 		return size == UINT64_MAX ? 1 : make_new(d, loop, image, dir, size, err, err_size);
 	if (fd < 0 || fstat(fd, &st) < 0)

@@ -15,6 +15,7 @@ struct statedisk {
 	void (*done)(struct statedisk *d, int error, const char *text);
 	struct ev_loop *loop;
 	pid_t pid; /* 0: none is */
+	bool again; /* statedisk_make() was called meanwhile, perhaps for another size */
 	int pidfd;
 	ev_io ended;
 	char *image, *part;
