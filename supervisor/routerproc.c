@@ -208,6 +208,7 @@ static struct worker *add_worker_at(struct routerproc *r, enum worker_role role,
 	w->answered = routers_answered;
 	w->now_synced = now_synced;
 	w->passed = routers_passed;
+	w->unread = routers_unread;
 	w->ended = ended;
 	while (*last)
 		last = &(*last)->next;
@@ -395,9 +396,9 @@ void routerproc_close(struct routerproc *r)
 	for (struct worker *w = r->workers; w; w = w->next)
 		worker_kill(w); /* all, before the first is waited for */
 	routers_drop_barriers(r);
-	outbox_clear(&r->refused);
 	while (r->workers)
 		remove_worker(r, r->workers);
+	outbox_clear(&r->refused);
 	if (r->has_cgroup)
 		cgroup_remove(r->d->cgroups, &r->cgroup, 1000);
 	seccomp_filter_free(&r->seccomp);

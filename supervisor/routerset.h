@@ -20,7 +20,7 @@ struct routerproc {
 	struct worker *workers;
 	struct worker *only; /* what is told is for this one */
 	bool listens; /* what is to be served is known: see routerproc_listen() */
-	struct outbox refused; /* clients, for the next router that has the listeners */
+	struct outbox refused; /* with clients, for the next router that has the listeners */
 	struct routerwatch watch;
 
 	struct router_stats past; /* of those that have finished */
@@ -50,6 +50,8 @@ bool routers_any_adopted(const struct routerproc *r);
 void routers_send(struct routerproc *r, struct router_msg *msg, const int *fd);
 /* The same with a name in it. */
 void routers_send_route(struct routerproc *r, struct router_msg *msg, const char *host);
+/* Of struct worker: a client that it was given goes to another, or waits for the next. */
+void routers_unread(struct worker *w, struct router_msg *msg, int fd);
 /* It has the listeners now: so it can refuse those for whom there was no router. */
 void routers_give_refused(struct routerproc *r, struct worker *w);
 

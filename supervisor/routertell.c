@@ -123,20 +123,31 @@ void routerproc_quota_set(struct routerproc *r, uint32_t id, const struct router
 	routers_send(r, &msg, NULL);
 }
 
+/* What has a client in it is for any router that has the listeners, or the next one. */
+static void send_to_one(struct routerproc *r, struct router_msg *msg, int fd)
+{
+	struct worker *w = r->workers;
+
+	while (w && !(w->listening && !w->adopted))
+		w = w->next;
+	if (w)
+		worker_send(w, msg, fd);
+	else
+		(void)outbox_keep(&r->refused, msg, fd); /* more of them than descriptors to spare see a close */
+}
+
 void routerproc_refuse(
 	struct routerproc *r, uint32_t service, enum router_verdict verdict, const struct trp_handoff *h, int fd)
 {
 	struct router_msg msg = {.type = ROUTER_REFUSE, .service = service, .verdict = (uint8_t)verdict, .handoff = *h};
-	struct worker *w = r ? r->workers : NULL;
 
-	while (w && !(w->listening && !w->adopted))
-		w = w->next;
-	if (!r || h->protocol >= TRP_PROTO_COUNT) /* there is nobody who could: it sees a close */
-		return;
-	if (w)
-		worker_send(w, &msg, fd);
-	else
-		(void)outbox_keep(&r->refused, &msg, fd); /* more of them than descriptors to spare see a close, too */
+	if (r && h->protocol < TRP_PROTO_COUNT) /* else there is nobody who could: it sees a close */
+		send_to_one(r, &msg, fd);
+}
+
+void routers_unread(struct worker *w, struct router_msg *msg, int fd)
+{
+	send_to_one(w->owner, msg, fd);
 }
 
 void routers_give_refused(struct routerproc *r, struct worker *w)
@@ -144,7 +155,7 @@ void routers_give_refused(struct routerproc *r, struct worker *w)
 	struct router_msg msg;
 	int fd;
 
-	while (outbox_take(&r->refused, &msg, &fd)) {
+	while (w->listening && outbox_take(&r->refused, &msg, &fd)) {
 		worker_send(w, &msg, fd);
 		trp_close(&fd);
 	}

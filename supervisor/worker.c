@@ -47,6 +47,25 @@ struct worker *worker_new(void *owner, unsigned slot)
 	return w;
 }
 
+/* Only clients depend on this router: all else is told the next one anyhow. */
+static void give_back(struct worker *w, struct router_msg *m, int fd)
+{
+	if ((m->type == ROUTER_REFUSE || m->type == ROUTER_CLIENT_ADD) && w->unread)
+		w->unread(w, m, fd);
+}
+
+static void clear_out(struct worker *w)
+{
+	struct router_msg m;
+	int fd;
+
+	w->listening = false;
+	while (outbox_take(&w->out, &m, &fd)) {
+		give_back(w, &m, fd);
+		trp_close(&fd);
+	}
+}
+
 static void forget(struct worker *w)
 {
 	keep_drop(w->keep, KEPT_BY, "process", w->slot);
@@ -60,12 +79,12 @@ static void forget(struct worker *w)
 	ev_timer_stop(w->loop, &w->hang);
 	w->ping_seq = 0;
 	w->syncs = 0;
-	outbox_clear(&w->out);
+	clear_out(w);
 	trp_close(&w->box.pidfd);
 	trp_close(&w->box.status_fd);
 	trp_close(&w->control);
 	w->box.pid = 0;
-	w->ready = w->synced = w->listening = w->adopted = false;
+	w->ready = w->synced = w->adopted = false;
 }
 
 void worker_kill(struct worker *w)
@@ -96,6 +115,7 @@ static void condemn(struct worker *w, const char *why)
 		log_error("router (pid %d): %s; killing it", w->box.pid, why);
 	}
 	ev_io_stop(w->loop, &w->on_message);
+	w->listening = false;
 	worker_kill(w);
 }
 
@@ -241,7 +261,7 @@ static void on_room(struct ev_loop *loop, ev_io *watcher, int events)
 	if (sent > 0)
 		ev_timer_again(loop, &w->stuck);
 	if (sent < 0) {
-		outbox_clear(&w->out);
+		clear_out(w);
 		if (sent != -EPIPE && sent != -ECONNRESET) /* those: it is gone */
 			condemn(w, strerror(-sent));
 	}
@@ -260,8 +280,11 @@ void worker_send(struct worker *w, struct router_msg *m, int fd)
 	m->magic = ROUTER_CONTROL_MAGIC;
 	m->seq = ++w->seq;
 	error = outbox_send(&w->out, w->control, m, fd);
-	if (error < 0 && error != -EPIPE && error != -ECONNRESET) {
-		condemn(w, strerror(-error));
+	if (error < 0) {
+		w->listening = false;
+		give_back(w, m, fd);
+		if (error != -EPIPE && error != -ECONNRESET)
+			condemn(w, strerror(-error));
 		return;
 	}
 	if (w->out.first && !ev_is_active(&w->on_room)) {

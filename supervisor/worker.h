@@ -43,7 +43,7 @@ struct worker {
 	int control;        /* -1: not running */
 	struct outbox out;
 	bool ready, synced; /* it is locked down; it has done all that it was told when it was started */
-	bool listening;     /* it was told the listeners */
+	bool listening;     /* it was told the listeners, and has read all as far as we know */
 	bool adopted;       /* an earlier daemon started it: serves by what that one told it, until another is ready */
 	bool asked;         /* for its counters */
 	unsigned late;      /* answers about them that nobody waits for any more */
@@ -66,6 +66,8 @@ struct worker {
 	void (*now_synced)(struct worker *w);
 	/* It has done all that it was told up to this number. */
 	void (*passed)(struct worker *w, uint32_t seq);
+	/* It will not read this message any more, which has a client. fd: borrowed. May be NULL. */
+	void (*unread)(struct worker *w, struct router_msg *m, int fd);
 	/* It has ended and was reaped, w->failure says how. May free w. */
 	void (*ended)(struct worker *w);
 };
