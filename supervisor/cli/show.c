@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "show.h"
 #include "cli.h"
+#include "base/io.h"
 #include "base/utf8.h"
 
 #include <stdarg.h>
@@ -9,11 +10,26 @@
 
 static bool colours, stdout_terminal;
 
+/* stdio's own would lose what there is no room for, if somebody has set the pipe or terminal so that it does not block. */
+static ssize_t write_out(void *unused, const char *buf, size_t len)
+{
+	int r = trp_write_all(STDOUT_FILENO, buf, len);
+
+	(void)unused;
+	errno = -r;
+	return r < 0 ? 0 : (ssize_t)len;
+}
+
 void show_init(void)
 {
 	const char *no = getenv("NO_COLOR"), *term = getenv("TERM");
+	FILE *out = fopencookie(NULL, "w", (cookie_io_functions_t){.write = write_out});
 
 	stdout_terminal = isatty(STDOUT_FILENO);
+	if (out) {
+		setvbuf(out, NULL, stdout_terminal ? _IOLBF : _IOFBF, BUFSIZ);
+		stdout = out; /* as glibc has it: a variable */
+	}
 	colours = stdout_terminal && !(no && *no) && term && strcmp(term, "dumb") != 0;
 }
 

@@ -6,7 +6,8 @@
 #include "base/util.h"
 #include <stdio.h>
 
-/* Colours are used on a terminal, unless NO_COLOR (https://no-color.org) is set or TERM is dumb. */
+/* Colours are used on a terminal, unless NO_COLOR (https://no-color.org) is set or TERM is dumb. From here on stdout is a stream without a
+ * descriptor, which waits for room in standard output. */
 void show_init(void);
 
 /* In fresh memory, without anything that could steer a terminal or break a line. NULL gives "".

@@ -21,7 +21,7 @@
 struct stream {
 	int fd;           /* of the command; -1: it is over */
 	const char *name; /* in JSON */
-	FILE *to;
+	int to;
 	char held[4];     /* JSON: the beginning of a character whose rest has not come */
 	size_t n_held;
 };
@@ -136,7 +136,7 @@ static bool copy_out(struct session *s, struct stream *st)
 	}
 	if (s->json)
 		print_json(st, buf, (size_t)n, false);
-	else if (trp_write_all(fileno(st->to), buf, (size_t)n) < 0)
+	else if (trp_write_all(st->to, buf, (size_t)n) < 0)
 		stream_end(s, st); /* nobody reads it: the command will see that */
 	return true;
 }
@@ -319,8 +319,8 @@ int verb_exec(struct cli *cli, char **args, size_t n)
 		.terminal = terminal,
 		.process = -1,
 		.input = -1,
-		.out = {.fd = -1, .name = "out", .to = stdout},
-		.err = {.fd = -1, .name = "err", .to = stderr},
+		.out = {.fd = -1, .name = "out", .to = STDOUT_FILENO},
+		.err = {.fd = -1, .name = "err", .to = STDERR_FILENO},
 		.stdin_over = !input};
 	struct call call = {.method = "trpsup.Exec", .each = serve, .data = &s, .absent = CLI_FAILED, .fds = s.fds, .n_fds = &s.n_fds};
 	json_t *last = NULL;

@@ -219,6 +219,21 @@ class Exec(trp.DaemonTest):
                 data = "".join(l["text"] for l in lines if l.get("stream") == "out").encode()
             self.assertEqual(data, (b"abcdefg\n" * (size // 8 + 1))[:size])
 
+    def test_other_verbs_wait_too(self):
+        self.target("shown")
+        for args in (("help",), ("--json", "list"), ("status", "shown")):
+            r, w = os.pipe()
+            os.set_blocking(w, False)
+            filled = os.write(w, bytes(1 << 20))
+            with subprocess.Popen([os.path.join(trp.BUILD, "trpsup"), "-c", self.d.conf, *args], stdout=w, stderr=subprocess.PIPE) as p:
+                os.close(w)
+                time.sleep(0.3)
+                with os.fdopen(r, "rb") as f:
+                    data = f.read()[filled:]
+                self.assertEqual((p.wait(20), p.stderr.read()), (0, b""))
+            self.assertEqual(len(data.splitlines()), len(self.d.ok(*args).splitlines()))
+            self.assertEqual(data[-1:], b"\n")
+
     def test_signals_are_passed_on(self):
         self.target("signals")
         p = self.begin("signals", "/usr/bin/python3", "-uc", "import signal, time\n"
