@@ -359,9 +359,9 @@ bool upgrade_execute(struct daemon *d)
 	sigprocmask(SIG_SETMASK, &all, NULL);
 	ev_run(d->loop, EVRUN_NOWAIT);
 	u->checked = false;
-	if (wait_for_others(u)) {
+	if (d->detach || wait_for_others(u)) { /* who asked it to end alone was told that it does */
 		sigprocmask(SIG_SETMASK, &none, NULL);
-		return true;
+		return !d->detach;
 	}
 	log_info("upgrade: executing %s", d->program);
 	settle(d, u->call, "trpsupd is executed anew (trpsup upgrade): nobody waits for this any more; ask again");
