@@ -179,6 +179,15 @@ static int at_key(struct service *s, int error, const char *text)
 	return error;
 }
 
+/* The other instance, which finishes with its clients or ends, has it mounted. */
+static bool cannot_grow(const struct service *s, const char *image)
+{
+	struct stat st;
+
+	return s->beside && service_is_active(s->beside) && s->profile->limit_state_size != UINT64_MAX && stat(image, &st) == 0 &&
+		(uint64_t)st.st_size < s->profile->limit_state_size;
+}
+
 int prepare_disk(struct service *s)
 {
 	cleanup_free char *image = statedisk_image(s->d->config->state_dir, s->name), *dir = prepare_state_dir(s);
@@ -189,6 +198,10 @@ int prepare_disk(struct service *s)
 		return at_key(s, -ENOMEM, strerror(ENOMEM));
 	if (!s->profile->state)
 		return 1;
+	if (cannot_grow(s, image)) {
+		service_say(s, "note", "state-size: its disk is in use by another instance of it: it grows at a later start");
+		return 1;
+	}
 	r = statedisk_make(&s->disk, s->d->loop, image, dir, s->profile->limit_state_size, err, sizeof(err));
 	return r < 0 ? at_key(s, r, err) : r;
 }

@@ -152,6 +152,28 @@ class Overlap(trp.DaemonTest):
             self.assertEqual(sock.recv(4096), b"")  # it was stopped, which closes it
         self.d.logged("short", "the instance before: finishes with its clients, for at most 0.4 s")
 
+    @unittest.skipUnless(os.path.exists("/dev/loop-control"), "this host has no loop devices")
+    def test_a_disk_in_use_does_not_grow(self):
+        """One that was replaced has it in use: that is no reason not to start. It grows when that one has ended."""
+        profile = HELLO % ("drain = 60s", "disk.localhost") + "state = yes\n[limits]\nstate-size = %s\n"
+        image = os.path.join(self.d.state_dir, "disks", "disk.img")
+        self.d.profile("disk", profile % "16M")
+        self.d.ok("start", "disk")
+        with web.connect("127.0.0.1", trp.HTTP_PORT, timeout=30) as sock:
+            sock.sendall(b"GET / HTTP/1.1\r\nHost: disk.localhost\r\n\r\n")
+            self.assertIn(b" 200 ", sock.recv(4096))
+            before = self.overlap("disk")
+            self.d.profile("disk", profile % "24M")
+            self.d.ok("restart", "disk")
+            now = self.d.status("disk")
+            self.assertEqual((now["state"], now["beside"]["state"], now["beside"]["pid"]), ("ready", "draining", before))
+            self.assertEqual(os.path.getsize(image), 16 << 20)
+            self.d.logged("disk", "sup state-size: its disk is in use by another instance of it: it grows at a later start")
+        self.alone("disk")
+        self.d.ok("restart", "disk")
+        self.assertEqual(os.path.getsize(image), 24 << 20)
+        self.d.ok("stop", "disk")
+
     def test_what_is_left_finds_room(self):
         """Of one that takes nobody any more: whoever is in the queue of the next has his place, too."""
         self.d.profile("tight", HELLO % ("drain = 400ms\nstop-signal = KILL", "tight.localhost") + "[route]\nqueue = 8\n")
