@@ -139,9 +139,9 @@ static void restore(struct service *s, const json_t *json)
 	}
 	sdnotify_adopt(s);
 	hold_adopt(s);
-	renew_adopt(s);
 	if (adopt_channels(s, json) < 0)
 		why = "a descriptor of its channels is missing";
+	renew_adopt(s);
 	if (!why && s->run.running && has_a_run(s->state))
 		why = adopt_run(s, json);
 	else if (!why && (s->run.running || has_a_run(s->state)))

@@ -204,10 +204,11 @@ void hold_check(struct service *s)
 	watch(s);
 }
 
+/* The router's end last: if that alone is left nobody takes it over, and it is closed. The other end would be emptied, too. */
 static void drop(struct service *s, uint32_t id)
 {
-	keep_drop(s->d->keep, s->name, "waiting-router", id);
 	keep_drop(s->d->keep, s->name, "waiting-service", id);
+	keep_drop(s->d->keep, s->name, "waiting-router", id);
 }
 
 static int open_waiting(struct service *s)

@@ -9,6 +9,7 @@
 
 #include <limits.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define MOVED_PER_TURN 256
@@ -88,13 +89,36 @@ void renew_follow(struct service *s, uint32_t id, int service_end)
 	close(service_end);
 }
 
+static bool same_socket(int a, int b)
+{
+	struct stat one, other;
+
+	return fstat(a, &one) == 0 && fstat(b, &other) == 0 && one.st_ino == other.st_ino;
+}
+
+/* The daemon was killed before it had said that something else is in its place: what comes there has arrived. */
+static bool in_use(const struct service *s, int service_end)
+{
+	bool is = s->waiting.id && same_socket(s->waiting.service_end, service_end);
+
+	for (size_t i = 0; i < s->n_channels; i++)
+		is |= same_socket(s->channels[i].service_end, service_end);
+	return is;
+}
+
 void renew_adopt(struct service *s)
 {
 	uint32_t id;
 	int fd;
 
-	while ((fd = keep_take_any(s->d->keep, s->name, "channel-before", &id)) >= 0)
-		renew_follow(s, id, fd);
+	while ((fd = keep_take_any(s->d->keep, s->name, "channel-before", &id)) >= 0) {
+		if (!in_use(s, fd)) {
+			renew_follow(s, id, fd);
+			continue;
+		}
+		keep_drop(s->d->keep, s->name, "channel-before", id);
+		close(fd);
+	}
 }
 
 int renew_channel(struct service *s, struct channel *c)

@@ -253,7 +253,7 @@ int renew_channel(struct service *s, struct channel *c);
 /* Takes the service end of a channel over, of which the routers were told that it is no more: who still comes there goes to hold_give(). */
 void renew_follow(struct service *s, uint32_t id, int service_end);
 void renew_hand_over(struct service *from, struct service *to);
-void renew_adopt(struct service *s); /* the old ends that an earlier daemon had */
+void renew_adopt(struct service *s); /* the old ends that an earlier daemon had; after those that are in use */
 void renew_stop(struct service *s); /* who is still on the way is refused */
 /* That of this port which is listened on by this run, the IPv4 one rather than the other; NULL: none is. */
 const struct channel *route_taken(const struct service *s, uint16_t port);

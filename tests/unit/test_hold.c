@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* Clients that wait for a service that is not up. A router has the other end of where they wait, and may have been taken over: whatever it does there, the
- * daemon is not kept busy by it, and those who wait are still seen. wrap: routerproc_refuse logs_note routerproc_channel_add */
+ * daemon is not kept busy by it, and those who wait are still seen. wrap: routerproc_refuse logs_note routerproc_channel_add keep_has keep_take keep_take_any keep_drop */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -41,8 +41,64 @@ void __wrap_routerproc_channel_add(struct routerproc *r, uint32_t service, const
 	told = c->id;
 }
 
+/* What an earlier daemon left with trp-keeper, -1: nothing */
+static struct {
+	const char *what;
+	int fd;
+	bool taken, dropped;
+} kept[] = {{.what = "waiting-router"}, {.what = "waiting-service"}, {.what = "channel-before"}};
+
+static const char *last_dropped;
+
+static int find_kept(const char *what)
+{
+	for (int i = 0; i < (int)TRP_ARRAY_SIZE(kept); i++)
+		if (strcmp(kept[i].what, what) == 0 && kept[i].fd >= 0)
+			return i;
+	return -1;
+}
+
+bool __wrap_keep_has(struct keep *k, const char *owner, const char *what, uint32_t number);
+bool __wrap_keep_has(struct keep *k, const char *owner, const char *what, uint32_t number)
+{
+	(void)k, (void)owner, (void)number;
+	return find_kept(what) >= 0;
+}
+
+int __wrap_keep_take(struct keep *k, const char *owner, const char *what, uint32_t number);
+int __wrap_keep_take(struct keep *k, const char *owner, const char *what, uint32_t number)
+{
+	int i = find_kept(what);
+
+	(void)k, (void)owner, (void)number;
+	if (i < 0 || kept[i].taken)
+		return -1;
+	kept[i].taken = true;
+	return kept[i].fd;
+}
+
+int __wrap_keep_take_any(struct keep *k, const char *owner, const char *what, uint32_t *ret_number);
+int __wrap_keep_take_any(struct keep *k, const char *owner, const char *what, uint32_t *ret_number)
+{
+	*ret_number = s.waiting.id;
+	return __wrap_keep_take(k, owner, what, s.waiting.id);
+}
+
+void __wrap_keep_drop(struct keep *k, const char *owner, const char *what, uint32_t number);
+void __wrap_keep_drop(struct keep *k, const char *owner, const char *what, uint32_t number)
+{
+	int i = find_kept(what);
+
+	(void)k, (void)owner, (void)number;
+	if (i >= 0)
+		kept[i].dropped = true;
+	last_dropped = what;
+}
+
 static int set_up(void **state)
 {
+	for (size_t i = 0; i < TRP_ARRAY_SIZE(kept); i++)
+		kept[i].fd = -1, kept[i].taken = kept[i].dropped = false;
 	(void)state;
 	d.loop = ev_loop_new(EVFLAG_AUTO);
 	s = (struct service){.d = &d, .profile = &p, .state = STATE_STARTING, .place = PLACE_WAITING};
@@ -89,7 +145,7 @@ static void run(double seconds)
 
 static void send_client(void)
 {
-	struct trp_handoff h = {.protocol = TRP_PROTO_HTTP1, .accepted_ns = trp_now_ns()};
+	struct trp_handoff h = {.protocol = TRP_PROTO_HTTP1, .listener = 1, .accepted_ns = trp_now_ns()};
 
 	assert_int_equal(trp_fd_send(s.waiting.router_end, &h, trp_handoff_seal(&h, "a", 1), &d.lock, 1, 0), 0);
 }
@@ -174,6 +230,43 @@ static void test_what_is_no_message(void **state)
 	assert_int_equal(n_refused, 1);
 }
 
+/* A daemon was killed when it had said that those who still come to where clients have waited are to be passed on, but not yet that nobody
+ * waits there any more. They are not passed on to where they are already. */
+static void test_adopted_before_it_was_left(void **state)
+{
+	(void)state;
+	unwatch(&s);
+	kept[0].fd = s.waiting.router_end;
+	kept[1].fd = s.waiting.service_end;
+	kept[2].fd = dup(s.waiting.service_end);
+	hold_adopt(&s);
+	renew_adopt(&s);
+	watch(&s);
+	assert_true(s.waiting.id != 0);
+	send_client();
+	run(0.03);
+	assert_true(n_turns < 20);
+	assert_true(hold_anybody(&s));
+	run(0.1);
+	assert_int_equal(n_refused, 1);
+	assert_true(n_turns < 20);
+	assert_true(kept[2].taken && kept[2].dropped);
+	assert_false(kept[0].dropped || kept[1].dropped);
+}
+
+/* ... or when it had said half of that: what is not taken over is let go of with those who are in it, and so must not be the end that is taken
+ * over under another name. */
+static void test_adopted_while_it_was_left(void **state)
+{
+	(void)state;
+	last_dropped = NULL;
+	kept[0].fd = s.waiting.router_end;
+	kept[1].fd = s.waiting.service_end;
+	drop(&s, s.waiting.id);
+	assert_true(kept[0].dropped && kept[1].dropped);
+	assert_string_equal(last_dropped, "waiting-router");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -182,6 +275,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_shut_down_by_a_router, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_shut_down_with_somebody_in_it, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_what_is_no_message, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_adopted_before_it_was_left, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_adopted_while_it_was_left, set_up, tear_down),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
