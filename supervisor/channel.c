@@ -281,6 +281,25 @@ uint64_t channel_first(int service_end)
 	return n >= (ssize_t)TRP_HANDOFF_MIN && h.accepted_ns ? h.accepted_ns : 1;
 }
 
+bool channel_has_client(int service_end)
+{
+	char msg[TRP_SEVERAL_SIZE];
+	int begin = 0, off = -1;
+	bool any = false;
+	ssize_t n = 0;
+
+	/* unix(7): each look begins behind what was seen by the one before */
+	if (setsockopt(service_end, SOL_SOCKET, SO_PEEK_OFF, &begin, sizeof(begin)) < 0)
+		return channel_first(service_end) != 0;
+	for (unsigned i = 0; i < CHANNEL_HOLDS && !any && (n = recv(service_end, msg, sizeof(msg), MSG_PEEK | MSG_DONTWAIT)) > 0; i++) {
+		struct trp_handoff h = {.listener = 0};
+		memcpy(&h, msg, (size_t)n < sizeof(h) ? (size_t)n : sizeof(h));
+		any = n < (ssize_t)TRP_HANDOFF_MIN || h.listener != 0;
+	}
+	setsockopt(service_end, SOL_SOCKET, SO_PEEK_OFF, &off, sizeof(off));
+	return any || (n == 0 && is_open(service_end));
+}
+
 int channel_put(const struct channel *c, const struct trp_handoff *h, int fd)
 {
 	return send_client(c, h, fd);

@@ -47,6 +47,8 @@ unsigned channel_deal(
 	int service_end, unsigned max, void (*give)(void *data, const struct trp_handoff *h, int fd), void *data);
 /* CLOCK_MONOTONIC nanoseconds at which the first that waits there was accepted; 0: nobody waits. Of a channel that only we read. */
 uint64_t channel_first(int service_end);
+/* Does somebody wait there, checks of the daemon (probe.c) left aside? While nobody else reads of it. */
+bool channel_has_client(int service_end);
 /* Puts a client there. 0 or -errno, as trp_fd_send(). */
 int channel_put(const struct channel *c, const struct trp_handoff *h, int fd);
 /* Room for all that may have to be put there, and back to the bound of the profile. */

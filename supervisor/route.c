@@ -180,6 +180,15 @@ bool route_is_queued(const struct service *s)
 	return false;
 }
 
+bool route_has_clients(const struct service *s)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < s->n_channels; i++)
+		any |= channel_has_client(s->channels[i].service_end);
+	return any;
+}
+
 const struct channel *route_channel_for(const struct service *s, const struct trp_handoff *h)
 {
 	uint32_t c4, c6, id;

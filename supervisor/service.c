@@ -374,7 +374,7 @@ void service_gone(struct service *s, enum service_event event)
 		}
 	}
 	/* a client would start it again at once: that must come to an end, too */
-	if (event == EVENT_GONE_IDLE && !asked && (hold_anybody(s) || route_is_queued(s)) && over_limit(s)) {
+	if (event == EVENT_GONE_IDLE && !asked && (hold_anybody(s) || route_has_clients(s)) && over_limit(s)) {
 		service_say(s, "failed", "ended %u times in %llu s while clients waited for it: not started again", s->window_failures,
 			(unsigned long long)(s->profile->start_limit_ms / 1000));
 		s->window_failures = 0;

@@ -261,6 +261,8 @@ bool route_all_listened(const struct service *s);
 bool route_any_listened(const struct service *s);
 /* Does somebody wait in its channels? */
 bool route_is_queued(const struct service *s);
+/* The same of one whose run is over, and of clients alone: a check is of the run for which it was made. */
+bool route_has_clients(const struct service *s);
 /* That of its channels to which a router would send this client now, also the one in which it waits; or NULL. */
 const struct channel *route_channel_for(const struct service *s, const struct trp_handoff *h);
 void route_resync(struct daemon *d);     /* all of it, to a new router */

@@ -56,6 +56,7 @@ CHECKED = """[service]
 command = /usr/bin/python3 /opt/p/leaves.py ${state}
 start = on-demand
 idle-stop = 0
+start-limit-burst = 1
 [route]
 host = ${id}.localhost
 http = 8000
@@ -241,7 +242,7 @@ class OnDemand(trp.DaemonTest):
         self.assertEqual(status_of(client), 200)
 
     def test_a_check_is_nobody(self):
-        """One that its service left in the channel does not start it again."""
+        """One that its service left in the channel does not start it again, and is none that it has left waiting."""
         leave = self.leaves("leaves")
         trp.wait_until(lambda: self.d.status("leaves")["health"]["state"] == "healthy", 10, "it is checked")
         leave()

@@ -369,6 +369,39 @@ static void test_channel_of_a_strange_router(void **state)
 	channel_close(&c);
 }
 
+static void put_one(const struct channel *c, uint32_t listener)
+{
+	struct trp_handoff h = {.accepted_ns = 7, .listener = listener};
+
+	trp_handoff_seal(&h, "a", 1);
+	assert_int_equal(channel_put(c, &h, c->service_end), 0);
+}
+
+/* A check is nobody, however many lie there; who is behind them is seen, and stays. */
+static void test_checks_and_clients_of_a_channel(void **state)
+{
+	struct channel c;
+
+	(void)state;
+	assert_int_equal(channel_open(0, 0, 0, &c), 0);
+	assert_false(channel_has_client(c.service_end));
+	put_one(&c, 0);
+	put_one(&c, 0);
+	assert_false(channel_has_client(c.service_end));
+	put_one(&c, 3);
+	put_one(&c, 0);
+	for (int i = 0; i < 2; i++)
+		assert_true(channel_has_client(c.service_end));
+	n_given = 1000000;
+	assert_int_equal(channel_first(c.service_end), 7);
+	assert_int_equal(channel_deal(c.service_end, UINT_MAX, feed, &c), 4);
+	assert_int_equal(n_given, 1000004);
+	assert_false(channel_has_client(c.service_end));
+	shutdown(c.router_end, SHUT_WR);
+	assert_false(channel_has_client(c.service_end));
+	channel_close(&c);
+}
+
 static void test_notify_keeps(void **state)
 {
 	static const struct {
@@ -407,6 +440,7 @@ int main(void)
 		cmocka_unit_test(test_channel_deal_has_an_end),
 		cmocka_unit_test(test_channel_deal_without_descriptors),
 		cmocka_unit_test(test_channel_of_a_strange_router),
+		cmocka_unit_test(test_checks_and_clients_of_a_channel),
 		cmocka_unit_test_setup_teardown(test_users, make_dir, drop_dir),
 		cmocka_unit_test_setup_teardown(test_users_no_link_out, make_dir, drop_dir),
 	};
