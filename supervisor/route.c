@@ -316,10 +316,11 @@ int route_adopt(struct service *s, const struct channel *known)
 /* Routers have been told that clients go elsewhere now, but may not have read it: who still comes there goes there, too. */
 static void leave_channel(struct service *s, struct channel *c)
 {
-	keep_drop(s->d->keep, s->key, "channel-router", c->id);
 	routerproc_channel_del(s->d->router, c->id);
 	renew_follow(s->shadow ? s->beside : s, c->id, c->service_end);
+	/* the router's end last, as in hold.c */
 	keep_drop(s->d->keep, s->key, "channel-service", c->id);
+	keep_drop(s->d->keep, s->key, "channel-router", c->id);
 	trp_close(&c->router_end);
 }
 

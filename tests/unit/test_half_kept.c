@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* A daemon that was killed between two words to trp-keeper leaves one of two descriptors that are of no use without the other. It is closed, and
  * nobody has it any more under its name: the number may be another's next, and trp-keeper would be given that in its place. Half of a channel is
- * not even taken: it is emptied and closed with what nobody took. wrap: keep_has keep_take keep_drop helper_leave */
+ * not even taken: it is emptied and closed with what nobody took. wrap: keep_has keep_take keep_drop helper_leave renew_follow routerproc_channel_del quota_tell */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -34,11 +34,42 @@ int __wrap_keep_take(struct keep *k, const char *owner, const char *what, uint32
 	return taken = eventfd(0, EFD_CLOEXEC);
 }
 
+static char order[100]; /* what happened, with blanks behind */
+
+static void happens(const char *what)
+{
+	size_t len = strlen(order);
+
+	snprintf(order + len, sizeof(order) - len, "%s ", what);
+}
+
 void __wrap_keep_drop(struct keep *k, const char *owner, const char *what, uint32_t number);
 void __wrap_keep_drop(struct keep *k, const char *owner, const char *what, uint32_t number)
 {
 	(void)k, (void)owner, (void)number;
-	left -= strcmp(what, there) == 0;
+	if (there)
+		left -= strcmp(what, there) == 0;
+	happens(what);
+}
+
+void __wrap_renew_follow(struct service *service, uint32_t id, int service_end);
+void __wrap_renew_follow(struct service *service, uint32_t id, int service_end)
+{
+	(void)service, (void)id;
+	close(service_end);
+	happens("follow");
+}
+
+void __wrap_routerproc_channel_del(struct routerproc *r, uint32_t id);
+void __wrap_routerproc_channel_del(struct routerproc *r, uint32_t id)
+{
+	(void)r, (void)id;
+}
+
+void __wrap_quota_tell(struct service *service);
+void __wrap_quota_tell(struct service *service)
+{
+	(void)service;
 }
 
 void __wrap_helper_leave(struct ev_loop *loop, int pidfd);
@@ -91,10 +122,24 @@ static void test_halves(void **state)
 	}
 }
 
+/* A daemon that is killed between any two of these leaves no half that would be let go of with the clients of the end that is taken over. */
+static void test_a_channel_that_is_left(void **state)
+{
+	(void)state;
+	there = NULL;
+	order[0] = '\0';
+	s.channels[0] = (struct channel){.id = 7, .router_end = eventfd(0, EFD_CLOEXEC), .service_end = eventfd(0, EFD_CLOEXEC)};
+	s.n_channels = 1;
+	route_rest(&s);
+	assert_int_equal(s.n_channels, 0);
+	assert_string_equal(order, "follow channel-service channel-router ");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_halves),
+		cmocka_unit_test(test_a_channel_that_is_left),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
