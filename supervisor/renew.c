@@ -22,12 +22,13 @@ struct renewed {
 	ev_io on_client;
 };
 
-static bool has_other(const struct service *s, uint32_t id)
+/* The newest of that number, or -1. */
+static int newest(const struct service *s, uint32_t id)
 {
 	for (const struct renewed *r = s->renewed; r; r = r->next)
 		if (r->id == id)
-			return true;
-	return false;
+			return r->service_end;
+	return -1;
 }
 
 static void drop(struct renewed *old)
@@ -38,8 +39,8 @@ static void drop(struct renewed *old)
 		at = &(*at)->next;
 	*at = old->next;
 	ev_io_stop(old->s->d->loop, &old->on_client);
-	if (!has_other(old->s, old->id))
-		keep_drop(old->s->d->keep, old->s->name, "channel-before", old->id);
+	/* not this one, which is about to be closed; a router that is told nothing any more may have an older one still */
+	keep_put(old->s->d->keep, old->s->name, "channel-before", old->id, newest(old->s, old->id));
 	shutdown(old->service_end, SHUT_RD);
 	hold_deal(old->s, old->service_end, UINT_MAX);
 	close_later(old->s->d->loop, &old->service_end);

@@ -292,6 +292,29 @@ class Kept(unittest.TestCase):
                 self.assertEqual(load.bad, [])
             self.assertEqual(d.pids("h"), before)
 
+    def test_keeper_killed_while_a_router_is_left(self):
+        """That has the channel of a run long ago; those of the runs since are over, and nothing else is taken for them."""
+        with trp.Daemon({"h": HELLO}) as d, socket.create_connection(("127.0.0.1", trp.HTTP_PORT)) as client:
+            d.ok("start", "h")
+            client.sendall(b"GET / HTTP/1.1\r\n")  # the router waits for the rest of it
+            trp.wait_until(lambda: d.call("trpsup.Info")["router"]["stats"]["waiting"], 10, "it has the client")
+            self.kill(d)
+            d.run()
+            trp.wait_until(lambda: d.call("trpsup.Info")["router"]["retired"], 10, "it is left with it")
+            for _ in range(4):
+                d.ok("restart", "h")
+            before = d.pids("h")
+            time.sleep(0.3)  # what is ready for the next start has the numbers that are free now
+            self.assertTrue(d.call("trpsup.Info")["router"]["retired"])
+            os.kill(self.keeper(d), signal.SIGKILL)
+            trp.wait_until(lambda: "starting another" in d.daemon_log(), 10, "it is missed")
+            d.status("h")
+            self.assertNotIn("will not survive", d.daemon_log())
+            self.kill(d)
+            d.run()
+            self.assertEqual(d.pids("h"), before)
+            self.assertEqual(web.get(url("h")).status, 200)
+
     def hold_up(self, pid):
         """As a service can who does not take out who is there: the last close(2) of this client waits until it has read all. False: nobody is there."""
         fds = []
