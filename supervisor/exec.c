@@ -293,6 +293,7 @@ void exec_adopt(struct service *s)
 	while ((fd = keep_take_any(s->d->keep, s->name, KEPT_AS, &number)) >= 0) {
 		struct exec *e = exec_new(s);
 		if (!e) {
+			keep_drop(s->d->keep, s->name, KEPT_AS, number);
 			close(fd);
 			continue;
 		}

@@ -357,6 +357,7 @@ static void adopt_streams(struct logs *l, const char *tag)
 	while ((fd = keep_take_any(l->keep, l->name, tag, &number)) >= 0) {
 		struct stream *s = stream_new(l, tag);
 		if (!s) {
+			keep_drop(l->keep, l->name, tag, number);
 			close(fd);
 			continue;
 		}

@@ -22,13 +22,14 @@ struct renewed {
 	ev_io on_client;
 };
 
-/* The newest of that number, or -1. */
-static int newest(const struct service *s, uint32_t id)
+/* One is about to be closed. A router that is told nothing any more may have an older one of that number still. */
+static void keep_newest(const struct service *s, uint32_t id)
 {
-	for (const struct renewed *r = s->renewed; r; r = r->next)
-		if (r->id == id)
-			return r->service_end;
-	return -1;
+	const struct renewed *r = s->renewed;
+
+	while (r && r->id != id)
+		r = r->next;
+	keep_put(s->d->keep, s->name, "channel-before", id, r ? r->service_end : -1);
 }
 
 static void drop(struct renewed *old)
@@ -39,8 +40,7 @@ static void drop(struct renewed *old)
 		at = &(*at)->next;
 	*at = old->next;
 	ev_io_stop(old->s->d->loop, &old->on_client);
-	/* not this one, which is about to be closed; a router that is told nothing any more may have an older one still */
-	keep_put(old->s->d->keep, old->s->name, "channel-before", old->id, newest(old->s, old->id));
+	keep_newest(old->s, old->id);
 	shutdown(old->service_end, SHUT_RD);
 	hold_deal(old->s, old->service_end, UINT_MAX);
 	close_later(old->s->d->loop, &old->service_end);
@@ -86,6 +86,7 @@ void renew_follow(struct service *s, uint32_t id, int service_end)
 		add(s, old, id, service_end);
 		return;
 	}
+	keep_newest(s, id);
 	channel_let_go(service_end);
 	close(service_end);
 }
