@@ -35,6 +35,7 @@ int trp_remove_tree(int dir_fd, const char *path);
 char *trp_asprintf(const char *fmt, ...) TRP_PRINTF(1, 2);
 
 int trp_set_nonblock(int fd, bool on);
+bool trp_same_file(int a, int b); /* or socket */
 uint64_t trp_now_ns(void); /* CLOCK_MONOTONIC */
 uint64_t trp_now_ms(void);
 void trp_sleep_ms(unsigned ms); /* a signal ends it early */

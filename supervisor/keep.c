@@ -476,6 +476,17 @@ int keep_take_any(struct keep *k, const char *owner, const char *what, uint32_t 
 	return -1;
 }
 
+/* A daemon that was killed between two words leaves a channel under two names, with one number. */
+static bool has_another_name(const struct keep *k, const struct keep_item *item)
+{
+	for (size_t i = 0; i < k->table.n; i++) {
+		const struct keep_item *o = &k->table.items[i];
+		if (o != item && o->key.number == item->key.number && trp_same_file(o->fd, item->fd))
+			return true;
+	}
+	return false;
+}
+
 void keep_let_go_rest(struct keep *k, void (*before)(const char *what, int fd))
 {
 	for (size_t i = 0; k && i < k->table.n;) {
@@ -484,7 +495,7 @@ void keep_let_go_rest(struct keep *k, void (*before)(const char *what, int fd))
 			i++;
 			continue;
 		}
-		if (before)
+		if (before && !has_another_name(k, item))
 			before(item->key.what, item->fd);
 		remove_item(k, item);
 	}

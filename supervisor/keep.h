@@ -36,5 +36,6 @@ int keep_take(struct keep *k, const char *owner, const char *what, uint32_t numb
 /* The same with any number, and of anybody if owner is NULL. */
 int keep_take_any(struct keep *k, const char *owner, const char *what, uint32_t *ret_number);
 bool keep_has(struct keep *k, const char *owner, const char *what, uint32_t number);
-/* Closes what nobody took, and drops it. before, if it is not NULL, sees each while it is still open. */
+/* Closes what nobody took, and drops it. before, if it is not NULL, sees each while it is still open, but for what is kept under another name with the same
+ * number, too. */
 void keep_let_go_rest(struct keep *k, void (*before)(const char *what, int fd));

@@ -4,12 +4,12 @@
  * number, with the clients singly in it. Routers go on sending to the old one until they have read of the new one; what
  * comes there is moved too, until all of them have closed it, which is the end of file at our end: no client is lost between. The same is
  * done with the channel in which clients have waited (hold.c). */
+#include "base/io.h"
 #include "supervisor/lateclose.h"
 #include "supervisor/service.h"
 
 #include <limits.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #define MOVED_PER_TURN 256
@@ -91,20 +91,13 @@ void renew_follow(struct service *s, uint32_t id, int service_end)
 	close(service_end);
 }
 
-static bool same_socket(int a, int b)
-{
-	struct stat one, other;
-
-	return fstat(a, &one) == 0 && fstat(b, &other) == 0 && one.st_ino == other.st_ino;
-}
-
 /* The daemon was killed before it had said that something else is in its place: what comes there has arrived. */
 static bool in_use(const struct service *s, int service_end)
 {
-	bool is = s->waiting.id && same_socket(s->waiting.service_end, service_end);
+	bool is = s->waiting.id && trp_same_file(s->waiting.service_end, service_end);
 
 	for (size_t i = 0; i < s->n_channels; i++)
-		is |= same_socket(s->channels[i].service_end, service_end);
+		is |= trp_same_file(s->channels[i].service_end, service_end);
 	return is;
 }
 

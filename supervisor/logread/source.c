@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* A file stays readable as it was opened when it is rotated, compressed or removed. */
 #include "supervisor/logread/source.h"
+#include "base/io.h"
 #include "base/util.h"
 
 #include <dirent.h>
@@ -197,10 +198,9 @@ static bool is_ours(const struct source *s, uint64_t stamp, int ours)
 	char here[FIRST_LINE], there[FIRST_LINE];
 	cleanup_close int fd = open_file(s->dir_fd, s->service, LOG_FILE_OLD, stamp);
 	ssize_t n = pread(ours, here, sizeof(here), 0), m;
-	struct stat a, b;
 
 	if (fd >= 0)
-		return fstat(fd, &a) == 0 && fstat(ours, &b) == 0 && a.st_ino == b.st_ino && a.st_dev == b.st_dev;
+		return trp_same_file(fd, ours);
 	fd = open_file(s->dir_fd, s->service, LOG_FILE_PACKED, stamp);
 	gzFile gz = fd < 0 ? NULL : gzdopen(fd, "r");
 	if (!gz)

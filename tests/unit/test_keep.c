@@ -112,9 +112,45 @@ static void test_one_that_does_not_live(void **state)
 	keep_close(k);
 }
 
+static unsigned n_seen;
+
+static void see(const char *what, int fd)
+{
+	assert_string_equal(what, "channel-service");
+	assert_true(fcntl(fd, F_GETFD) >= 0);
+	n_seen++;
+}
+
+/* As the daemon before was killed between two words: what is done to it under the one name would be done to it under the other. */
+static void test_left_under_two_names(void **state)
+{
+	static struct keep left;
+	uint32_t number;
+	int pair[2], fd;
+
+	(void)state;
+	for (int taken = 0; taken < 2; taken++) {
+		const struct keep_key service = make_key("a~2", "channel-service", 3), before = make_key("a", "channel-before", 3),
+				      other = make_key("b", "channel-before", 4);
+		left = (struct keep){.d = &d, .sock = -1};
+		assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
+		keep_table_add(&left.table, &service, pair[0])->untaken = true;
+		keep_table_add(&left.table, taken ? &before : &other, dup(pair[0]))->untaken = true;
+		fd = keep_take_any(&left, NULL, "channel-before", &number);
+		assert_true(fd >= 0);
+		n_seen = 0;
+		keep_let_go_rest(&left, see);
+		assert_int_equal(n_seen, !taken);
+		assert_int_equal(fcntl(pair[0], F_GETFD), -1);
+		close(fd);
+		close(pair[1]);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_left_under_two_names),
 		cmocka_unit_test(test_one_that_does_not_live),
 	};
 
