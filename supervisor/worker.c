@@ -415,10 +415,10 @@ bool worker_adopt(struct worker *w, const struct worker_launch *launch)
 	w->box.pid = w->box.pidfd < 0 ? -1 : reap_pid(w->box.pidfd);
 	if (w->box.pid <= 0 || w->control < 0) {
 		w->box.pid = 0;
-		trp_close(&w->box.pidfd);
-		trp_close(&w->control);
 		keep_drop(w->keep, KEPT_BY, "process", w->slot);
 		keep_drop(w->keep, KEPT_BY, "control", w->slot);
+		trp_close(&w->box.pidfd);
+		trp_close(&w->control);
 		return false;
 	}
 	discard_answers(w);
