@@ -88,7 +88,7 @@ static int next_timeout(struct router *r)
 	if (r->paused_until_ns == 0)
 		return timeout;
 	pause = (int)((r->paused_until_ns - r->now_ns) / 1000000u) + 1;
-	return timeout < 0 || pause < timeout ? pause : timeout;
+	return trp_sooner(timeout, pause);
 }
 
 /* Retired, and nobody waits any more: the last words. */

@@ -69,15 +69,9 @@ static void read_control(void)
 		steps_obey(&order);
 }
 
-/* The sooner of the two; -1 is never. */
-static int sooner(int a, int b)
-{
-	return a < 0 || (b >= 0 && b < a) ? b : a;
-}
-
 static int next_timeout(void)
 {
-	return sooner(sooner(ready_timeout(), check_timeout()), sooner(adapter_timeout(), steps_timeout()));
+	return trp_sooner(trp_sooner(ready_timeout(), check_timeout()), trp_sooner(adapter_timeout(), steps_timeout()));
 }
 
 static void loop(int signals)
