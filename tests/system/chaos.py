@@ -466,8 +466,7 @@ class Chaos:
 
     def most_descriptors(self, seconds=3):
         """The most of each kind in a while: some come and go, for a call, for what is prepared for the next start."""
-        # the loop's, and that of the listeners, which is closed for ten seconds when somebody comes (routerwatch.c)
-        most, end = collections.Counter({"anon_inode:[eventpoll]": 2}), time.monotonic() + seconds
+        most, end = collections.Counter(trp.EPOLLS), time.monotonic() + seconds
         while time.monotonic() < end:
             most |= self.descriptors()
             time.sleep(0.02)

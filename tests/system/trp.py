@@ -50,6 +50,8 @@ UID_BASE = 0x70000000 + (1024 * (7 + zlib.crc32(STATE.encode()) % 16) if "TRP_TE
 
 SYS_SCHED_GETATTR = 315 if os.uname().machine == "x86_64" else 275
 START_SECONDS = 900  # with package roots to be built
+# of the daemon: of its loop, of its listeners (which is closed for ten seconds when somebody comes, routerwatch.c), and of memory that is short (oom.c)
+EPOLLS = {"anon_inode:[eventpoll]": 3}
 
 
 def wait_until(condition, seconds, what):
