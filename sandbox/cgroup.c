@@ -45,6 +45,8 @@ static const struct limit_file {
 	{CGROUP_MEMORY, false, "memory.memsw.limit_in_bytes", VALUE_NO_LIMIT, "-1", true},
 	{CGROUP_MEMORY, false, "memory.limit_in_bytes", VALUE_LIMIT, "-1", false},
 	{CGROUP_MEMORY, false, "memory.memsw.limit_in_bytes", VALUE_LIMIT, "-1", true},
+	/* buffers of its sockets: v2 counts them as memory, v1 beside it, and only where there is a limit */
+	{CGROUP_MEMORY, false, "memory.kmem.tcp.limit_in_bytes", VALUE_LIMIT, "-1", true},
 	{CGROUP_CPU, true, "cpu.max", VALUE_CPU_MAX, "max", false},
 	{CGROUP_CPU, false, "cpu.cfs_period_us", VALUE_CPU_PERIOD, "100000", false},
 	{CGROUP_CPU, false, "cpu.cfs_quota_us", VALUE_CPU_QUOTA, "-1", false},

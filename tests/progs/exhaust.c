@@ -337,6 +337,55 @@ static int take_sockets(long i)
 
 static void sockets(void) { take_in_many(take_sockets, ENDLESS); }
 
+static int listen_to_itself(struct sockaddr_in *own)
+{
+	socklen_t size = sizeof(*own);
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+	*own = (struct sockaddr_in){.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	if (fd < 0 || bind(fd, (struct sockaddr *)own, sizeof(*own)) < 0 || listen(fd, 16) < 0)
+		return -1;
+	return getsockname(fd, (struct sockaddr *)own, &size) < 0 ? -1 : fd;
+}
+
+/* Both ends of a connection to itself. */
+static int connect_to_itself(int end[2])
+{
+	static struct sockaddr_in own;
+	static int listener = -1;
+
+	if (listener < 0)
+		listener = listen_to_itself(&own);
+	end[0] = socket(AF_INET, SOCK_STREAM, 0);
+	if (listener < 0 || end[0] < 0 || connect(end[0], (struct sockaddr *)&own, sizeof(own)) < 0)
+		return -1;
+	return end[1] = accept(listener, NULL, NULL);
+}
+
+/* Filled and never read. */
+static int take_tcp(long i)
+{
+	int end[2];
+
+	(void)i;
+	return connect_to_itself(end) < 0 ? -1 : fill(end[0]);
+}
+
+static void tcp(void) { take_in_many(take_tcp, ENDLESS); }
+
+static int take_time_wait(long i)
+{
+	int end[2];
+
+	(void)i;
+	if (connect_to_itself(end) < 0)
+		return -1;
+	close(end[0]);
+	return close(end[1]);
+}
+
+static void time_waits(void) { take_all(take_time_wait, 2000); }
+
 static int take_pipe(long i)
 {
 	int p[2];
@@ -752,7 +801,7 @@ static const struct {
 } attacks[] = {
 	{"fork-bomb", fork_bomb}, {"processes", processes}, {"threads", threads}, {"zombies", zombies}, {"spin", spin},
 	{"memory", memory}, {"shared-memory", shared_memory}, {"sysv-shm", sysv}, {"locked-memory", locked}, {"huge-pages", huge}, {"aio", aio}, {"networks", networks},
-	{"page-cache", page_cache}, {"descriptors", descriptors}, {"sockets", sockets}, {"pipes", pipes}, {"epoll", epolls},
+	{"page-cache", page_cache}, {"descriptors", descriptors}, {"sockets", sockets}, {"tcp", tcp}, {"time-wait", time_waits}, {"pipes", pipes}, {"epoll", epolls},
 	{"inotify", inotifies}, {"timers", timers}, {"timerfd", timerfds}, {"mqueue", queues}, {"pty", ptys}, {"ports", ports},
 	{"dentries", dentries}, {"in-flight", in_flight}, {"channel", channel}, {"never-accepts", never_accepts}, {"deaf", deaf}, {"state", state},
 	{"tmp", tmp}, {"shm", shm}, {"tmp-inodes", inodes}, {"state-inodes", state_inodes}, {"io", io}, {"direct", direct}, {"log", log_flood},
