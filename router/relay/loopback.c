@@ -195,27 +195,44 @@ void loopback_ready(struct relay *r, struct channel *ch)
 	loopback_watch(r, ch);
 }
 
-/* A connection that was not decided at once is. */
-void loopback_dialed(struct relay *r, struct channel *ch)
+/* A connection that was not decided at once is. It is watched for other things from now on. */
+static void decided(struct relay *r, struct channel *ch, int error)
 {
-	int error;
-
-	if (ch->dial_fd < 0)
-		return;
-	error = dial_result(ch->dial_fd);
+	epoll_ctl(r->epoll_fd, EPOLL_CTL_DEL, ch->dial_fd, NULL);
 	if (error == -ECONNREFUSED)
 		closed(r, ch);
 	else
 		settle(r, ch, error);
+}
+
+void loopback_dialed(struct relay *r, struct channel *ch)
+{
+	if (ch->dial_fd < 0)
+		return;
+	decided(r, ch, dial_result(ch->dial_fd));
 	loopback_watch(r, ch);
+}
+
+/* -EAGAIN: it is not decided. */
+static int ask(int fd)
+{
+	return send(fd, "", 0, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 ? -errno : 0;
 }
 
 /* The upstream's backlog is full: the kernel's next try would be in a second. When that has lasted for as long as a client may wait, those behind it
  * need not do so again, one after the other. */
 static void try_again(struct relay *r, struct channel *ch)
 {
+	int error;
+
 	if (ch->due_ns == 0 || r->now_ns < ch->due_ns)
 		return;
+	error = ask(ch->dial_fd); /* the answer may be there, and not have been looked at */
+	if (error != -EAGAIN) {
+		decided(r, ch, error);
+		loopback_watch(r, ch);
+		return;
+	}
 	trp_close(&ch->dial_fd);
 	if (r->now_ns - ch->full_since_ns >= r->opt.connect_timeout_ms * MS)
 		settle(r, ch, -ETIMEDOUT);

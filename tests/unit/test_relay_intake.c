@@ -114,11 +114,73 @@ static void test_loopback(void **state)
 	assert_int_equal(events(), 0);
 }
 
+/* The program's end of the connection that the channel is waiting for, which is there by now. */
+static int set_up_dial(struct channel *ch)
+{
+	struct sockaddr_in own = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	socklen_t len = sizeof(own);
+	cleanup_close int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	assert_int_equal(bind(listener, (struct sockaddr *)&own, sizeof(own)), 0);
+	assert_int_equal(listen(listener, 2), 0);
+	assert_int_equal(getsockname(listener, (struct sockaddr *)&own, &len), 0);
+	ch->dial_source.kind = SOURCE_DIAL;
+	ch->dial_fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	connect(ch->dial_fd, (struct sockaddr *)&own, sizeof(own));
+	assert_int_equal(relay_watch(&r, ch->dial_fd, EPOLLOUT | EPOLLONESHOT, &ch->dial_source), 0);
+	ch->client_fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_int_equal(connect(ch->client_fd, (struct sockaddr *)&own, sizeof(own)), 0);
+	return accept(listener, NULL, NULL);
+}
+
+static void assert_open(struct channel *ch, int target)
+{
+	struct conn *c = peers_find(&r, &ch->handoff.peer, &ch->handoff.local);
+
+	assert_int_equal(ch->dial_fd, -1);
+	assert_non_null(c);
+	assert_int_equal(c->state, CONN_OPEN);
+	assert_int_equal(c->fd[1], target);
+	conn_give_way(&r, &ch->handoff);
+	run_queue(&r);
+	conn_free_dead(&r);
+}
+
+static void test_dialed_later(void **state)
+{
+	struct channel *ch = &r.channels[0];
+	int program = set_up_dial(ch), target = ch->dial_fd;
+
+	(void)state;
+	r.opt.loopback = true;
+	assert_int_equal(events(), 1);
+	loopback_dialed(&r, ch);
+	assert_open(ch, target);
+	close(program);
+}
+
+/* Its time for another try has come, and so has the answer: the program has a client already. */
+static void test_dialed_at_the_last_moment(void **state)
+{
+	struct channel *ch = &r.channels[0];
+	int program = set_up_dial(ch), target = ch->dial_fd;
+
+	(void)state;
+	r.opt.loopback = true;
+	r.opt.connect_timeout_ms = 1000;
+	ch->due_ns = ch->full_since_ns = r.now_ns;
+	loopback_run(&r);
+	assert_open(ch, target);
+	close(program);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_full, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_loopback, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_dialed_later, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_dialed_at_the_last_moment, set_up, tear_down),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
