@@ -61,7 +61,7 @@ static int step_cgroupns(struct child *c, const struct plan_step *s)
 static int step_loopback(struct child *c, const struct plan_step *s)
 {
 	(void)s;
-	return c->network_is_ready ? 0 : network_loopback(c->detail, sizeof(c->detail));
+	return c->network_is_ready ? 0 : network_loopback_up();
 }
 
 static int step_port_start(struct child *c, const struct plan_step *s)

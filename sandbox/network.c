@@ -12,10 +12,9 @@
 
 #define OURS            "/proc/thread-self/ns/net"
 #define PORT_START_FILE "/proc/sys/net/ipv4/ip_unprivileged_port_start"
-#define TIME_WAITS_FILE "/proc/sys/net/ipv4/tcp_max_tw_buckets"
 #define LEAVE_TRIES     100
 
-static int loopback_up(void)
+int network_loopback_up(void)
 {
 	cleanup_close int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	struct ifreq req = {.ifr_name = "lo"};
@@ -27,30 +26,16 @@ static int loopback_up(void)
 }
 
 /* What is below net there is the caller's network namespace's. */
-static int set(const char *file, uint64_t value, char *detail, size_t size)
+int network_first_port(uint64_t port, char *detail, size_t size)
 {
 	char text[24];
 	int r;
 
-	snprintf(text, sizeof(text), "%llu", (unsigned long long)value);
-	r = trp_write_file(AT_FDCWD, file, text);
+	snprintf(text, sizeof(text), "%llu", (unsigned long long)port);
+	r = trp_write_file(AT_FDCWD, PORT_START_FILE, text);
 	if (r < 0)
-		snprintf(detail, size, "%s", file);
+		snprintf(detail, size, "%s", PORT_START_FILE);
 	return r;
-}
-
-/* Lo loses and doubles nothing: TIME_WAIT protects nobody, what it keeps would be in no control group, and a client (adapter = loopback) that
- * uses its port again within a minute would collide with itself. */
-int network_loopback(char *detail, size_t size)
-{
-	int r = loopback_up();
-
-	return r < 0 ? r : set(TIME_WAITS_FILE, 0, detail, size);
-}
-
-int network_first_port(uint64_t port, char *detail, size_t size)
-{
-	return set(PORT_START_FILE, port, detail, size);
 }
 
 static int home_open(void)
@@ -71,7 +56,7 @@ static int enter_new(uint16_t first_port, char *detail, size_t size)
 		close(home);
 		return r;
 	}
-	r = network_loopback(detail, size);
+	r = network_loopback_up();
 	if (r == 0)
 		r = network_first_port(first_port, detail, size);
 	if (r < 0)

@@ -14,6 +14,6 @@ int network_enter_fd(int fd);
 /* -1: nothing to be done. errno stays. */
 void network_leave(int home);
 
-/* In the network namespace of the caller, in which it needs CAP_NET_ADMIN: lo is up, and has no TIME_WAIT. 0; or -errno, and in detail which file it was, if any. */
-int network_loopback(char *detail, size_t size);
+/* In the network namespace of the caller, in which it needs CAP_NET_ADMIN. 0 or -errno. */
+int network_loopback_up(void);
 int network_first_port(uint64_t port, char *detail, size_t size);

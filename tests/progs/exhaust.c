@@ -373,19 +373,6 @@ static int take_tcp(long i)
 
 static void tcp(void) { take_in_many(take_tcp, ENDLESS); }
 
-static int take_time_wait(long i)
-{
-	int end[2];
-
-	(void)i;
-	if (connect_to_itself(end) < 0)
-		return -1;
-	close(end[0]);
-	return close(end[1]);
-}
-
-static void time_waits(void) { take_all(take_time_wait, 2000); }
-
 static int take_pipe(long i)
 {
 	int p[2];
@@ -801,7 +788,7 @@ static const struct {
 } attacks[] = {
 	{"fork-bomb", fork_bomb}, {"processes", processes}, {"threads", threads}, {"zombies", zombies}, {"spin", spin},
 	{"memory", memory}, {"shared-memory", shared_memory}, {"sysv-shm", sysv}, {"locked-memory", locked}, {"huge-pages", huge}, {"aio", aio}, {"networks", networks},
-	{"page-cache", page_cache}, {"descriptors", descriptors}, {"sockets", sockets}, {"tcp", tcp}, {"time-wait", time_waits}, {"pipes", pipes}, {"epoll", epolls},
+	{"page-cache", page_cache}, {"descriptors", descriptors}, {"sockets", sockets}, {"tcp", tcp}, {"pipes", pipes}, {"epoll", epolls},
 	{"inotify", inotifies}, {"timers", timers}, {"timerfd", timerfds}, {"mqueue", queues}, {"pty", ptys}, {"ports", ports},
 	{"dentries", dentries}, {"in-flight", in_flight}, {"channel", channel}, {"never-accepts", never_accepts}, {"deaf", deaf}, {"state", state},
 	{"tmp", tmp}, {"shm", shm}, {"tmp-inodes", inodes}, {"state-inodes", state_inodes}, {"io", io}, {"direct", direct}, {"log", log_flood},

@@ -281,13 +281,6 @@ class Exhaustion(unittest.TestCase):
                 time.sleep(0.1)
                 self.assertLess(host() - before, MEMORY + SPREAD * OPEN_FILES // 2 * MIB // 8)
 
-    def test_time_wait(self):
-        """Connections that are over leave nothing behind: it would be counted as nobody's."""
-        with self.attack("time-wait") as (_, count, error):
-            self.assertEqual((count, error), (2000, "none"))
-            left = trp.read("/proc/%d/net/sockstat" % self.d.main_pid("exhaust")).decode()
-            self.assertEqual(re.search(r"(?m)^TCP: .* tw (\d+)", left)[1], "0", left)
-
     def test_pipes(self):
         self.assert_within_memory("pipes")
 
