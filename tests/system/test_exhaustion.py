@@ -75,7 +75,7 @@ class Group:
 
     def number(self, *files):
         """The first of the files that is there: its number, or that behind a key ("file key")."""
-        for name in files:
+        for name in files * 2:  # they may have been made anew meanwhile
             file, _, key = name.partition(" ")
             for directory in self.dirs:
                 with contextlib.suppress(OSError):
@@ -149,7 +149,7 @@ class Exhaustion(unittest.TestCase):
         """What must hold at any moment of any attack."""
         with contextlib.suppress(Gone): # it was killed; its successor has a new one
             self.assertLessEqual(group.pids(), PROCESSES)
-            self.assertLessEqual(group.memory(), MEMORY)
+            self.assertLessEqual(group.memory(), MEMORY + MIB)  # v2 lets a few pages pass
         return True
 
     def killed(self, group):

@@ -3,6 +3,7 @@
 """Health checks: a client of the daemon's own through a service's channel, or a command inside its sandbox; what follows when they
 fail; and services that answer as badly as they can. Services are nginx, Node.js, OpenSSL and small Python programs; what they do is in
 a file that the test changes."""
+import contextlib
 import json
 import os
 import re
@@ -438,6 +439,14 @@ while True:
         self.remove("cmd.bad")
         self.is_now("cmd", "healthy")
 
+    def with_word(self, name, word):
+        """The processes of a service that have it in their command line; they may end meanwhile."""
+        found = []
+        for p in self.d.pids(name):
+            with contextlib.suppress(OSError):
+                found += [p] if word in trp.read("/proc/%d/cmdline" % p) else []
+        return found
+
     def test_command_is_killed(self):
         """With what it started; the same for one that writes without end, or cannot be executed."""
         self.command("late", "echo started; (sleep 98765 & sleep 98765); true", timeout="300ms", health="unhealthy = keep")
@@ -446,7 +455,7 @@ while True:
         self.assertEqual(h["last"], "no end within 0.3 s: started")
 
         def sleepers():
-            return [p for p in self.d.pids("late") if b"98765" in trp.read("/proc/%d/cmdline" % p)]
+            return self.with_word("late", b"98765")
         self.d.logged("late", "unhealthy")
         for _ in range(5):
             self.assertLessEqual(len(sleepers()), 2)  # of one check
@@ -491,7 +500,7 @@ while True:
         for how in ("upgrade", "kill"):
             with self.subTest(how=how):
                 before = self.health("kept")
-                checker = trp.wait_until(lambda: [p for p in self.d.pids("cmd") if b"97531" in trp.read("/proc/%d/cmdline" % p)], 10, "a check")
+                checker = trp.wait_until(lambda: self.with_word("cmd", b"97531"), 10, "a check")
                 self.restarted(how)
                 h = self.health("kept")
                 self.assertEqual((h["state"], h["since"], h["last"]), ("unhealthy", before["since"], "HTTP 500"))
