@@ -6,25 +6,27 @@
 #include "supervisor/ids.h"
 
 #include <fcntl.h>
-#include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #define TABLE_MAX (1u << 20)
 
-/* An image is not trusted to have no link to the host's files: resolved as if in a chroot. */
+/* An image is not trusted to have no link to the host's files: resolved as if in a chroot. Nor to have a file there: the daemon would wait for
+ * who writes into a fifo. */
 static int read_in_root(const char *root, const char *path, char **ret)
 {
 	cleanup_close int dir = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	cleanup_close int fd = -1;
-	char self[32];
+	struct stat st;
 
 	if (dir < 0)
 		return -errno;
-	fd = trp_openat2(dir, path, O_RDONLY, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS);
+	fd = trp_openat2(dir, path, O_RDONLY | O_NOCTTY | O_NONBLOCK, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS);
 	if (fd < 0)
 		return fd;
-	snprintf(self, sizeof(self), "/proc/self/fd/%d", fd);
-	return trp_read_file(AT_FDCWD, self, TABLE_MAX, ret, NULL);
+	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
+		return -EINVAL;
+	return trp_read_fd(fd, TABLE_MAX, ret, NULL);
 }
 
 /* Field n (0 = name) of the line "name:..." for this name, as a number below the range's size. */

@@ -191,6 +191,28 @@ static void test_users(void **state)
 	assert_int_equal(users_resolve(NULL, "65536", NULL, &uid, &gid), -ERANGE);
 }
 
+/* Whatever an image has in the place of its tables: nobody waits for it. */
+static void test_users_no_file(void **state)
+{
+	uid_t uid = 7;
+	gid_t gid = 7;
+	char path[100];
+
+	(void)state;
+	snprintf(path, sizeof(path), "%s/etc", dir);
+	assert_int_equal(trp_mkdir_p(path, 0755), 0);
+	snprintf(path, sizeof(path), "%s/etc/passwd", dir);
+	assert_int_equal(mkfifo(path, 0666), 0);
+	alarm(10);
+	assert_int_equal(users_resolve(dir, "www-data", NULL, &uid, &gid), -EINVAL);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(symlink("/etc", path), 0); /* a directory */
+	assert_int_equal(users_resolve(dir, "www-data", NULL, &uid, &gid), -EINVAL);
+	alarm(0);
+	assert_int_equal(uid, 7);
+	assert_int_equal(gid, 7);
+}
+
 /* A root file system whose etc/passwd is a link to the host's must not show the host's users. */
 static void test_users_no_link_out(void **state)
 {
@@ -443,6 +465,7 @@ int main(void)
 		cmocka_unit_test(test_checks_and_clients_of_a_channel),
 		cmocka_unit_test_setup_teardown(test_users, make_dir, drop_dir),
 		cmocka_unit_test_setup_teardown(test_users_no_link_out, make_dir, drop_dir),
+		cmocka_unit_test_setup_teardown(test_users_no_file, make_dir, drop_dir),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
