@@ -25,7 +25,7 @@ void answer_unusable(struct control_call *call, const char *parameter, const cha
 
 void answer_failed(struct control_call *call, const char *text)
 {
-	control_error(call, "trpsup.Failed", json_pack("{s:s}", "text", text));
+	control_error(call, "trpsup.Failed", json_pack("{s:o}", "text", controlmsg_string(text, strlen(text))));
 }
 
 void answer_no_such(struct control_call *call, const char *service, const char *text)

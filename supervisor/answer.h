@@ -8,6 +8,7 @@
 void answer_invalid(struct control_call *call, const char *parameter);
 /* The same for what a person wrote: value (NULL: nothing), and what was expected in its place. */
 void answer_unusable(struct control_call *call, const char *parameter, const char *value, const char *expected);
+/* text: may be cut off within a character. */
 void answer_failed(struct control_call *call, const char *text);
 void answer_no_such(struct control_call *call, const char *service, const char *text);
 /* load_service() failed with error. */

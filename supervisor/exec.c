@@ -2,6 +2,7 @@
 #include "supervisor/exec.h"
 #include "base/io.h"
 #include "base/log.h"
+#include "supervisor/controlmsg.h"
 #include "supervisor/inside.h"
 #include "supervisor/reap.h"
 #include "supervisor/reaplater.h"
@@ -133,7 +134,7 @@ static void say_failed(struct exec *e)
 
 	sandbox_failure_text(&e->in.failure, text, sizeof(text));
 	control_error(e->call, "trpsup.Failed",
-		json_pack("{s:s,s:i}", "text", text, "exit_code", missing ? CODE_NOT_FOUND : CODE_NOT_EXECUTABLE));
+		json_pack("{s:o,s:i}", "text", controlmsg_string(text, strlen(text)), "exit_code", missing ? CODE_NOT_FOUND : CODE_NOT_EXECUTABLE));
 }
 
 static void say_end(struct exec *e, int status)

@@ -181,6 +181,11 @@ class Exec(trp.DaemonTest):
         done = self.exec("missing", "no-such-command")
         self.assertEqual(done.returncode, 127, done.stderr)
         self.assertIn(b"No such file", done.stderr)
+        # of a long path the end is shown, whatever character it is cut in
+        for end in ("", "a", "ab"):
+            done = self.exec("missing", "/" + "ü" * 100 + end)
+            self.assertEqual(done.returncode, 127, done.stderr)
+            self.assertIn("üüü%s: No such file" % end, done.stderr.decode())
         self.assertEqual(self.exec("missing", "/etc/ssl/openssl.cnf").returncode, 126)
         self.assertEqual(self.exec("nobody", "true").returncode, 125)
         self.assertEqual(self.exec("-u", "no-such-user", "missing", "true").returncode, 125)

@@ -11,6 +11,7 @@
 #include "base/io.h"
 #include "base/log.h"
 #include "base/utf8.h"
+#include "supervisor/answer.h"
 #include "supervisor/control.h"
 #include "supervisor/controlmsg.h"
 
@@ -91,7 +92,16 @@ static void verb_pass(struct control_call *call, const json_t *params, void *use
 	control_reply(call, json_pack("{s:i}", "n", 2), false);
 }
 
+/* A sentence that a buffer was too short for */
+static void verb_fail(struct control_call *call, const json_t *params, void *user)
+{
+	(void)params;
+	(void)user;
+	answer_failed(call, "gr\xc3");
+}
+
 static const struct control_verb verbs[] = {
+	{"t.Fail", verb_fail, "fails"},
 	{"t.Pass", verb_pass, "passes two descriptors"},
 	{"t.Echo", verb_echo, "gives its parameters back"},
 	{"t.Hold", verb_hold, "is answered by the test"},
@@ -560,6 +570,16 @@ static void test_string(void **state)
 	}
 }
 
+static void test_failed_text(void **state)
+{
+	int fd = client();
+
+	(void)state;
+	say(fd, "{\"method\":\"t.Fail\"}");
+	expect(fd, "{\"error\":\"trpsup.Failed\",\"parameters\":{\"text\":\"gr\\\\xc3\"}}");
+	close(fd);
+}
+
 static unsigned open_descriptors(void)
 {
 	unsigned n = 0;
@@ -634,6 +654,7 @@ int main(void)
 		T(test_split),
 		T(test_descriptors),
 		T(test_two_in_one),
+		T(test_failed_text),
 		T(test_standard_errors),
 		T(test_garbage),
 		T(test_deep),
