@@ -153,7 +153,18 @@ static bool out_reserve(struct client *c, size_t len)
 	return true;
 }
 
-/* object is taken over. */
+/* Nothing waits. What one long reply took is given back. */
+static void out_empty(struct client *c)
+{
+	c->out_start = c->out_end = 0;
+	if (c->out_size <= CONTROL_OUTPUT_MAX)
+		return;
+	free(c->outbuf);
+	c->outbuf = NULL;
+	c->out_size = 0;
+}
+
+/* object is taken over. One that nothing waits before is taken however long it is: whether it is read is seen by what follows. */
 static void client_queue(struct client *c, json_t *object)
 {
 	cleanup_free char *text = object ? json_dumps(object, JSON_COMPACT) : NULL;
@@ -162,7 +173,7 @@ static void client_queue(struct client *c, json_t *object)
 	json_decref(object);
 	if (c->doomed)
 		return;
-	if (!text || pending(c) + len > CONTROL_OUTPUT_MAX) {
+	if (!text || (pending(c) > 0 && pending(c) + len > CONTROL_OUTPUT_MAX)) {
 		log_warn("control: the client with pid %d is dropped: %s", (int)c->pid,
 			text ? "it does not read its replies" : "no memory for its reply");
 		c->doomed = true;
@@ -422,7 +433,7 @@ static void on_writable(struct ev_loop *loop, ev_io *w, int revents)
 	else
 		c->out_start += (size_t)n;
 	if (c->out_start == c->out_end)
-		c->out_start = c->out_end = 0;
+		out_empty(c);
 	if (!c->doomed && before >= CONTROL_OUTPUT_LOW && pending(c) < CONTROL_OUTPUT_LOW &&
 		c->call.active && c->call.drained)
 		c->call.drained(c->call.drained_data);

@@ -6,8 +6,8 @@
  *
  * The server checks SO_PEERCRED (root or the daemon's own uid; others are refused and logged),
  * bounds a message (CONTROL_MESSAGE_MAX), the clients (CONTROL_CLIENTS_MAX) and what waits to be
- * written to one (a client that does not read is dropped), and answers org.varlink.service.GetInfo
- * itself. It never blocks the loop. */
+ * written to one (CONTROL_OUTPUT_MAX, or one reply: a client that does not read is dropped), and
+ * answers org.varlink.service.GetInfo itself. It never blocks the loop. */
 #pragma once
 
 #include "base/util.h"

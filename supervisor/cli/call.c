@@ -8,7 +8,7 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
-#define REPLY_MAX (4 * 1024 * 1024) /* more than the daemon ever queues */
+#define REPLY_MAX (64 * 1024 * 1024) /* a table of as many services as there can be */
 
 struct connection {
 	int fd;

@@ -21,6 +21,8 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 
+#define LONG (3 * CONTROL_OUTPUT_MAX)
+
 static struct {
 	char dir[32];
 	char path[64];
@@ -92,6 +94,18 @@ static void verb_pass(struct control_call *call, const json_t *params, void *use
 	control_reply(call, json_pack("{s:i}", "n", 2), false);
 }
 
+/* A table of more rows than may wait for who does not read */
+static void verb_long(struct control_call *call, const json_t *params, void *user)
+{
+	char *text = malloc(LONG);
+
+	(void)params;
+	(void)user;
+	memset(text, 'x', LONG);
+	control_reply(call, json_pack("{s:s%}", "text", text, (size_t)LONG), false);
+	free(text);
+}
+
 /* A sentence that a buffer was too short for */
 static void verb_fail(struct control_call *call, const json_t *params, void *user)
 {
@@ -102,6 +116,7 @@ static void verb_fail(struct control_call *call, const json_t *params, void *use
 
 static const struct control_verb verbs[] = {
 	{"t.Fail", verb_fail, "fails"},
+	{"t.Long", verb_long, "has much to say"},
 	{"t.Pass", verb_pass, "passes two descriptors"},
 	{"t.Echo", verb_echo, "gives its parameters back"},
 	{"t.Hold", verb_hold, "is answered by the test"},
@@ -570,6 +585,31 @@ static void test_string(void **state)
 	}
 }
 
+/* Who reads gets all of it, and the next one. */
+static void test_long_reply(void **state)
+{
+	char piece[65536] = "x";
+	int fd = client();
+
+	(void)state;
+	for (int round = 0; round < 2; round++) {
+		size_t len = 0;
+		ssize_t n = 1;
+		say(fd, "{\"method\":\"t.Long\"}");
+		while (n < 0 || piece[n - 1] != '\0') {
+			n = recv(fd, piece, sizeof(piece), MSG_DONTWAIT);
+			assert_int_not_equal(n, 0);
+			len += n > 0 ? (size_t)n : 0;
+			turn(1);
+		}
+		assert_int_equal(len, LONG + strlen("{\"parameters\":{\"text\":\"\"}}") + 1);
+		piece[0] = 'x';
+	}
+	say(fd, "{\"method\":\"t.Echo\"}");
+	expect(fd, "{\"parameters\":{}}");
+	close(fd);
+}
+
 static void test_failed_text(void **state)
 {
 	int fd = client();
@@ -655,6 +695,7 @@ int main(void)
 		T(test_descriptors),
 		T(test_two_in_one),
 		T(test_failed_text),
+		T(test_long_reply),
 		T(test_standard_errors),
 		T(test_garbage),
 		T(test_deep),
