@@ -6,6 +6,7 @@
 #include "base/parse.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -98,29 +99,41 @@ static int begin(struct edit *e)
 	return e->copy ? trp_write_atomic(AT_FDCWD, e->copy, e->before, e->before_len, 0600) : -ENOMEM;
 }
 
-/* As git does it: what EDITOR says may have arguments. False: it failed. */
+/* Runs in a child. What is typed at the terminal to interrupt comes to the shell too, which goes on, as it is not in its child. */
+static void __attribute__((noreturn)) become_editor(const char *editor, const char *file)
+{
+	cleanup_free char *command = show_format("trap : INT QUIT; %s \"$1\"", editor);
+
+	signal(SIGINT, SIG_DFL);
+	signal(SIGQUIT, SIG_DFL);
+	execl("/bin/sh", "sh", "-c", command, "sh", file, (char *)NULL);
+	_exit(127);
+}
+
+/* As git does it: what EDITOR says may have arguments. We outlive an interrupt, which is the editor's affair: it would go on alone on this
+ * terminal. False: it failed. */
 static bool run_editor(const char *file)
 {
 	const char *editor = getenv("VISUAL");
+	void (*on_int)(int), (*on_quit)(int);
 	pid_t pid;
-	int status;
+	int status = 1;
 
 	if (!editor || !*editor)
 		editor = getenv("EDITOR");
 	if (!editor || !*editor)
 		editor = access("/usr/bin/editor", X_OK) == 0 ? "/usr/bin/editor" : "vi";
 	fflush(stdout);
+	on_int = signal(SIGINT, SIG_IGN);
+	on_quit = signal(SIGQUIT, SIG_IGN);
 	pid = fork();
-	if (pid == 0) {
-		cleanup_free char *command = show_format("%s \"$1\"", editor);
-		execl("/bin/sh", "sh", "-c", command, "sh", file, (char *)NULL);
-		_exit(127);
-	}
-	if (pid < 0)
-		return false;
-	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+	if (pid == 0)
+		become_editor(editor, file);
+	while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
 		;
-	return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+	signal(SIGINT, on_int);
+	signal(SIGQUIT, on_quit);
+	return pid > 0 && WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 
 static bool ask_again(void)

@@ -37,7 +37,7 @@ class Edit(trp.DaemonTest):
         env = dict(os.environ, EDITOR=editor, TMPDIR=self.d.dir)
         env.pop("VISUAL", None)
         done = subprocess.run([os.path.join(trp.BUILD, "trpsup"), "-c", self.d.conf, *args, "edit", name], env=env,
-                              stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False)
+                              stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, start_new_session=True, check=False)
         return done
 
     def left(self):
@@ -111,6 +111,17 @@ class Edit(trp.DaemonTest):
         self.d.profile("web", WEB.replace("restart", "restrat"))
         done = self.edit("web", "sed -i 's/^restrat/restart/' \"$1\"")
         self.assertEqual((done.returncode, self.text()), (0, WEB))
+
+    def test_interrupt_is_the_editors(self):
+        """What is typed there means what it means to the editor: ed(1) gives up a command, and goes on."""
+        done = self.edit("web", "trap : INT QUIT; kill -INT 0; kill -QUIT 0; sed -i 's/1000/2000/' \"$1\"")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual((self.text(), self.left()), (WEB.replace("1000", "2000"), []))
+        # and the editor has it as it would have it from a shell
+        done = self.edit("web", "kill -INT 0; sleep 100; echo '; more' >> \"$1\"")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("the editor failed; nothing is changed", done.stderr)
+        self.assertEqual((self.text(), self.left()), (WEB.replace("1000", "2000"), []))
 
     def test_somebody_else_was_quicker(self):
         done = self.edit("web", "echo '; mine' >> \"$1\"; echo '; other' >> %s" % self.file)
