@@ -32,10 +32,8 @@ static void edit_free(struct edit *e)
 		unlink(e->path);
 	if (e->made && e->directory)
 		rmdir(e->directory); /* if nothing else is in it */
-	if (e->copy)
-		unlink(e->copy);
 	if (e->dir)
-		rmdir(e->dir);
+		trp_remove_tree(AT_FDCWD, e->dir); /* editors leave backups beside it */
 	free(e->path);
 	free(e->directory);
 	free(e->dir);
@@ -260,8 +258,8 @@ static int finish(const struct cli *cli, struct edit *e, const char *text, size_
 	else if (r < 0)
 		cli_error("%s: %s; yours is in %s", e->path, strerror(-r), e->copy);
 	if (r < 0) { /* it is kept */
-		free(e->copy);
-		e->copy = NULL;
+		free(e->dir);
+		e->dir = NULL;
 	} else {
 		print_changes(cli, e, old);
 	}

@@ -123,6 +123,12 @@ class Edit(trp.DaemonTest):
         self.assertIn("the editor failed; nothing is changed", done.stderr)
         self.assertEqual((self.text(), self.left()), (WEB.replace("1000", "2000"), []))
 
+    def test_what_the_editor_leaves(self):
+        """Backups, and what is not only files."""
+        before = self.left()
+        done = self.edit("web", "cp \"$1\" \"$1~\"; mkdir \"$(dirname \"$1\")/.undo\"; echo '; more' >> \"$1\"")
+        self.assertEqual((done.returncode, self.text(), self.left()), (0, WEB + "; more\n", before))
+
     def test_somebody_else_was_quicker(self):
         done = self.edit("web", "echo '; mine' >> \"$1\"; echo '; other' >> %s" % self.file)
         self.assertEqual(done.returncode, 1)
