@@ -73,16 +73,35 @@ static size_t next_piece(const char *text, size_t len, enum trp_escape what, boo
 	return n;
 }
 
-char *trp_escape(const char *text, size_t len, enum trp_escape what)
+/* The piece of n bytes at text, which may not pass. out NULL: only its length. */
+static size_t put_escaped(char *out, const char *text, size_t n, enum trp_escape what)
 {
 	static const char hex[] = "0123456789abcdef";
+	uint32_t c = decode(text, n);
+
+	if (what == TRP_ESCAPE_JSON && trp_utf8_length(text, n) > 0) { /* nothing above U+FFFF steers */
+		const char all[] = {'\\', 'u', hex[c >> 12 & 15], hex[c >> 8 & 15], hex[c >> 4 & 15], hex[c & 15]};
+		if (out)
+			memcpy(out, all, sizeof(all));
+		return sizeof(all);
+	}
+	for (size_t k = 0; k < n && out; k++) {
+		const unsigned char byte = (unsigned char)text[k];
+		const char all[] = {'\\', 'x', hex[byte >> 4], hex[byte & 15]};
+		memcpy(out + k * sizeof(all), all, sizeof(all));
+	}
+	return 4 * n;
+}
+
+char *trp_escape(const char *text, size_t len, enum trp_escape what)
+{
 	size_t size = 1, n;
 	bool pass;
 	char *copy, *out;
 
 	for (size_t i = 0; i < len; i += n) {
 		n = next_piece(text + i, len - i, what, &pass);
-		size += pass ? n : 4 * n;
+		size += pass ? n : put_escaped(NULL, text + i, n, what);
 	}
 	copy = out = malloc(size);
 	if (!copy)
@@ -94,13 +113,7 @@ char *trp_escape(const char *text, size_t len, enum trp_escape what)
 			out += n;
 			continue;
 		}
-		for (size_t k = 0; k < n; k++) {
-			unsigned char c = (unsigned char)text[i + k];
-			*out++ = '\\';
-			*out++ = 'x';
-			*out++ = hex[c >> 4];
-			*out++ = hex[c & 15];
-		}
+		out += put_escaped(out, text + i, n, what);
 	}
 	*out = '\0';
 	return copy;

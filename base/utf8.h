@@ -15,8 +15,9 @@ enum trp_escape {
 	TRP_ESCAPE_CONTROL, /* also what steers a terminal: C0 but tab, DEL, C1, line separators,
 			       and the characters that reorder text (U+200E, 200F, 202A-202E,
 			       2066-2069, 061C) */
+	TRP_ESCAPE_JSON,    /* the same in a line of JSON, as \uXXXX: it says the same there */
 };
 
 /* A copy of text in fresh memory (caller frees) in which each byte that may not pass stands as
- * \xNN. NULL: no memory. */
+ * \xNN (but see TRP_ESCAPE_JSON). NULL: no memory. */
 char *trp_escape(const char *text, size_t len, enum trp_escape what);

@@ -202,7 +202,8 @@ static bool take_reply(const struct cli *cli, const struct call *call, const cha
 		return true;
 	}
 	if (print) {
-		puts(text);
+		cleanup_free char *shown = show_json_text(text);
+		puts(shown);
 		fflush(stdout);
 	}
 	if (error) {

@@ -66,6 +66,18 @@ void show_text(FILE *f, const char *text)
 	fputs(shown, f);
 }
 
+char *show_json_text(const char *text)
+{
+	return need(stdout_terminal ? trp_escape(text, strlen(text), TRP_ESCAPE_JSON) : strdup(text));
+}
+
+char *show_json(const json_t *o, size_t flags)
+{
+	cleanup_free char *text = need(json_dumps(o, JSON_COMPACT | flags));
+
+	return show_json_text(text);
+}
+
 void show_line(const char *text)
 {
 	if (stdout_terminal)

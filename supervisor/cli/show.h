@@ -4,6 +4,7 @@
 #pragma once
 
 #include "base/util.h"
+#include <jansson.h>
 #include <stdio.h>
 
 /* Colours are used on a terminal, unless NO_COLOR (https://no-color.org) is set or TERM is dumb. From here on stdout is a stream without a
@@ -15,6 +16,11 @@ void show_init(void);
 char *show_escape(const char *text);
 /* The same, to f. */
 void show_text(FILE *f, const char *text);
+/* A line of JSON in fresh memory. On a terminal what could steer it stands as \uXXXX, which says the same. Exits if there is no memory.
+ * flags: of json_dumps(), beside JSON_COMPACT. */
+char *show_json(const json_t *o, size_t flags);
+/* The same of what is JSON already. */
+char *show_json_text(const char *text);
 /* A whole line of a log: as it is into files and pipes, escaped on a terminal. */
 void show_line(const char *text);
 

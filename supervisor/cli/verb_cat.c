@@ -73,12 +73,13 @@ static void give_all(const struct profile *p, bool defaults, json_t *list)
 static void print_json(const struct profile *p, bool defaults)
 {
 	json_t *files = json_array(), *values = json_array(), *o = json_pack("{s:s, s:o, s:o}", "service", p->service, "files", files, "values", values);
+	cleanup_free char *text = NULL;
 
 	for (size_t i = 0; p->files && p->files[i]; i++)
 		json_array_append_new(files, json_string(p->files[i]));
 	give_all(p, defaults, values);
-	json_dumpf(o, stdout, JSON_COMPACT);
-	putchar('\n');
+	text = show_json(o, 0);
+	puts(text);
 	json_decref(o);
 }
 

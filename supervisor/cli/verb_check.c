@@ -207,8 +207,8 @@ static void print_errors(const struct cli *cli, const struct profile_errors *err
 			json_array_append(list, line);
 		json_decref(line);
 	}
-	text = json_dumps(list, JSON_COMPACT);
-	printf("{\"errors\":%s}\n", text ? text : "[]");
+	text = show_json(list, 0);
+	printf("{\"errors\":%s}\n", text);
 	json_decref(list);
 }
 

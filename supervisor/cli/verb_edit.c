@@ -233,8 +233,8 @@ static void print_changes(const struct cli *cli, const struct edit *e, const str
 
 	if (cli->json) {
 		json_t *o = json_pack("{s:s, s:b, s:o, s:o}", "file", e->path, "changed", true, "live", words(&live), "restart", words(&restart));
-		json_dumpf(o, stdout, JSON_COMPACT);
-		putchar('\n');
+		cleanup_free char *text = show_json(o, 0);
+		puts(text);
 		json_decref(o);
 	} else {
 		printf("%s is changed\n", e->path);

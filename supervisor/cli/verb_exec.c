@@ -88,9 +88,9 @@ static size_t unfinished(const char *text, size_t len)
 /* Not by stdio, which loses what a non-blocking standard output has no room for. 0 or -errno */
 static int print_line(const json_t *o)
 {
-	cleanup_free char *text = json_dumps(o, JSON_COMPACT), *line = text ? trp_asprintf("%s\n", text) : NULL;
+	cleanup_free char *text = show_json(o, 0), *line = show_format("%s\n", text);
 
-	return line ? trp_write_all(STDOUT_FILENO, line, strlen(line)) : -ENOMEM;
+	return trp_write_all(STDOUT_FILENO, line, strlen(line));
 }
 
 static void print_json(struct stream *st, const char *text, size_t len, bool last)

@@ -78,8 +78,8 @@ static void print_json(json_t *reply, bool exact)
 	cleanup_free char *text = NULL;
 
 	json_object_set_new(reply, "suggested", learn_suggestion(json_object_get(reply, "learnt"), exact));
-	text = json_dumps(reply, JSON_COMPACT);
-	printf("{\"parameters\":%s}\n", text ? text : "null");
+	text = show_json(reply, 0);
+	printf("{\"parameters\":%s}\n", text);
 }
 
 static int show(struct cli *cli, const char *name)

@@ -139,8 +139,8 @@ int verb_list(struct cli *cli, char **args, size_t n)
 	add_others(rows, services);
 	sort_rows(rows);
 	if (cli->json) {
-		cleanup_free char *text = json_dumps(rows, JSON_COMPACT);
-		printf("{\"services\":%s}\n", text ? text : "[]");
+		cleanup_free char *text = show_json(rows, 0);
+		printf("{\"services\":%s}\n", text);
 	} else {
 		print_rows(cli, rows);
 	}

@@ -12,7 +12,7 @@ static void print_json(const char *service, const char *line)
 {
 	struct log_line l;
 	json_t *o;
-	char *text;
+	cleanup_free char *text = NULL;
 
 	if (logtext_line(line, strlen(line), &l)) {
 		o = json_pack("{s:s%,s:s?,s:s,s:s}", "time", line, (size_t)LOGTEXT_TIME - 1, "service", service, "stream",
@@ -22,10 +22,10 @@ static void print_json(const char *service, const char *line)
 	} else {
 		o = json_pack("{s:s?,s:s}", "service", service, "text", line);
 	}
-	text = o ? json_dumps(o, JSON_COMPACT) : NULL;
-	if (text)
-		puts(text);
-	free(text);
+	if (!o)
+		return;
+	text = show_json(o, 0);
+	puts(text);
 	json_decref(o);
 }
 

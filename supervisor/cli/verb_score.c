@@ -295,8 +295,8 @@ static int take(struct cli *cli, const char *arg, bool alone, struct show_table 
 	if (!o)
 		return code;
 	if (cli->json) {
-		cleanup_free char *text = json_dumps(o, JSON_COMPACT | JSON_REAL_PRECISION(6));
-		printf("{\"parameters\":%s}\n", text ? text : "null");
+		cleanup_free char *text = show_json(o, JSON_REAL_PRECISION(6));
+		printf("{\"parameters\":%s}\n", text);
 	} else if (alone) {
 		print_one(o);
 	} else {

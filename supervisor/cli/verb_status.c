@@ -448,8 +448,8 @@ static int print_unknown(struct cli *cli, const char *name)
 		"profile", p->file, "description", p->description, "message",
 		"not started since trpsupd was started");
 	if (cli->json) {
-		cleanup_free char *text = json_dumps(s, JSON_COMPACT);
-		printf("{\"parameters\":{\"service\":%s,\"log\":[]}}\n", text ? text : "null");
+		cleanup_free char *text = show_json(s, 0);
+		printf("{\"parameters\":{\"service\":%s,\"log\":[]}}\n", text);
 	} else {
 		print_service(s);
 	}
@@ -474,8 +474,8 @@ int verb_status(struct cli *cli, char **args, size_t n)
 	if (code != CLI_OK)
 		return code;
 	if (cli->json) {
-		cleanup_free char *text = json_dumps(last, JSON_COMPACT);
-		printf("{\"parameters\":%s}\n", text ? text : "null");
+		cleanup_free char *text = show_json(last, 0);
+		printf("{\"parameters\":%s}\n", text);
 	} else {
 		print_service(json_object_get(last, "service"));
 		print_log(json_object_get(last, "log"));

@@ -114,6 +114,7 @@ static struct row *make_rows(const json_t *before, const json_t *now, size_t *re
 static void print_json(const struct row *rows, size_t n)
 {
 	json_t *list = json_array(), *o = json_pack("{s:f, s:o}", "time", (double)time(NULL), "services", list);
+	cleanup_free char *text = NULL;
 
 	for (size_t i = 0; i < n; i++) {
 		json_t *row = json_deep_copy(rows[i].now);
@@ -122,8 +123,8 @@ static void print_json(const struct row *rows, size_t n)
 		json_object_set_new(row, "io_write_rate", isnan(rows[i].written) ? json_null() : json_real(rows[i].written));
 		json_array_append_new(list, row);
 	}
-	json_dumpf(o, stdout, JSON_COMPACT);
-	putchar('\n');
+	text = show_json(o, 0);
+	puts(text);
 	json_decref(o);
 }
 

@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: ISC
 """The daemon and the command line against what services write: logs that steer terminals, and what trpsupd keeps of being root."""
+import json
 import os
 import pty
 import re
@@ -106,6 +107,19 @@ class HostileText(unittest.TestCase):
     def test_progress_and_the_daemons_own_log(self):
         self.fine(self.started)
         self.fine(self.d.daemon_log())
+
+    def test_json_on_a_terminal(self):
+        """It says the same as in a pipe, and steers nothing."""
+        logs = ("--json", "logs", "-n", "10000", "writes")
+        for args in (logs, ("--json", "status", "writes"), ("--json", "events", "says"),
+                     ("--json", "exec", "writes", "printf", r"\302\2331m\177\342\200\256\n")):
+            with self.subTest(args=args):
+                shown, piped = on_terminal(self.d, *args), self.d.ok(*args)
+                self.fine(shown)
+                if args[1] != "status":  # whose times go on
+                    shown, piped = ([json.loads(line) for line in text.strip("\n").split("\n")] for text in (shown, piped))
+                    self.assertTrue(shown == piped)
+        self.assertTrue(STEERS.search(self.d.ok(*logs)))
 
     def test_json_is_json(self):
         """Whatever it wrote: one object, valid UTF-8."""

@@ -687,6 +687,21 @@ static void test_escape(void **state)
 	}
 }
 
+/* JSON on a terminal says the same. */
+static void test_escape_json(void **state)
+{
+	static const char in[] = "[\"\xc2\x9b" "31m \x7f \xe2\x80\xae" "exe \xd8\x9c \\u001b gr\xc3\xbc\xc3\x9f \xf0\x9f\x98\x80\"]";
+	cleanup_free char *out = trp_escape(in, strlen(in), TRP_ESCAPE_JSON);
+	json_t *before = json_loads(in, 0, NULL), *after = json_loads(out, 0, NULL);
+
+	(void)state;
+	assert_string_equal(out, "[\"\\u009b31m \\u007f \\u202eexe \\u061c \\u001b gr\xc3\xbc\xc3\x9f \xf0\x9f\x98\x80\"]");
+	assert_non_null(before);
+	assert_true(json_equal(before, after));
+	json_decref(before);
+	json_decref(after);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -694,6 +709,7 @@ int main(void)
 		T(test_split),
 		T(test_descriptors),
 		T(test_two_in_one),
+		T(test_escape_json),
 		T(test_failed_text),
 		T(test_long_reply),
 		T(test_standard_errors),
