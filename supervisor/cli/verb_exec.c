@@ -12,7 +12,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/signalfd.h>
 #include <sys/syscall.h>
 #include <termios.h>
 
@@ -38,7 +37,7 @@ struct session {
 	size_t n_fds;
 };
 
-static const int forwarded[] = {SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2};
+static const int forwarded[] = {SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGWINCH};
 
 static struct termios before; /* of our terminal */
 static bool is_raw;
@@ -167,38 +166,44 @@ static void copy_in(struct session *s)
 	s->input = -1;
 }
 
-static int open_signals(void)
+static const struct session *volatile served; /* for on_signal(); NULL: it is over */
+
+/* At once, wherever we are: we may wait for somebody to read what the command has written. When that has ended it is meant for us. */
+static void on_signal(int signo)
 {
-	sigset_t set;
+	const struct session *s = served;
+	int saved = errno;
 
-	sigemptyset(&set);
-	for (size_t i = 0; i < TRP_ARRAY_SIZE(forwarded); i++)
-		sigaddset(&set, forwarded[i]);
-	sigaddset(&set, SIGWINCH);
-	sigprocmask(SIG_BLOCK, &set, NULL);
-	signal(SIGPIPE, SIG_IGN);
-	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-}
-
-static void take_signals(const struct session *s, int fd)
-{
-	struct signalfd_siginfo si;
-
-	while (read(fd, &si, sizeof(si)) == (ssize_t)sizeof(si)) {
-		if (si.ssi_signo == SIGWINCH)
-			pass_size(s);
-		else
-			syscall(SYS_pidfd_send_signal, s->process, (int)si.ssi_signo, NULL, 0);
+	if (s && signo == SIGWINCH) {
+		pass_size(s);
+	} else if (s && syscall(SYS_pidfd_send_signal, s->process, signo, NULL, 0) < 0 && errno == ESRCH) {
+		if (is_raw)
+			tcsetattr(STDIN_FILENO, TCSANOW, &before); /* nobody may read there, either */
+		signal(signo, SIG_DFL);
+		raise(signo);
 	}
+	errno = saved;
 }
 
-static void loop(struct session *s, int signals)
+/* Those that whoever started us has not had ignored (nohup(1)). */
+static void begin_signals(const struct session *s)
+{
+	struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART}, before_us;
+
+	served = s;
+	sigfillset(&action.sa_mask);
+	for (size_t i = 0; i < TRP_ARRAY_SIZE(forwarded); i++)
+		if (sigaction(forwarded[i], NULL, &before_us) == 0 && before_us.sa_handler != SIG_IGN)
+			sigaction(forwarded[i], &action, NULL);
+	signal(SIGPIPE, SIG_IGN);
+}
+
+static void loop(struct session *s)
 {
 	bool ended = false;
 
 	while (!ended) {
 		struct pollfd p[] = {{.fd = s->process, .events = POLLIN},
-			{.fd = signals, .events = POLLIN},
 			{.fd = s->out.fd, .events = POLLIN},
 			{.fd = s->err.fd, .events = POLLIN},
 			{.fd = s->input < 0 || s->typed_len > 0 || s->stdin_over ? -1 : STDIN_FILENO, .events = POLLIN},
@@ -206,12 +211,10 @@ static void loop(struct session *s, int signals)
 		if (poll(p, TRP_ARRAY_SIZE(p), -1) < 0)
 			continue;
 		if (p[1].revents)
-			take_signals(s, signals);
-		if (p[2].revents)
 			copy_out(s, &s->out);
-		if (p[3].revents)
+		if (p[2].revents)
 			copy_out(s, &s->err);
-		if (p[4].revents || p[5].revents)
+		if (p[3].revents || p[4].revents)
 			copy_in(s);
 		ended = p[0].revents != 0;
 	}
@@ -255,17 +258,16 @@ static bool take_descriptors(struct session *s, const json_t *names)
 static void serve(const json_t *params, void *data)
 {
 	struct session *s = data;
-	int signals;
 
 	if (!take_descriptors(s, json_object_get(params, "descriptors"))) {
 		cli_error("trpsupd did not pass what leads to the command");
 		return;
 	}
-	signals = open_signals();
+	begin_signals(s);
 	pass_size(s);
 	if (s->terminal && !s->stdin_over)
 		begin_raw();
-	loop(s, signals);
+	loop(s);
 	end_raw();
 }
 
@@ -335,6 +337,7 @@ int verb_exec(struct cli *cli, char **args, size_t n)
 	code = cli_call(&plain, &call, &last);
 	cli->config = plain.config;
 	cli->socket = plain.socket;
+	served = NULL;
 	for (size_t i = 0; i < s.n_fds && s.terminal; i++)
 		trp_close(&s.fds[i]);
 	if (code == CLI_OK)

@@ -250,6 +250,28 @@ class Exec(trp.DaemonTest):
 
     # that it is confined
 
+    def test_signals_are_passed_on_while_nobody_reads(self):
+        """Its output has no room: what is to end it ends it all the same; and then us, who wait to write what it has written."""
+        self.target("full")
+        for again in (False, True):
+            r, w = os.pipe()
+            with os.fdopen(r, "rb") as f, os.fdopen(w, "wb") as to, \
+                    self.begin("full", "python3", "-c", "while True: print('x' * 4000)", stdout=to) as p:
+                trp.wait_until(lambda: not select.select([], [to], [], 0)[1], 20, "it is full")  # pylint: disable=cell-var-from-loop
+                to.close()
+                p.send_signal(signal.SIGTERM)
+                try:
+                    trp.wait_until(lambda: not self.inside_pids("full"), 20, "it has ended")
+                except AssertionError:
+                    p.kill()
+                    raise
+                if again:
+                    trp.wait_until(lambda: p.poll() is not None or p.send_signal(signal.SIGTERM), 20, "we have ended")  # pylint: disable=cell-var-from-loop
+                    self.assertEqual(p.returncode, -signal.SIGTERM)
+                else:
+                    self.assertGreater(len(f.read()), 65536)
+                    self.assertEqual(p.wait(20), 128 + signal.SIGTERM)
+
     def status_of(self, pid):
         keep = ("Uid", "Gid", "Groups", "CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb", "NoNewPrivs", "Seccomp", "Seccomp_filters")
         status = trp.process_status(pid)
