@@ -105,9 +105,17 @@ static int open_parent(int dir_fd, const char *path)
 	return fd < 0 ? -errno : fd;
 }
 
+/* Where what takes the place of path is written until it is whole: no service, secret or profile has a name that begins with a dot. */
+static char *unfinished(const char *path)
+{
+	const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+
+	return trp_asprintf("%.*s.%s.new", (int)(name - path), path, name);
+}
+
 static int replace(int dir_fd, const char *path, const void *buf, size_t len, mode_t mode, bool durable)
 {
-	cleanup_free char *tmp = trp_asprintf("%s.new", path);
+	cleanup_free char *tmp = unfinished(path);
 	cleanup_close int fd = -1;
 	int r;
 

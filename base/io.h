@@ -18,7 +18,7 @@ int trp_read_fd(int fd, size_t max, char **ret, size_t *ret_len);
 /* Writes text to an existing file of /proc, /sys or cgroupfs in one write(2). */
 int trp_write_file(int dir_fd, const char *path, const char *text);
 
-/* Replaces path by a file with this content: temporary file beside it, fsync, rename, fsync of the
+/* Replaces path by a file with this content: temporary file beside it (.NAME.new), fsync, rename, fsync of the
  * directory. A reader sees the old or the new whole. */
 int trp_write_atomic(int dir_fd, const char *path, const void *buf, size_t len, mode_t mode);
 /* The same without the fsync, which can take as long as a disk likes: for what need not outlive the machine's next crash. */

@@ -106,6 +106,18 @@ static void test_ids_outside_of_pool(void **state)
 	assert_non_null(strstr(err, "uid-base"));
 }
 
+/* What one is written as until it is whole has no name that another one can have. */
+static void test_secrets_of_like_names(void **state)
+{
+	char a[SECRET_LEN + 1], b[SECRET_LEN + 1];
+
+	(void)state;
+	assert_int_equal(secret_get(dir, "mariadb", "db.new", a), 0);
+	assert_int_equal(secret_get(dir, "mariadb", "db", b), 0);
+	assert_int_equal(secret_get(dir, "mariadb", "db.new", b), 0);
+	assert_string_equal(a, b);
+}
+
 static void test_secret_is_made_once(void **state)
 {
 	char a[SECRET_LEN + 1], b[SECRET_LEN + 1], c[SECRET_LEN + 1], path[200];
@@ -455,6 +467,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_ids_damaged_file_is_refused, make_dir, drop_dir),
 		cmocka_unit_test_setup_teardown(test_ids_outside_of_pool, make_dir, drop_dir),
 		cmocka_unit_test_setup_teardown(test_secret_is_made_once, make_dir, drop_dir),
+		cmocka_unit_test_setup_teardown(test_secrets_of_like_names, make_dir, drop_dir),
 		cmocka_unit_test(test_notify),
 		cmocka_unit_test(test_notify_keeps),
 		cmocka_unit_test(test_channel_close_does_not_linger),

@@ -97,12 +97,12 @@ static void test_no_descriptor(void **state)
 static void test_rubbish(void **state)
 {
 	(void)state;
-	put("h.json.new", "{");
+	put(".h.json.new", "{");
 	assert_int_equal(read_with(1), 1);
 	assert_true(is_there(NAMED));
 	assert_false(is_there(UNNAMED));
 	assert_false(is_there(OF_NONE));
-	assert_false(is_there("h.json.new"));
+	assert_false(is_there(".h.json.new"));
 }
 
 int main(void)
