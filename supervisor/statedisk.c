@@ -9,20 +9,29 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <spawn.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
-/* $0: the image; $1: the size it is to have, $2: the one that it has. Its tables are written when they are needed, and nothing is kept for root. What they say goes to the daemon's log. */
+#define MARK    ".grows"
+#define LOCK_FD 3 /* of the scripts: the image, open */
+
+/* $0: the image; $1: the size it is to have. Its tables are written when they are needed, and nothing is kept for root. What they say goes to the daemon's log. */
 #define MAKE "mkfs.ext4 -q -F -m 0 -E lazy_itable_init=1,lazy_journal_init=1,nodiscard \"$0\""
-/* The last one that had it mounted may take a moment; whoever keeps it (a copy of the host's mounts in some other namespace) is said. */
+/* One that a daemon has started which was killed is waited for. The last one that had it mounted may take a moment; whoever keeps it (a copy of the
+ * host's mounts in some other namespace) is said. From the mark until it is taken away the image may have a size that its file system has not. */
 #define GROW                                                                                                                          \
+	"flock " TRP_STR(LOCK_FD) " || exit 5\n"                                                                                                \
 	"for i in 1 2 3 4 5 6 7 8 9 10; do in_use=$(losetup -j \"$0\") && [ -n \"$in_use\" ] || break; sleep .2; done\n"                \
 	"[ -z \"$in_use\" ] || { echo \"state-size: cannot grow while it is in use: $in_use\" >&2; exit 3; }\n"                          \
 	"e2fsck -fp \"$0\" > /dev/null; [ $? -le 1 ] || exit 5\n"                                                     \
-	"truncate -s \"$1\" \"$0\" && resize2fs \"$0\" > /dev/null || { truncate -s \"$2\" \"$0\"; exit 4; }"
+	"old=$(stat -c %s \"$0\") && : > \"$0" MARK "\" || exit 4\n"                                                       \
+	"truncate -s \">$1\" \"$0\" && resize2fs \"$0\" > /dev/null || { truncate -s \"$old\" \"$0\"; exit 4; }\n"                     \
+	"rm -f \"$0" MARK "\""
 
 char *statedisk_image(const char *state_dir, const char *service)
 {
@@ -69,17 +78,22 @@ static void on_ended(struct ev_loop *loop, ev_io *w, int events)
 	d->done(d, error, text);
 }
 
-static int start(struct statedisk *d, struct ev_loop *loop, const char *script, const char *path, uint64_t size, uint64_t old_size)
+/* fd: of path */
+static int start(struct statedisk *d, struct ev_loop *loop, const char *script, const char *path, int fd, uint64_t size)
 {
 	static char *const envp[] = {(char *)"PATH=/usr/sbin:/sbin:/usr/bin:/bin", NULL};
-	char sizes[2][24];
-	char *const argv[] = {(char *)"sh", (char *)"-c", (char *)script, (char *)path, sizes[0], sizes[1], NULL};
+	char text[24];
+	char *const argv[] = {(char *)"sh", (char *)"-c", (char *)script, (char *)path, text, NULL};
+	posix_spawn_file_actions_t files;
 	int r;
 
-	snprintf(sizes[0], sizeof(sizes[0]), "%llu", (unsigned long long)size);
-	snprintf(sizes[1], sizeof(sizes[1]), "%llu", (unsigned long long)old_size);
+	snprintf(text, sizeof(text), "%llu", (unsigned long long)size);
 	d->again = false;
-	r = helper_run("/bin/sh", argv, envp, NULL, &d->pid, &d->pidfd);
+	posix_spawn_file_actions_init(&files);
+	r = -posix_spawn_file_actions_adddup2(&files, fd, LOCK_FD);
+	if (r == 0)
+		r = helper_run("/bin/sh", argv, envp, &files, &d->pid, &d->pidfd);
+	posix_spawn_file_actions_destroy(&files);
 	if (r < 0)
 		return r;
 	d->loop = loop;
@@ -120,10 +134,11 @@ static int make_new(struct statedisk *d, struct ev_loop *loop, const char *image
 	r = trp_mkdir_p(parent, 0700);
 	if (r < 0)
 		return say(err, err_size, r, "state-size: mkdir", parent);
-	fd = open(part, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+	unlink(part); /* what a daemon has started that was killed may still write to it */
+	fd = open(part, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0 || ftruncate(fd, (off_t)size) < 0)
 		return say(err, err_size, -errno, "state-size:", part);
-	r = start(d, loop, MAKE, part, size, size);
+	r = start(d, loop, MAKE, part, fd, size);
 	if (r < 0)
 		return say(err, err_size, r, "state-size: /bin/sh, for", part);
 	d->image = trp_steal_ptr(&name);
@@ -132,19 +147,27 @@ static int make_new(struct statedisk *d, struct ev_loop *loop, const char *image
 }
 
 /* Not mounted, so that what grows it may check it: the service is not running. */
-static int grow(struct statedisk *d, struct ev_loop *loop, const char *image, const char *dir, uint64_t size, uint64_t old_size, char *err,
-	size_t err_size)
+static int grow(struct statedisk *d, struct ev_loop *loop, const char *image, int fd, const char *dir, uint64_t size, char *err, size_t err_size)
 {
 	int r;
 
 	statedisk_unmount(dir);
-	r = start(d, loop, GROW, image, size, old_size);
+	r = start(d, loop, GROW, image, fd, size);
 	return r < 0 ? say(err, err_size, r, "state-size: cannot grow", image) : 0;
+}
+
+/* Its file system has the size of the file, and nobody is at it. fd is locked then, or as soon as who has it locked has ended. */
+static bool is_whole(const char *image, int fd)
+{
+	cleanup_free char *mark = trp_asprintf("%s" MARK, image);
+
+	return flock(fd, LOCK_EX | LOCK_NB) == 0 && mark && access(mark, F_OK) < 0;
 }
 
 int statedisk_make(struct statedisk *d, struct ev_loop *loop, const char *image, const char *dir, uint64_t size, char *err, size_t err_size)
 {
 	cleanup_close int fd = open(image, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+	bool whole = fd >= 0 && is_whole(image, fd);
 	struct stat st;
 
 	if (d->pid) { /* for a start that was given up */
@@ -155,13 +178,15 @@ int statedisk_make(struct statedisk *d, struct ev_loop *loop, const char *image,
 		return size == UINT64_MAX ? 1 : make_new(d, loop, image, dir, size, err, err_size);
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return say(err, err_size, -errno, "state-size:", image);
-	if (size == UINT64_MAX || (uint64_t)st.st_size == size)
+	if (size == UINT64_MAX)
+		size = (uint64_t)st.st_size;
+	if (whole && (uint64_t)st.st_size == size)
 		return 1;
 	if ((uint64_t)st.st_size > size) {
 		snprintf(err, err_size, "state-size: %s has %llu bytes already, and does not shrink", image, (unsigned long long)st.st_size);
 		return -EFBIG;
 	}
-	return grow(d, loop, image, dir, size, (uint64_t)st.st_size, err, err_size);
+	return grow(d, loop, image, fd, dir, size, err, err_size);
 }
 
 void statedisk_cancel(struct statedisk *d)

@@ -24,7 +24,8 @@ struct statedisk {
 /* The caller frees both. */
 char *statedisk_image(const char *state_dir, const char *service);
 
-/* Sees to it that the image has that size (UINT64_MAX: whatever it has, and none is made). dir: where it is to be mounted, by now empty
+/* Sees to it that the image has that size (UINT64_MAX: whatever it has, and none is made), and that what grew it for a daemon that was killed has
+ * ended, or is done over. dir: where it is to be mounted, by now empty
  * if there is no image. 1: all is well; 0: being made, done() will be called; -errno with a sentence in err. */
 int statedisk_make(struct statedisk *d, struct ev_loop *loop, const char *image, const char *dir, uint64_t size, char *err, size_t err_size);
 /* Ends the child, if there is one, and waits for its end. */

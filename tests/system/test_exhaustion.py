@@ -7,6 +7,8 @@ import contextlib
 import os
 import re
 import resource
+import select
+import signal
 import socket
 import subprocess
 import time
@@ -560,6 +562,67 @@ class StateDisk(unittest.TestCase):
         self.started("taken", "tmp", "state-size = 16M")
         self.d.ok("stop", "taken")
         self.assertGreater(os.path.getsize(os.path.join(self.state("taken"), "big")), 8 * MIB)
+
+    @unittest.skipUnless(os.path.exists("/dev/loop-control"), "this host has no loop devices")
+    def test_killed_while_it_grows(self):
+        """What grows it goes on without the daemon, and nobody else comes near it; what was broken off is done over."""
+        self.started("grows", "state", "state-size = 16M")
+        self.d.ok("stop", "grows")
+        pids = self.killed_in("resize2fs", "exec sleep 1000", "grows", "state-size = 48M")
+        self.assertEqual(os.path.getsize(os.path.join(self.d.state_dir, "disks/grows.img")), 48 * MIB)
+        self.d.ok("start", "--no-wait", "grows")
+        waits = lambda: [p for p in trp.descendants(self.d.process.pid) if trp.process_status(p).get("Name") == "flock"]
+        trp.wait_until(waits, 20, "it waits for the one of before")
+        self.assertEqual(self.d.status("grows")["state"], "image")
+        for pid in pids:
+            os.kill(pid, signal.SIGKILL)
+        self.started("grows", "tmp", "state-size = 48M")
+        self.d.ok("stop", "grows")
+        disk = os.statvfs(self.state("grows"))
+        self.assertTrue(40 * MIB < disk.f_blocks * disk.f_frsize <= 48 * MIB, disk)
+        self.assertEqual([f for f in os.listdir(os.path.join(self.d.state_dir, "disks")) if f.startswith("grows")], ["grows.img"])
+
+    @unittest.skipUnless(os.path.exists("/dev/loop-control"), "this host has no loop devices")
+    def test_killed_while_it_is_made(self):
+        """What goes on without the daemon writes into nothing that another one makes."""
+        go = os.path.join(self.d.dir, "go")
+        script = "for part; do :; done; exec 4<>$part; while [ ! -e %s ]; do sleep .1; done; head -c 1000000 /dev/zero >&4" % go
+        pid, _ = self.killed_in("mkfs.ext4", script, "made", "state-size = 16M")
+        self.started("made", "state-inodes", "state-size = 16M")
+        self.d.ok("stop", "made")
+        with open(go, "w"):
+            trp.wait_until(lambda: not os.path.exists("/proc/%d" % pid), 20, "the one of before has ended")
+        self.restart([])  # it is mounted anew
+        self.d.ok("start", "good")
+        self.started("made", "state-inodes", "state-size = 16M")
+        self.d.ok("stop", "made")
+
+    def killed_in(self, program, script, service, limits):
+        """A start during which the daemon is killed, with this in the program's place; and another daemon. Who runs it, and the shell above."""
+        fake, reached = os.path.join(self.d.dir, program), os.path.join(self.d.dir, program + ".reached")
+        with open(fake, "w") as f:
+            f.write("#!/bin/sh\necho $$ $PPID > %s.new; mv %s.new %s\n%s\n" % (reached, reached, reached, script))
+        os.chmod(fake, 0o755)
+        self.restart(["unshare", "--mount", "sh", "-c", "mount --bind %s $(command -v %s) && exec \"$@\"" % (fake, program), "sh"])
+        self.d.profile(service, DISK % ("tmp", self.progs, limits))
+        self.d.ok("start", "--no-wait", service)
+        trp.wait_until(lambda: os.path.exists(reached), 60, "it is at it")
+        pids = [int(pid) for pid in trp.read(reached).split()]
+        pidfds = [os.pidfd_open(pid) for pid in pids]
+        self.addCleanup(lambda: [os.close(fd) for fd in pidfds])
+        self.addCleanup(lambda: [signal.pidfd_send_signal(fd, signal.SIGKILL) for fd in pidfds if not select.select([fd], [], [], 0)[0]])
+        self.d.process.kill()
+        self.d.process.wait()
+        self.restart([])
+        self.d.ok("start", "good")
+        return pids
+
+    def restart(self, prefix):
+        if self.d.process.poll() is None:
+            self.d.process.terminate()
+            self.d.process.wait(60)
+        self.d.prefix = prefix
+        self.d.run()
 
     def test_files_of_before(self):
         self.started("before", "state", "file-size = 1M")
