@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
@@ -192,6 +193,22 @@ static const char finish_hook[] =
 	": > \"$1/etc/ld.so.preload\" && : > \"$1/etc/resolv.conf\" && "
 	"printf '127.0.0.1 localhost\\n::1 localhost\\n' > \"$1/etc/hosts\"";
 
+/* Runs in the builder's process. Whatever fills the same directory for a daemon that was killed has this log open, and is asked to end: until then
+ * we wait. */
+static void begin_alone(const struct build *b, int log)
+{
+	int r;
+
+	while (flock(log, LOCK_EX) < 0)
+		if (errno != EINTR)
+			_exit(errno);
+	r = ftruncate(log, 0) < 0 ? -errno : trp_remove_tree(AT_FDCWD, b->part);
+	if (r == 0)
+		return;
+	dprintf(log, "E: cannot remove %s: %s\n", b->part, strerror(-r));
+	_exit(-r);
+}
+
 /* Runs in the builder's process. */
 static void builder_child(const struct build *b)
 {
@@ -209,7 +226,10 @@ static void builder_child(const struct build *b)
 	/* what mmdebstrap mounts is its own affair, and gone with it however it ends */
 	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
 		_exit(errno);
-	log = open(b->log, O_WRONLY | O_CREAT | O_TRUNC, 0640);
+	log = open(b->log, O_WRONLY | O_CREAT | O_APPEND, 0640);
+	if (log < 0)
+		_exit(errno);
+	begin_alone(b, log);
 	dup2(null, 0);
 	dup2(log, 1);
 	dup2(log, 2);
@@ -354,7 +374,7 @@ static int start_build(struct images *i, char *path, char *list, struct image_re
 	b->part = trp_asprintf("%s.part", path);
 	b->log = trp_asprintf("%s/image-%s.log", i->log_dir, name);
 	b->started = ev_now(i->loop);
-	int error = b->part && b->log ? trp_remove_tree(AT_FDCWD, b->part) : -ENOMEM;
+	int error = b->part && b->log ? 0 : -ENOMEM;
 	if (error == 0) {
 		b->pid = fork();
 		if (b->pid == 0)

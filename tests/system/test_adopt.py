@@ -377,6 +377,34 @@ class Kept(unittest.TestCase):
             d.logged("h", "sup .*killed by signal 9")
             self.assertEqual(self.starts(d, "h"), 2)
 
+    def test_image_that_was_being_built(self):
+        """What builds one is asked to end with its daemon, which takes it a while: the next one fills the directory when it is alone."""
+        d = trp.Daemon({"built": "[service]\ncommand = /bin/true\n[sandbox]\nroot = packages\npackages = no-such-package-%d\n" % os.getpid()})
+        said, quick, fakes = (os.path.join(d.dir, name) for name in ("said", "quick", "fakes"))
+        os.mkdir(fakes)
+        with open(os.path.join(fakes, "mmdebstrap"), "w") as f:
+            f.write("""#!/bin/sh
+for word; do case $word in *.part) part=$word;; esac; done
+trap '[ -e %s ] || sleep 2; mkdir -p "$part/late"; echo end >> %s; exit 1' TERM
+mkdir "$part" && echo begin >> %s || echo taken >> %s
+while :; do sleep .1; done
+""" % (quick, said, said, said))
+        os.chmod(f.name, 0o755)
+        d.environment = dict(os.environ, PATH=fakes + ":" + os.environ["PATH"])
+        words = lambda: trp.read(said).decode().split() if os.path.exists(said) else []
+        with d:
+            d.ok("start", "--no-wait", "built")
+            trp.wait_until(words, 20, "it is being built")
+            d.process.kill()
+            d.process.wait()
+            d.log.close()
+            d.run()
+            d.ok("start", "--no-wait", "built")
+            trp.wait_until(lambda: len(words()) >= 3, 30, "it is being built again")
+            self.assertEqual(words(), ["begin", "end", "begin"])
+            with open(quick, "w"):
+                pass
+
     def test_required_is_taken_over_later(self):
         """In whatever order: of chains, some begin before what they require has had its turn, with others between."""
         text = "[service]\ncommand = /bin/sleep 1000\nready = started\n%s\n[sandbox]\nroot = host\n"
