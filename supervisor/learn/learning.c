@@ -11,7 +11,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#define FILE_MAX (8u << 20)
+/* As much as facts can have: each byte of a path may take six, and the calls have numbers. */
+#define FILE_MAX (LEARN_PATHS_MAX * LEARN_PATH_MAX * 6 + (4u << 20))
 #define DEFAULT  "@default"
 
 static char *directory(const struct service *s)

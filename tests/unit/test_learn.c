@@ -6,13 +6,16 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "base/io.h"
 #include "sandbox/learn/learn.h"
 #include "sandbox/seccomp_cover.h"
 #include "supervisor/learn/learning.h"
 #include "supervisor/profile/collapse.h"
+#include "supervisor/service.h"
 
 #include <fcntl.h>
 #include <sched.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -282,12 +285,42 @@ static void test_facts_of_another_shape(void **state)
 	}
 }
 
+/* What was kept of all runs can be read again, however much trp-learn says. */
+static void test_file_of_the_longest_paths(void **state)
+{
+	char dir[] = "/tmp/test-learn.XXXXXX";
+	struct config config = {.state_dir = mkdtemp(dir)};
+	struct daemon d = {.config = &config};
+	struct service s = {.d = &d, .name = (char *)"web"};
+	char err[400] = "";
+	json_t *all;
+
+	(void)state;
+	learning_run_began(&s);
+	for (int i = 0; i < LEARN_PATHS_MAX; i++) {
+		struct learn_msg m = {.magic = LEARN_MAGIC, .type = LEARN_PATH, .uses = LEARN_READ};
+		memset(m.path, 1, sizeof(m.path) - 1);
+		m.path[snprintf(m.path, sizeof(m.path), "/%d", i)] = 1;
+		learning_take(&s, &m);
+	}
+	learning_run_ended(&s, true);
+	json_decref(s.learning.known);
+	s.learning.known = NULL;
+	all = learning_describe(&s, err, sizeof(err));
+	assert_string_equal(err, "");
+	assert_int_equal(json_object_size(json_object_get(json_object_get(all, "learnt"), "paths")), LEARN_PATHS_MAX);
+	json_decref(all);
+	json_decref(s.learning.known);
+	assert_int_equal(trp_remove_tree(AT_FDCWD, dir), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {cmocka_unit_test(test_join), cmocka_unit_test(test_join_refuses),
 		cmocka_unit_test(test_collapse), cmocka_unit_test(test_cover), cmocka_unit_test(test_within),
 		cmocka_unit_test(test_call_names), cmocka_unit_test(test_forms_and_descriptors), cmocka_unit_test(test_facts_add_up),
-		cmocka_unit_test(test_facts_are_bounded), cmocka_unit_test(test_facts_of_another_shape)};
+		cmocka_unit_test(test_facts_are_bounded), cmocka_unit_test(test_facts_of_another_shape),
+		cmocka_unit_test(test_file_of_the_longest_paths)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
