@@ -103,7 +103,7 @@ static bool take_reply(struct logstream *s, const struct logread_reply *in, size
 			control_reply(call, lines, true);
 		else
 			json_decref(lines);
-		lines = lines_of(s, NULL, 0);
+		lines = lines_of(s, "", 0);
 		stream_end(s);
 		control_reply(call, lines, false);
 		return false;

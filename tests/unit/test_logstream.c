@@ -15,6 +15,7 @@
 
 static unsigned n_heard, n_replies;
 static size_t n_pending, len;
+static uint32_t type = LOGREAD_LINES;
 
 ssize_t __wrap_trp_fd_recv(int sock, void *buf, size_t size, int *ret_fds, size_t n_fds, int flags);
 ssize_t __wrap_trp_fd_recv(int sock, void *buf, size_t size, int *ret_fds, size_t n_fds, int flags)
@@ -25,7 +26,7 @@ ssize_t __wrap_trp_fd_recv(int sock, void *buf, size_t size, int *ret_fds, size_
 	if (n_heard++ == 100000)
 		return -EAGAIN;
 	r->magic = LOGREAD_MAGIC;
-	r->type = LOGREAD_LINES;
+	r->type = type;
 	memcpy(r->text, "a b\n", 4);
 	return (ssize_t)(offsetof(struct logread_reply, text) + len);
 }
@@ -98,6 +99,23 @@ static void test_turns(void **state)
 	ev_loop_destroy(d.loop);
 }
 
+/* The last reply is there though nothing is to be said in it. */
+static void test_end(void **state)
+{
+	struct daemon d = {.loop = ev_loop_new(EVFLAG_AUTO)};
+	struct logstream *s = new_stream(&d, NULL);
+
+	(void)state;
+	assert_non_null(s);
+	ev_io_set(&s->on_reply, 0, EV_READ);
+	len = n_pending = 0;
+	type = LOGREAD_END;
+	assert_int_equal(turn(s), 1);
+	assert_int_equal(n_replies, 1);
+	type = LOGREAD_LINES;
+	ev_loop_destroy(d.loop);
+}
+
 /* One whose client has left counts until it has ended. */
 static void test_left(void **state)
 {
@@ -128,6 +146,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_turns),
+		cmocka_unit_test(test_end),
 		cmocka_unit_test(test_left),
 	};
 
