@@ -121,6 +121,24 @@ static void stream_end(struct session *s, struct stream *st)
 	st->fd = -1;
 }
 
+/* Our terminal is closed, and so is the one inside, also for who ignores SIGHUP: what is read there has an end, what is written fails. */
+static void hang_up(struct session *s)
+{
+	for (size_t i = 0; i < s->n_fds; i++)
+		if (s->fds[i] == s->out.fd)
+			trp_close(&s->fds[i]);
+	s->input = s->out.fd = -1;
+}
+
+/* The command will see that. */
+static void nobody_reads(struct session *s, struct stream *st)
+{
+	if (s->terminal)
+		hang_up(s);
+	else
+		stream_end(s, st);
+}
+
 /* False: nothing is there. */
 static bool copy_out(struct session *s, struct stream *st)
 {
@@ -136,7 +154,7 @@ static bool copy_out(struct session *s, struct stream *st)
 	if (s->json)
 		print_json(st, buf, (size_t)n, false);
 	else if (trp_write_all(st->to, buf, (size_t)n) < 0)
-		stream_end(s, st); /* nobody reads it: the command will see that */
+		nobody_reads(s, st);
 	return true;
 }
 
@@ -161,7 +179,9 @@ static void copy_in(struct session *s)
 	}
 	if (!s->stdin_over || s->typed_len > 0)
 		return;
-	if (!s->terminal)
+	if (s->terminal)
+		hang_up(s);
+	else
 		trp_close(&s->input);
 	s->input = -1;
 }

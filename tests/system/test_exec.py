@@ -449,6 +449,25 @@ sys.exit(11)
         finally:
             os.close(master)
 
+    def test_terminal_that_is_closed(self):
+        """So is the one inside: who ignores SIGHUP has it by what is read and written there, and nothing waits for ever."""
+        self.target("closed")
+        for code, does in ((3, "while os.write(1, b'x' * 100): pass"), (4, "while os.read(0, 1): pass")):
+            pid, master = self.terminal("-it", "closed", "/usr/bin/python3", "-uc", """
+import os, signal
+signal.signal(signal.SIGHUP, signal.SIG_IGN)
+print("READY")
+try:
+    %s
+finally:
+    os._exit(%d)
+""" % (does, code))
+            try:
+                self.reads(master, b"READY")
+            finally:
+                os.close(master)
+            self.assertEqual(self.ends(pid), code)
+
     def test_shell_is_the_default(self):
         self.target("shell")
         pid, master = self.terminal("shell")
