@@ -38,6 +38,11 @@ int trp_set_nonblock(int fd, bool on);
 bool trp_same_file(int a, int b); /* or socket */
 uint64_t trp_now_ns(void); /* CLOCK_MONOTONIC */
 uint64_t trp_now_ms(void);
+/* The same in seconds. For whatever is counted from a moment on: the time of day (ev_now(3), ev_time(3)) may be set. */
+static inline double trp_now_seconds(void)
+{
+	return (double)trp_now_ns() / 1e9;
+}
 void trp_sleep_ms(unsigned ms); /* a signal ends it early */
 /* Does the error (positive or negative) say that we or the host are short of descriptors or memory? It may be over soon, and tells nothing of
  * what was asked for. */

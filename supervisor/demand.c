@@ -4,6 +4,7 @@
  * only then its queue and its sockets are looked at. Somebody there, or somebody who waits by now: routes lead back. Nobody: it is
  * stopped, and who comes meanwhile waits for its next start. */
 #include "supervisor/demand.h"
+#include "base/io.h"
 #include "supervisor/depend.h"
 #include "supervisor/exec.h"
 #include "supervisor/livesocks.h"
@@ -13,6 +14,7 @@
 #define LOOKS     8    /* in the time of idle-freeze or idle-stop, but */
 #define LOOK_MIN  0.05 /* seconds apart at least, and */
 #define LOOK_MAX  30.0 /* at most */
+#define SLACK     0.02 /* the loop's timers count from the beginning of its turn, so they come that much too soon */
 #define WORK_PART 0.01 /* it works if it used so much of one processor since the last look */
 
 bool demand_quiet(const struct service *s)
@@ -62,7 +64,7 @@ static bool must_stay(const struct service *s)
 static void lead_back(struct service *s)
 {
 	s->quiet = false;
-	s->used_at = ev_now(s->d->loop);
+	s->used_at = trp_now_seconds();
 	hold_update(s);
 }
 
@@ -116,19 +118,19 @@ static bool is_needed(struct service *s)
 static void on_look(struct ev_loop *loop, ev_timer *t, int events)
 {
 	struct service *s = t->data;
-	double now = ev_now(loop), idle;
+	double now = trp_now_seconds(), idle;
 
-	(void)events;
+	(void)loop, (void)events;
 	if (s->quiet)
 		return;
 	if (is_needed(s))
 		s->used_at = now;
-	idle = now - s->used_at;
+	idle = now - s->used_at + SLACK;
 	if (stop_seconds(s) > 0. && idle >= stop_seconds(s)) {
 		s->quiet = true;
 		hold_update(s);
 		routerproc_barrier(s->d->router, on_quiet, s);
-	} else if (freeze_seconds(s) > 0. && idle >= freeze_seconds(s) && !s->frozen && now >= s->doze.not_before) {
+	} else if (freeze_seconds(s) > 0. && idle >= freeze_seconds(s) && !s->frozen && now + SLACK >= s->doze.not_before) {
 		s->doze.not_before = now + freeze_seconds(s);
 		if (may_doze(s))
 			doze_begin(s);
@@ -150,7 +152,7 @@ static void look_at(struct service *s)
 	double seconds = look_seconds(s), first = seconds;
 
 	if (s->doze.on)
-		first = s->used_at + stop_seconds(s) - ev_now(s->d->loop);
+		first = s->used_at + stop_seconds(s) - trp_now_seconds();
 	ev_timer_init(&s->use_timer, on_look, first > 0. ? first : 0., seconds);
 	s->use_timer.data = s;
 	if (!s->doze.on || stop_seconds(s) > 0.)
@@ -173,7 +175,7 @@ void demand_update(struct service *s)
 	}
 	if (ev_is_active(&s->use_timer))
 		return;
-	s->used_at = ev_now(s->d->loop);
+	s->used_at = trp_now_seconds();
 	s->doze.not_before = 0.;
 	s->seen_cpu = cpu_of(s);
 	s->seen_clients = ledgers_handed_on(s->d->ledgers, s->number);

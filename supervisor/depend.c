@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 #include "supervisor/depend.h"
+#include "base/io.h"
 #include "supervisor/load.h"
 
 #include <string.h>
@@ -117,7 +118,7 @@ static bool stop_conflicting(struct service *s)
 /* Has r, which runs once and ends, done its work for s since s began to wait? */
 static bool has_done_its_work(const struct service *r, const struct service *s)
 {
-	return r->profile->ready == READY_EXIT && r->worked >= s->since;
+	return r->profile->ready == READY_EXIT && r->worked >= s->changed;
 }
 
 void depend_await(struct service *s)

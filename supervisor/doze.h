@@ -12,7 +12,7 @@ struct service;
 struct doze {
 	bool on;        /* frozen for want of use, not by a call (struct service frozen) */
 	bool refused;   /* the kernel does not do it: said once */
-	double not_before; /* ev_now() */
+	double not_before; /* trp_now_seconds() */
 	ev_io *watches; /* of each of its channels, or NULL */
 	size_t n;
 	ev_timer timer; /* until all stand still */

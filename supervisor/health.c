@@ -122,7 +122,7 @@ void health_stop(struct service *s)
 /* In its start period, which ends with its first success. */
 static bool is_excused(const struct service *s)
 {
-	return s->up_since > 0 && ev_time() - s->up_since < (double)s->profile->check_start_ms / 1000.0;
+	return s->up_since > 0 && trp_now_seconds() - s->up_since < (double)s->profile->check_start_ms / 1000.0;
 }
 
 static void say_unhealthy(struct service *s)

@@ -294,9 +294,9 @@ static void on_tick(struct ev_loop *loop, ev_timer *t, int events)
 	struct build *b = t->data;
 	char line[120], text[256];
 
-	(void)events;
+	(void)loop, (void)events;
 	last_line(b->log, line, sizeof(line));
-	snprintf(text, sizeof(text), "building its root file system, %.0f s: %s", ev_now(loop) - b->started, line);
+	snprintf(text, sizeof(text), "building its root file system, %.0f s: %s", trp_now_seconds() - b->started, line);
 	for (struct image_request *r = b->waiting; r; r = r->next)
 		if (r->progress)
 			r->progress(r, text);
@@ -373,7 +373,7 @@ static int start_build(struct images *i, char *path, char *list, struct image_re
 	b->list = list;
 	b->part = trp_asprintf("%s.part", path);
 	b->log = trp_asprintf("%s/image-%s.log", i->log_dir, name);
-	b->started = ev_now(i->loop);
+	b->started = trp_now_seconds();
 	int error = b->part && b->log ? 0 : -ENOMEM;
 	if (error == 0) {
 		b->pid = fork();

@@ -137,9 +137,9 @@ static void on_main(struct service *s, const struct trp_init_msg *msg)
 	run->main_known = true;
 	run->main_inside = msg->value;
 	run->main_pid = 0;
-	if (run->next_main < ev_now(s->d->loop))
-		run->next_main = ev_now(s->d->loop);
-	if (!first && run->next_main < ev_now(s->d->loop) + MAINS_IN_A_ROW) {
+	if (run->next_main < trp_now_seconds())
+		run->next_main = trp_now_seconds();
+	if (!first && run->next_main < trp_now_seconds() + MAINS_IN_A_ROW) {
 		run->next_main += 1.0;
 		logs_note(s->logs, "its main process is %d now", instance_main_pid(s));
 	}

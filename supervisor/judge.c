@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* judge.c: how a run ended, in words, and what its profile makes of that. */
+#include "base/io.h"
 #include "supervisor/profile/keys.h"
 #include "supervisor/reap.h"
 #include "supervisor/service.h"
@@ -62,7 +63,7 @@ enum service_event instance_judge(struct service *s, int init_status)
 			s->state == STATE_STARTING && !run->stop_asked && p->ready != READY_EXIT ? " before it was ready" : "",
 			run->says_error ? "; its own word (ERRNO): " : "", run->says_error ? strerror(run->says_error) : "");
 	if (p->ready == READY_EXIT && clean && s->state == STATE_STARTING) {
-		s->worked = ev_time();
+		s->worked = trp_now_seconds();
 		service_event(s, EVENT_READY);
 	}
 	if (p->restart == RESTART_ALWAYS || (p->restart == RESTART_ON_FAILURE && !clean))

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 #include "supervisor/load.h"
+#include "base/io.h"
 #include "supervisor/group.h"
 #include "supervisor/live.h"
 #include "supervisor/logger.h"
@@ -146,6 +147,7 @@ static struct service *new_service(struct daemon *d, const struct profile *p)
 	s->cgroup = (struct cgroup){CGROUP_NONE};
 	s->fetch.pidfd = s->fetch.out = -1;
 	s->since = ev_time();
+	s->changed = trp_now_seconds();
 	s->run.control = s->run.notify = s->run.box.pidfd = s->run.box.status_fd = -1;
 	if (!s->name || logs_open(d->loop, logger_sink(d->logger), name, &limits, &s->logs) < 0) {
 		free(s->name);

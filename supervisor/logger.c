@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 #include "supervisor/logger.h"
+#include "base/io.h"
 #include "base/log.h"
 #include "supervisor/daemon.h"
 #include "supervisor/helper.h"
@@ -19,7 +20,7 @@ struct logger {
 	struct logsink *sink;
 	pid_t pid; /* 0: it does not run */
 	int pidfd;
-	double started; /* ev_time() */
+	double started; /* trp_now_seconds() */
 	ev_io on_end;
 	ev_timer again;
 };
@@ -37,7 +38,7 @@ static int start(struct logger *l)
 	}
 	r = helper_start("trp-logger", l->d->config->log_dir, fds, TRP_ARRAY_SIZE(fds), &l->pid, &l->pidfd);
 
-	l->started = ev_time();
+	l->started = trp_now_seconds();
 	if (r < 0) {
 		log_error("trp-logger: %s", strerror(-r));
 		return r;
@@ -71,7 +72,7 @@ static void on_end(struct ev_loop *loop, ev_io *w, int events)
 	ev_io_stop(loop, w);
 	trp_close(&l->pidfd);
 	l->pid = 0;
-	if (ev_time() - l->started < AGAIN_SECONDS || start(l) < 0)
+	if (trp_now_seconds() - l->started < AGAIN_SECONDS || start(l) < 0)
 		ev_timer_again(loop, &l->again);
 }
 

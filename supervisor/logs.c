@@ -47,7 +47,7 @@ struct logs {
 	uint64_t over;    /* lines that were dropped and not said yet */
 	uint64_t dropped; /* all of them */
 	ev_timer say_over;
-	double next_waited; /* ev_now() from which it is said again that the service has to wait */
+	double next_waited; /* trp_now_seconds() from which it is said again that the service has to wait */
 	char *last; /* of last_size, at most LAST_SIZE bytes, of which n_last are whole lines */
 	size_t last_size, n_last;
 };
@@ -282,8 +282,8 @@ static void go_on_reading(struct pace *p)
 
 	if (l->drops)
 		return; /* it did not wait */
-	if (ev_now(l->loop) >= l->next_waited) {
-		l->next_waited = ev_now(l->loop) + WAITED_SECONDS;
+	if (trp_now_seconds() >= l->next_waited) {
+		l->next_waited = trp_now_seconds() + WAITED_SECONDS;
 		logs_note(l, "writes more than its log-rate allows: it was made to wait %llu times, %.1f s in all",
 			(unsigned long long)p->rests, p->rested);
 	}

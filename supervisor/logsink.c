@@ -47,7 +47,7 @@ struct logsink {
 	uint64_t seq;
 	const char *paths[LOG_SOCKETS];
 	int sockets[LOG_SOCKETS]; /* connected there; -1: not */
-	double tried[LOG_SOCKETS]; /* ev_now() of the last attempt */
+	double tried[LOG_SOCKETS]; /* trp_now_seconds() of the last attempt */
 };
 
 static const char *const socket_names[LOG_SOCKETS] = {"syslog", "the journal"};
@@ -310,7 +310,7 @@ static void connect_to(struct logsink *s, enum log_socket k)
 	struct sockaddr_un addr = {.sun_family = AF_UNIX};
 	cleanup_close int fd = -1;
 
-	s->tried[k] = ev_now(s->loop);
+	s->tried[k] = trp_now_seconds();
 	trp_close(&s->sockets[k]);
 	if (!s->paths[k] || strlen(s->paths[k]) >= sizeof(addr.sun_path))
 		return;
@@ -356,11 +356,11 @@ static void answered_of(struct logsink *s, struct logq *q, const struct log_ack 
 	for (unsigned k = 0; k < LOG_SOCKETS; k++) {
 		q->unsaid[k] += ack->unsaid[k];
 		q->not_taken[k] += ack->dropped[k];
-		if (ack->dropped[k] > 0 && ev_now(s->loop) >= q->next_said_of[k]) {
-			q->next_said_of[k] = ev_now(s->loop) + SAY_SECONDS;
+		if (ack->dropped[k] > 0 && trp_now_seconds() >= q->next_said_of[k]) {
+			q->next_said_of[k] = trp_now_seconds() + SAY_SECONDS;
 			log_warn("%s: lines of its log are dropped: %s does not take them", q->service, socket_names[k]);
 		}
-		if ((ack->broken & LOG_SOCKET_BIT(k)) && ev_now(s->loop) >= s->tried[k] + RETRY_SECONDS)
+		if ((ack->broken & LOG_SOCKET_BIT(k)) && trp_now_seconds() >= s->tried[k] + RETRY_SECONDS)
 			send_socket(s, (enum log_socket)k);
 	}
 }
@@ -378,8 +378,8 @@ static void answered(struct logsink *s, const struct log_ack *ack, const char *t
 		if (sent.seq < ack->seq && sent.lines > 0)
 			drop(q, sent.lines, "trp-logger ended before it wrote them");
 		if (sent.seq == ack->seq) {
-			if (ack->lost > 0 && ev_now(s->loop) >= q->next_said) {
-				q->next_said = ev_now(s->loop) + SAY_SECONDS;
+			if (ack->lost > 0 && trp_now_seconds() >= q->next_said) {
+				q->next_said = trp_now_seconds() + SAY_SECONDS;
 				log_warn("%s.log: lines are lost: %s", q->service, strerror(-ack->error));
 			}
 			q->lost += ack->lost;

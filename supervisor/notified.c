@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* notified.c: what a service says of itself by sd_notify(3), as trp-sdnotify passes it on, becomes events. */
 #include "supervisor/notified.h"
+#include "base/io.h"
 #include "supervisor/notify.h"
 #include "supervisor/reap.h"
 #include "supervisor/record.h"
@@ -21,8 +22,8 @@ static void take_reload(struct service *s, const struct notify_state *state)
 	if (state->reloading && s->state == STATE_RELOADING) {
 		if (state->monotonic_us == 0 || state->monotonic_us >= s->reload_asked_us)
 			s->reload_seen = true;
-	} else if (state->reloading && s->state == STATE_READY && ev_now(s->d->loop) >= run->next_reloading) {
-		run->next_reloading = ev_now(s->d->loop) + RELOADING_SECONDS;
+	} else if (state->reloading && s->state == STATE_READY && trp_now_seconds() >= run->next_reloading) {
+		run->next_reloading = trp_now_seconds() + RELOADING_SECONDS;
 		service_event(s, EVENT_RELOADING);
 	}
 	if (state->ready && s->state == STATE_RELOADING && s->reload_seen)
@@ -53,7 +54,7 @@ void notified_ready(struct ev_loop *loop, ev_io *w, int events)
 	pid_t claim = 0;
 	unsigned i = 0;
 
-	(void)events;
+	(void)loop, (void)events;
 	for (; i < MESSAGES_PER_TURN && s->run.notify >= 0; i++) {
 		/* taken out when it is done, as with init's messages: doing it twice changes nothing */
 		ssize_t n = recv(s->run.notify, text, sizeof(text), MSG_DONTWAIT | MSG_TRUNC | MSG_PEEK);
@@ -64,8 +65,8 @@ void notified_ready(struct ev_loop *loop, ev_io *w, int events)
 			return;
 		}
 		notify_parse(text, (size_t)n > sizeof(text) ? 0 : (size_t)n, &state);
-		if (state.status[0] && s->state == STATE_STARTING && ev_now(loop) >= s->run.next_status) {
-			s->run.next_status = ev_now(loop) + STATUS_SECONDS;
+		if (state.status[0] && s->state == STATE_STARTING && trp_now_seconds() >= s->run.next_status) {
+			s->run.next_status = trp_now_seconds() + STATUS_SECONDS;
 			service_say(s, "note", "says: %s", state.status); /* which is not to be taken for a line of ours */
 		}
 		if (state.ready && !s->run.says_ready) {

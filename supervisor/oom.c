@@ -105,7 +105,7 @@ static void describe(const struct service *s, unsigned n, char *out, size_t size
 static void note(struct service *s)
 {
 	struct oom *o = &s->run.oom;
-	double now = ev_now(s->d->loop);
+	double now = trp_now_seconds();
 	char text[200];
 
 	if (now < o->next_note)

@@ -19,7 +19,7 @@ struct oom {
 	unsigned borne; /* of these: when it was asked to end for the first of them */
 	unsigned looks; /* since there was last something new */
 	ev_timer timer;
-	double next_note, pause; /* ev_now() from which kills that change nothing are told, and for how long they then are not */
+	double next_note, pause; /* trp_now_seconds() from which kills that change nothing are told, and for how long they then are not */
 };
 #define OOM_NONE {.watch = -1, .seen = UINT_MAX}
 

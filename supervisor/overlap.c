@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 #include "supervisor/overlap.h"
+#include "base/io.h"
 #include "supervisor/adopt.h"
 #include "base/log.h"
 #include "supervisor/events.h"
@@ -70,6 +71,7 @@ static struct service *new_beside(struct service *s)
 	n->logs = s->logs;
 	n->shadow = true;
 	n->since = ev_time();
+	n->changed = trp_now_seconds();
 	n->has_disk = s->has_disk;
 	n->publish_mounted = s->publish_mounted;
 	instance_none(n);

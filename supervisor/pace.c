@@ -5,14 +5,9 @@
 /* It goes on when so much of a second's worth is there: a few wake-ups with something to do, not one for each unit. */
 #define RESUME_SECONDS 0.05
 
-static double monotonic(void)
-{
-	return (double)trp_now_ns() / 1e9;
-}
-
 static void fill(struct pace *p)
 {
-	double now = monotonic();
+	double now = trp_now_seconds();
 
 	p->left += (now - p->at) * p->rate;
 	if (p->left > p->burst)
@@ -45,7 +40,7 @@ static void on_timer(struct ev_loop *loop, ev_timer *t, int events)
 
 void pace_init(struct pace *p, struct ev_loop *loop, uint64_t rate, uint64_t burst, void (*resume)(struct pace *p), void *data)
 {
-	*p = (struct pace){.resume = resume, .data = data, .loop = loop, .at = monotonic()};
+	*p = (struct pace){.resume = resume, .data = data, .loop = loop, .at = trp_now_seconds()};
 	ev_timer_init(&p->timer, on_timer, 0.0, 0.0);
 	p->timer.data = p;
 	pace_set(p, rate, burst);

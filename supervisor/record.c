@@ -38,6 +38,7 @@ static const struct field {
 	FIELD("place", UNSIGNED, place),
 	FIELD("waiting", UNSIGNED, waiting.id),
 	FIELD("since", REAL, since),
+	FIELD("changed", REAL, changed),
 	FIELD("worked", REAL, worked),
 	FIELD("timer_armed", BOOL, timed.armed),
 	FIELD("timer_due", REAL, timed.due.real),
@@ -497,6 +498,24 @@ static int restore_state(const json_t *json, struct service *s)
 	return -EBADMSG;
 }
 
+/* An earlier version wrote the time of day there. */
+static void restore_clocks(struct service *s)
+{
+	double *all[] = {&s->changed, &s->up_since, &s->worked, &s->window_start};
+	const double now = trp_now_seconds(), ahead = ev_time() - now;
+
+	if (s->changed > 0)
+		return;
+	s->changed = s->since;
+	if (s->timed.result == TIMER_RUNS && s->worked < s->timed.last)
+		s->worked = 0;
+	for (size_t i = 0; i < TRP_ARRAY_SIZE(all); i++) {
+		double at = *all[i] - ahead;
+		if (*all[i] > 0)
+			*all[i] = at > now ? now : at > 0 ? at : 1e-9; /* 0 would be never */
+	}
+}
+
 int record_restore(const json_t *json, struct service *s)
 {
 	int r = restore_state(json, s);
@@ -506,5 +525,6 @@ int record_restore(const json_t *json, struct service *s)
 		if (value || fields[i].must)
 			r = field_from_json(value, s, &fields[i]);
 	}
+	restore_clocks(s);
 	return r;
 }

@@ -35,7 +35,7 @@ struct sdnotify {
 	int pidfd; /* -1: its end was taken */
 	int control;
 	unsigned kept, refused;
-	double second; /* ev_now() at which the present one began */
+	double second; /* trp_now_seconds() at which the present one began */
 	unsigned said; /* in it */
 	ev_io on_end, on_message;
 };
@@ -132,8 +132,8 @@ static void on_message(struct ev_loop *loop, ev_io *w, int events)
 	(void)events;
 	if (len == -EAGAIN)
 		return;
-	if (ev_now(loop) >= n->second + 1.0) {
-		n->second = ev_now(loop);
+	if (trp_now_seconds() >= n->second + 1.0) {
+		n->second = trp_now_seconds();
 		n->said = 0;
 	}
 	if (len != sizeof(m) || m.magic != SDNOTIFY_MAGIC || m.type != SDNOTIFY_KEPT || m.kept > KEPT_MAX || ++n->said > SAYS_IN_A_SECOND) {

@@ -104,7 +104,7 @@ static void action_spawn(struct service *s)
 static void action_up(struct service *s)
 {
 	timeout_set(s, 0);
-	s->up_since = ev_time();
+	s->up_since = trp_now_seconds();
 	watchdog_start(s);
 	service_say(s, "ready", "ready");
 }
@@ -311,6 +311,7 @@ void service_event(struct service *s, enum service_event event)
 		int from = s->state;
 		s->state = t.next;
 		s->since = ev_time();
+		s->changed = trp_now_seconds();
 		if (!s->shadow)
 			event_state(s, from, service_event_name(event));
 		timers_state(s, from);
@@ -342,7 +343,7 @@ enum service_event service_start_event(const struct service *s)
 static bool over_limit(struct service *s)
 {
 	const struct profile *p = s->profile;
-	double now = ev_time();
+	double now = trp_now_seconds();
 
 	if (p->start_limit_burst == 0)
 		return false;
@@ -363,7 +364,7 @@ void service_gone(struct service *s, enum service_event event)
 		cgroup_kill(&s->cgroup);
 
 	if ((event == EVENT_GONE_AGAIN || event == EVENT_START_TEMPORARY) && !asked) {
-		if (s->up_since > 0 && ev_time() - s->up_since > STABLE_SECONDS)
+		if (s->up_since > 0 && trp_now_seconds() - s->up_since > STABLE_SECONDS)
 			s->failures_in_a_row = 0;
 		s->failures_in_a_row++;
 		if (over_limit(s)) {

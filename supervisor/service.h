@@ -42,7 +42,7 @@ struct instance {
 	int last_stop_end;  /* and that has ended */
 	int last_step;      /* that init has begun; -1: none */
 	struct pace messages; /* from all its sockets */
-	double next_status; /* ev_now() from which the next STATUS= is passed on */
+	double next_status; /* trp_now_seconds() from which the next STATUS= is passed on */
 	bool upstream_runs;
 	int claimed;        /* inside: the last that said that it is the main process (MAINPID=); 0: none */
 	bool reported;      /* init said how the upstream or a setup step ended: */
@@ -62,12 +62,12 @@ struct instance {
 	int says_error;           /* its last ERRNO=; 0: none */
 	ev_timer watchdog;
 	uint64_t watchdog_us;     /* a WATCHDOG=1 must come within this; 0: none need come */
-	double next_reloading;    /* ev_now() from which a reload that it began itself is looked at */
+	double next_reloading;    /* trp_now_seconds() from which a reload that it began itself is looked at */
 	bool main_known;          /* it runs and, with a pid file, is named there */
 	bool no_main;             /* init said that none came of it */
 	int main_inside;          /* its pid in the sandbox; 0: unknown */
 	pid_t main_pid;           /* on the host; 0: not looked up yet */
-	double next_main;         /* ev_now() until which changes of it have been told, a second for each */
+	double next_main;         /* trp_now_seconds() until which changes of it have been told, a second for each */
 };
 
 struct event_ring;
@@ -99,9 +99,10 @@ struct service {
 	bool stop_after_dependents; /* its stop waits until those that require it are down */
 	bool frozen;  /* its processes stand still (freezer.h) */
 	struct doze doze;
-	double since; /* ev_time() of the last change of state */
-	double up_since; /* ... at which this run became ready; 0: it has not */
-	double worked; /* ev_time() at which it last ended well, if it runs once (ready = exit) */
+	double since; /* ev_time() of the last change of state, to be shown, */
+	double changed; /* and trp_now_seconds() of it, as of these: */
+	double up_since; /* when this run became ready; 0: it has not */
+	double worked; /* when it last ended well, if it runs once (ready = exit) */
 	char message[400];
 	struct event_ring *events; /* what happened to it lately; NULL: nothing yet */
 	enum reload_result { RELOAD_NONE, RELOAD_GOING, RELOAD_DONE, RELOAD_FAILED } reload; /* the last one of this run */
@@ -109,10 +110,10 @@ struct service {
 	bool reload_seen;         /* it has said RELOADING=1 since */
 	unsigned restarts;          /* since it was last down */
 	unsigned failures_in_a_row; /* for the back-off */
-	double window_start;        /* of the start limit */
+	double window_start;        /* of the start limit, trp_now_seconds() */
 	unsigned window_failures;
 	ev_timer timer;    /* timeout.h */
-	double timer_most; /* ev_now() until which the service itself may put it off */
+	double timer_most; /* trp_now_seconds() until which the service itself may put it off */
 
 	uint32_t uid_base;
 	char *root; /* directory, or NULL */
@@ -141,7 +142,7 @@ struct service {
 	ev_timer hold_timer;
 	bool hold_told; /* that some have waited too long */
 	ev_timer use_timer;     /* demand.c: when it is seen whether it is used, */
-	double used_at;         /* ev_now() at which it last was, */
+	double used_at;         /* trp_now_seconds() at which it last was, */
 	uint64_t seen_cpu, seen_clients; /* and what was counted then */
 	bool quiet;             /* routes lead away from it, to see whether it can be stopped */
 	uint32_t quota;   /* number of its limits in the router, 0: not told yet */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 #include "supervisor/timeout.h"
+#include "base/io.h"
 #include "supervisor/prestop.h"
 
 static void on_timer(struct ev_loop *loop, ev_timer *t, int events)
@@ -28,12 +29,12 @@ void timeout_set(struct service *s, uint64_t ms)
 void timeout_grant(struct service *s, uint64_t ms)
 {
 	timeout_set(s, ms);
-	s->timer_most = ev_now(s->d->loop) + (double)ms / 1000.0 + (double)s->profile->timeout_extension_ms / 1000.0;
+	s->timer_most = trp_now_seconds() + (double)ms / 1000.0 + (double)s->profile->timeout_extension_ms / 1000.0;
 }
 
 void timeout_extend(struct service *s, uint64_t us)
 {
-	double now = ev_now(s->d->loop), end = now + (double)us / 1e6;
+	double now = trp_now_seconds(), end = now + (double)us / 1e6;
 
 	if (!ev_is_active(&s->timer) || !s->run.running)
 		return;

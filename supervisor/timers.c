@@ -305,11 +305,12 @@ void timers_state(struct service *s, int from)
 		t->last = now().real;
 		t->ended = 0;
 		t->result = TIMER_RUNS;
+		s->worked = 0;
 		t->why[0] = '\0';
 		save(s);
 	} else if (is_down(s->state) && t->result == TIMER_RUNS) {
 		t->ended = now().real;
-		t->result = s->worked >= t->last ? TIMER_OK : s->state == STATE_FAILED ? TIMER_FAILED : TIMER_STOPPED;
+		t->result = s->worked > 0 ? TIMER_OK : s->state == STATE_FAILED ? TIMER_FAILED : TIMER_STOPPED;
 		if (t->result == TIMER_FAILED)
 			snprintf(t->why, sizeof(t->why), "%.199s", s->message);
 		save(s);

@@ -34,7 +34,7 @@ struct upgrade {
 	ev_io on_out, on_end;
 	ev_timer late;
 	ev_timer again; /* while something is still to be over that passes by itself */
-	double until;   /* ev_now() */
+	double until;   /* trp_now_seconds() */
 	char says[SAYS_MAX];
 	size_t len;
 };
@@ -271,7 +271,7 @@ static void on_again(struct ev_loop *loop, ev_timer *t, int events)
 	const char *why = busy(u->d, text, sizeof(text), &passes);
 
 	(void)events;
-	if (why && passes && ev_now(loop) < u->until)
+	if (why && passes && trp_now_seconds() < u->until)
 		return;
 	ev_timer_stop(loop, t);
 	if (why)
@@ -312,7 +312,7 @@ void upgrade_begin(struct daemon *d, struct control_call *call, bool anyway)
 	ev_timer_init(&u->late, on_late, CHECK_SECONDS, 0.);
 	ev_timer_init(&u->again, on_again, LOOK_SECONDS, LOOK_SECONDS);
 	u->on_out.data = u->on_end.data = u->late.data = u->again.data = u;
-	u->until = ev_now(d->loop) + UPGRADE_PATIENCE_SECONDS;
+	u->until = trp_now_seconds() + UPGRADE_PATIENCE_SECONDS;
 	if (!wait_for_others(u))
 		go_on(u);
 }

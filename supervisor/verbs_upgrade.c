@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 #include "supervisor/verbs_upgrade.h"
+#include "base/io.h"
 #include "supervisor/answer.h"
 #include "supervisor/describe.h"
 #include "supervisor/keep.h"
@@ -16,7 +17,7 @@ struct router_call {
 	struct control_call *call; /* NULL: its client has left */
 	struct daemon *d;
 	ev_timer again;
-	double until; /* ev_now() */
+	double until; /* trp_now_seconds() */
 };
 
 static void caller_gone(void *data)
@@ -42,7 +43,7 @@ static void on_again(struct ev_loop *loop, ev_timer *t, int events)
 	struct router_call *r = t->data;
 
 	(void)events;
-	if (r->call && routerproc_is_upgrading(r->d->router) && ev_now(loop) < r->until)
+	if (r->call && routerproc_is_upgrading(r->d->router) && trp_now_seconds() < r->until)
 		return;
 	ev_timer_stop(loop, t);
 	if (r->call)
@@ -61,7 +62,7 @@ void verb_router_upgrade(struct control_call *call, const json_t *params, void *
 		answer_failed(call, "out of memory");
 		return;
 	}
-	*r = (struct router_call){.call = call, .d = d, .until = ev_now(d->loop) + UPGRADE_PATIENCE_SECONDS};
+	*r = (struct router_call){.call = call, .d = d, .until = trp_now_seconds() + UPGRADE_PATIENCE_SECONDS};
 	control_on_gone(call, caller_gone, r);
 	if (!routerproc_is_upgrading(d->router)) {
 		routerproc_upgrade(d->router, upgraded, r);

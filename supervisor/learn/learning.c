@@ -182,7 +182,7 @@ void learning_run_began(struct service *s)
 	json_decref(s->learning.run);
 	s->learning.run = facts_new();
 	s->learning.run_checks = s->learning.check.n > 0;
-	s->learning.run_began = ev_time();
+	s->learning.run_began = trp_now_seconds();
 }
 
 void learning_take(struct service *s, const struct learn_msg *msg)
@@ -198,7 +198,7 @@ static void complete_run(struct service *s)
 	uint64_t memory = s->has_cgroup ? cgroup_memory_peak(&s->cgroup) : UINT64_MAX;
 
 	json_object_set_new(run, "runs", json_integer(1));
-	json_object_set_new(run, "seconds", json_real(ev_time() - s->learning.run_began));
+	json_object_set_new(run, "seconds", json_real(trp_now_seconds() - s->learning.run_began));
 	if (memory != UINT64_MAX)
 		facts_peak(run, "memory", memory);
 }

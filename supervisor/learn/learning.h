@@ -21,7 +21,7 @@ struct learning {
 	struct strv check; /* the words of a check; empty: it is learnt from */
 	const struct seccomp_filter *reference; /* what a learning run may do */
 	ev_timer limit;
-	double run_began; /* ev_time() */
+	double run_began; /* trp_now_seconds() */
 	json_t *run;      /* of the run that is going on; NULL: none */
 	bool run_checks;  /* it is one of a check */
 	json_t *known;    /* of all before; NULL: not read from its file yet */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* What a daemon that takes over removes from the records: the texts of profiles that no record names, and nothing because it has no descriptor left. */
+/* What a daemon that takes over removes from the records: the texts of profiles that no record names, and nothing because it has no descriptor left;
+ * and what an earlier version wrote. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -105,11 +106,34 @@ static void test_rubbish(void **state)
 	assert_false(is_there(".h.json.new"));
 }
 
+/* An earlier version wrote when something was by the time of day; it is counted from by a clock that nobody sets. */
+static void test_earlier_clocks(void **state)
+{
+	const double now = ev_time(), up = trp_now_seconds();
+	json_t *o = json_pack("{s:s,s:i,s:i,s:b,s:b,s:i,s:f,s:f,s:f,s:f,s:f,s:i}", "state", "starting", "uid_base", 1, "adapter", 0, "has_cgroup", 0, "running",
+		1, "pid", 2, "since", now, "up_since", now, "window_start", now - 1e6, "worked", now - 5, "timer_last", now, "timer_result", (int)TIMER_RUNS);
+	struct service s = {.d = &d};
+
+	(void)state;
+	assert_int_equal(record_restore(o, &s), 0);
+	assert_true(s.since == now);
+	assert_true(s.changed > 0 && s.changed <= trp_now_seconds());
+	assert_true(s.up_since > 0 && s.up_since <= trp_now_seconds());
+	assert_true(s.window_start < up);
+	assert_true(s.worked == 0); /* the run before this one */
+	json_object_set_new(o, "changed", json_real(17));
+	json_object_set_new(o, "up_since", json_real(18));
+	assert_int_equal(record_restore(o, &s), 0);
+	assert_true(s.changed == 17 && s.up_since == 18);
+	json_decref(o);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_no_descriptor, make_records, drop_records),
 		cmocka_unit_test_setup_teardown(test_rubbish, make_records, drop_records),
+		cmocka_unit_test(test_earlier_clocks),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -220,6 +220,25 @@ static void test_clock_set_interval(void **state)
 	assert_int_equal(n_events, 1);
 }
 
+/* What runs may set the clock itself. */
+static void test_result(void **state)
+{
+	(void)state;
+	s.worked = 77; /* of an earlier run */
+	timers_arm(&s);
+	for (int works = 0; works < 2; works++) {
+		real += 24 * 3600;
+		wake(0);
+		assert_int_equal(s.timed.result, TIMER_RUNS);
+		if (works)
+			s.worked = 5;
+		real -= 3600;
+		s.state = STATE_IDLE;
+		timers_state(&s, STATE_READY);
+		assert_int_equal(s.timed.result, works ? TIMER_OK : TIMER_STOPPED);
+	}
+}
+
 static void test_stamp(void **state)
 {
 	char path[100];
@@ -255,6 +274,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_clock_set_forward, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_clock_set_back, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_clock_set_interval, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_result, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_stamp, setup, teardown),
 	};
 
