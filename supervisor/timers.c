@@ -44,15 +44,14 @@ static double some_part(void)
 	return (double)r / 4294967296.0;
 }
 
-/* The first that is due of all. Absolute, so that a machine that slept is woken up to date; and the kernel tells when the clock is set. */
-static void program(struct timers *t)
+/* Absolute, so that a machine that slept is woken up to date; and the kernel tells when the clock is set. False: it was set since we were told last; here
+ * alone that is said then, and the timer runs all the same. */
+static bool set_kernels(struct timers *t)
 {
 	struct itimerspec when = {0};
 	struct timer_now n = now();
 	double first = 0;
 
-	if (!t)
-		return;
 	for (const struct service *s = t->d->services; s; s = s->next) {
 		double own = s->timed.armed ? timer_first(&s->timed.due, &n) : 0;
 		if (own != 0 && (first == 0 || own < first))
@@ -64,8 +63,34 @@ static void program(struct timers *t)
 		when.it_value.tv_sec = (time_t)first;
 		when.it_value.tv_nsec = (long)((first - (double)when.it_value.tv_sec) * 1e9);
 	}
-	if (timerfd_settime(t->fd, TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET, &when, NULL) < 0 && errno != ECANCELED)
-		log_error("timers: timerfd_settime: %m");
+	if (timerfd_settime(t->fd, TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET, &when, NULL) == 0)
+		return true;
+	if (errno == ECANCELED)
+		return false;
+	log_error("timers: timerfd_settime: %m");
+	return true;
+}
+
+/* Calendars are about what the clock shows now. What it jumped over has come. */
+static void clock_was_set(struct timers *t)
+{
+	log_info("the clock was set: what is to be run when is looked up anew");
+	for (struct service *s = t->d->services; s; s = s->next) {
+		struct timer_now n = now();
+		struct timer_due due;
+		if (!s->timed.armed || timer_is_due(&s->timed.due, &n))
+			continue;
+		due = timer_next(s->profile, &n, 0, false, some_part());
+		s->timed.due.real = due.real;
+		record_save(s);
+	}
+}
+
+/* The first that is due of all. */
+static void program(struct timers *t)
+{
+	while (t && !set_kernels(t))
+		clock_was_set(t);
 }
 
 static char *stamp_path(const struct service *s)
@@ -171,21 +196,6 @@ static void look(struct timers *t)
 			come(s);
 	}
 	program(t);
-}
-
-/* Calendars are about what the clock shows now. What it jumped over has come. */
-static void clock_was_set(struct timers *t)
-{
-	log_info("the clock was set: what is to be run when is looked up anew");
-	for (struct service *s = t->d->services; s; s = s->next) {
-		struct timer_now n = now();
-		struct timer_due due;
-		if (!s->timed.armed || timer_is_due(&s->timed.due, &n))
-			continue;
-		due = timer_next(s->profile, &n, 0, false, some_part());
-		s->timed.due.real = due.real;
-		record_save(s);
-	}
 }
 
 static void on_due(struct ev_loop *loop, ev_io *w, int events)

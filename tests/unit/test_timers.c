@@ -19,7 +19,7 @@
 
 static double real, boot;
 static struct itimerspec set;
-static int set_flags, read_error, pipe_ends[2];
+static int set_flags, read_error, set_error, pipe_ends[2];
 static enum service_event events[8];
 static size_t n_events;
 
@@ -47,7 +47,9 @@ int __wrap_timerfd_settime(int fd, int flags, const struct itimerspec *when, str
 	(void)fd, (void)old;
 	set = *when;
 	set_flags = flags;
-	return 0;
+	errno = set_error;
+	set_error = 0;
+	return errno ? -1 : 0;
 }
 
 ssize_t __real_read(int fd, void *buf, size_t len);
@@ -201,6 +203,21 @@ static void test_clock_set_back(void **state)
 	set_to(NOW - 44 * 3600); /* today's, as it is now */
 }
 
+/* It was set since the kernel's timer was set last, and that is set again before anybody has read from it: then the kernel says it there alone. */
+static void test_clock_set_unread(void **state)
+{
+	struct service other = {.d = &d, .name = (char *)"other", .profile = &profile, .state = STATE_IDLE};
+
+	(void)state;
+	timers_arm(&s);
+	s.next = &other;
+	real -= 2 * 24 * 3600;
+	set_error = ECANCELED;
+	timers_arm(&other);
+	assert_true(s.timed.due.real == NOW - 44 * 3600);
+	set_to(NOW - 44 * 3600);
+}
+
 /* An interval is no matter of the clock. */
 static void test_clock_set_interval(void **state)
 {
@@ -273,6 +290,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_set_and_run, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_clock_set_forward, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_clock_set_back, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_clock_set_unread, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_clock_set_interval, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_result, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_stamp, setup, teardown),
