@@ -44,6 +44,7 @@ static const struct field {
 	FIELD("timer_due", REAL, timed.due.real),
 	FIELD("timer_due_boot", REAL, timed.due.boot),
 	FIELD("timer_last", REAL, timed.last),
+	FIELD("timer_since_boot", BOOL, timed.since_boot),
 	FIELD("timer_ended", REAL, timed.ended),
 	FIELD("timer_result", UNSIGNED, timed.result),
 	FIELD("timer_passed_over", UNSIGNED, timed.passed_over),
@@ -105,8 +106,7 @@ static char *directory(const struct daemon *d)
 	return trp_asprintf("%s/records", d->config->run_dir);
 }
 
-/* 0 or -errno: it cannot be read now. */
-static int boot_id(const char **ret)
+int record_boot(const char **ret)
 {
 	static char id[64];
 	cleanup_free char *text = NULL;
@@ -232,7 +232,7 @@ static int to_text(const struct service *s, char **ret)
 {
 	const struct profile *pending = to_come(s);
 	const char *boot;
-	int r = boot_id(&boot);
+	int r = record_boot(&boot);
 	json_t *o = r < 0 ? NULL : json_pack("{s:i,s:s,s:s,s:s,s:b,s:s,s:o}", "version", VERSION, "boot", boot, "service", s->name, "state",
 		service_state_name(s->state), "daemon_stops", s->d->stopping, "profile", s->profile->text_hash, "channels",
 		channels_to_json(s));
@@ -312,7 +312,7 @@ static int read_record(int dir, const char *file, json_t **ret)
 	*ret = NULL;
 	r = trp_read_file(dir, file, RECORD_MAX, &text, &len);
 	if (r == 0)
-		r = boot_id(&boot);
+		r = record_boot(&boot);
 	if (r < 0)
 		return r;
 	o = json_loadb(text, len, 0, NULL);
@@ -509,6 +509,7 @@ static void restore_clocks(struct service *s)
 	s->changed = s->since;
 	if (s->timed.result == TIMER_RUNS && s->worked < s->timed.last)
 		s->worked = 0;
+	s->timed.since_boot = timers_since_boot(s->timed.last);
 	for (size_t i = 0; i < TRP_ARRAY_SIZE(all); i++) {
 		double at = *all[i] - ahead;
 		if (*all[i] > 0)

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 #include "supervisor/timerdue.h"
 
+#define SET_BACK 60.0 /* a clock that is put right by so little does not show the last run's time a second time */
+
 static double sooner(double a, double b)
 {
 	return a == 0 || (b != 0 && b < a) ? b : a;
@@ -29,17 +31,21 @@ static double next_interval(const struct profile *p, const struct timer_now *now
 	return now->boot + interval - (since - interval * (double)(uint64_t)(since / interval));
 }
 
+/* What is missed is caught up, or what comes next. */
+static double calendars_from(const struct timer_now *now, double last, bool catch_up)
+{
+	return (catch_up && last < now->real) || (last > now->real && last - now->real <= SET_BACK) ? last : now->real;
+}
+
 struct timer_due timer_next(const struct profile *p, const struct timer_now *now, double last, bool armed, double random)
 {
 	const double delay = random * (double)p->timer_random_ms / 1000.0, boot_delay = (double)p->timer_boot_ms / 1000.0;
-	const bool ran_since_boot = last > 0 && last >= now->real - now->boot;
-	bool catch_up = armed && p->timer_persistent && last > 0 && last < now->real;
 	struct timer_due due = {0};
 
-	due.real = next_calendar(p, catch_up ? last : now->real);
+	due.real = next_calendar(p, calendars_from(now, last, armed && p->timer_persistent && last > 0));
 	if (due.real != 0 && due.real < now->real)
 		due.real = now->real;
-	if (p->timer_boot_ms > 0 && !ran_since_boot)
+	if (p->timer_boot_ms > 0 && !now->ran)
 		due.boot = boot_delay > now->boot ? boot_delay : now->boot;
 	if (p->timer_interval_ms > 0 && (last > 0 || due.boot == 0))
 		due.boot = sooner(due.boot, next_interval(p, now, last, armed));

@@ -7,6 +7,7 @@
 /* Seconds, of CLOCK_REALTIME and of CLOCK_BOOTTIME, which nobody can set. */
 struct timer_now {
 	double real, boot;
+	bool ran; /* since the boot */
 };
 
 /* 0: not by this. */

@@ -33,7 +33,7 @@ static double seconds_of(clockid_t clock)
 
 static struct timer_now now(void)
 {
-	return (struct timer_now){seconds_of(CLOCK_REALTIME), seconds_of(CLOCK_BOOTTIME)};
+	return (struct timer_now){.real = seconds_of(CLOCK_REALTIME), .boot = seconds_of(CLOCK_BOOTTIME)};
 }
 
 static double some_part(void)
@@ -71,17 +71,26 @@ static bool set_kernels(struct timers *t)
 	return true;
 }
 
-/* Calendars are about what the clock shows now. What it jumped over has come. */
+/* armed, part: as timer_next() has them */
+static struct timer_due next_of(const struct service *s, bool armed, double part)
+{
+	struct timer_now n = now();
+
+	n.ran = s->timed.since_boot;
+	return timer_next(s->profile, &n, s->timed.last, armed, part);
+}
+
+/* Calendars are about what the clock shows now. What it jumped over has come; but not if it showed a time before the last run, as one does that
+ * nothing keeps while the machine is off: that was missed, or it was not. */
 static void clock_was_set(struct timers *t)
 {
 	log_info("the clock was set: what is to be run when is looked up anew");
 	for (struct service *s = t->d->services; s; s = s->next) {
 		struct timer_now n = now();
-		struct timer_due due;
-		if (!s->timed.armed || timer_is_due(&s->timed.due, &n))
+		const bool was_wrong = s->timed.due.real < s->timed.last && s->timed.last < n.real;
+		if (!s->timed.armed || (timer_is_due(&s->timed.due, &n) && !was_wrong))
 			continue;
-		due = timer_next(s->profile, &n, 0, false, some_part());
-		s->timed.due.real = due.real;
+		s->timed.due.real = next_of(s, was_wrong, some_part()).real;
 		record_save(s);
 	}
 }
@@ -93,6 +102,14 @@ static void program(struct timers *t)
 		clock_was_set(t);
 }
 
+/* "": not known now */
+static const char *boot_id(void)
+{
+	const char *id;
+
+	return record_boot(&id) < 0 ? "" : id;
+}
+
 static char *stamp_path(const struct service *s)
 {
 	return trp_asprintf("%s/timers/%s", s->d->config->state_dir, s->name);
@@ -102,8 +119,8 @@ static char *stamp_path(const struct service *s)
 static void save(struct service *s)
 {
 	cleanup_free char *path = stamp_path(s), *dir = trp_asprintf("%s/timers", s->d->config->state_dir), *text = NULL;
-	json_t *o = json_pack("{s:f,s:f,s:s,s:o}", "last", s->timed.last, "ended", s->timed.ended, "result", results[s->timed.result], "why",
-		controlmsg_string(s->timed.why, strlen(s->timed.why)));
+	json_t *o = json_pack("{s:f,s:f,s:s,s:s,s:o}", "last", s->timed.last, "ended", s->timed.ended, "result", results[s->timed.result], "boot",
+		s->timed.since_boot ? boot_id() : "", "why", controlmsg_string(s->timed.why, strlen(s->timed.why)));
 	int r = -ENOMEM;
 
 	if (o)
@@ -118,10 +135,17 @@ static void save(struct service *s)
 	record_save(s);
 }
 
+bool timers_since_boot(double last)
+{
+	struct timer_now n = now();
+
+	return last > 0 && last >= n.real - n.boot;
+}
+
 static void read_stamp(struct service *s)
 {
 	cleanup_free char *path = stamp_path(s), *text = NULL;
-	const char *why, *result;
+	const char *why, *result, *boot;
 	size_t len;
 	json_t *o;
 
@@ -135,6 +159,8 @@ static void read_stamp(struct service *s)
 	}
 	s->timed.last = json_number_value(json_object_get(o, "last"));
 	s->timed.ended = json_number_value(json_object_get(o, "ended"));
+	boot = json_string_value(json_object_get(o, "boot"));
+	s->timed.since_boot = boot ? strcmp(boot, boot_id()) == 0 : timers_since_boot(s->timed.last);
 	result = json_string_value(json_object_get(o, "result"));
 	why = json_string_value(json_object_get(o, "why"));
 	for (unsigned i = 0; result && i < TRP_ARRAY_SIZE(results); i++)
@@ -146,9 +172,7 @@ static void read_stamp(struct service *s)
 
 static void plan_next(struct service *s, bool armed)
 {
-	struct timer_now n = now();
-
-	s->timed.due = timer_next(s->profile, &n, s->timed.last, armed, some_part());
+	s->timed.due = next_of(s, armed, some_part());
 }
 
 /* Its profile is read anew, as by any start. */
@@ -159,6 +183,7 @@ static void run(struct service *s)
 
 	if (r < 0) {
 		s->timed.last = s->timed.ended = now().real;
+		s->timed.since_boot = true;
 		s->timed.result = TIMER_FAILED;
 		snprintf(s->timed.why, sizeof(s->timed.why), "%s", errors.n ? errors.v[0] : strerror(-r));
 		service_say(s, "failed", "its time has come, but it cannot be started: %s", s->timed.why);
@@ -241,12 +266,23 @@ void timers_close(struct timers *t)
 	free(t);
 }
 
+/* The clock may have been set back, or to another time zone, while there was no daemon. */
+static void clock_was_right(struct service *s)
+{
+	const double latest = next_of(s, false, 1.).real;
+
+	if (latest != 0 && s->timed.due.real > latest)
+		s->timed.due.real = next_of(s, false, some_part()).real;
+}
+
 void timers_adopted(struct daemon *d)
 {
 	for (struct service *s = d->services; s; s = s->next) {
 		s->timed.known = s->timed.armed;
 		if (s->timed.armed && s->timed.due.real == 0 && s->timed.due.boot == 0)
 			plan_next(s, true);
+		else if (s->timed.armed)
+			clock_was_right(s);
 	}
 	program(d->timers);
 }
@@ -313,6 +349,7 @@ void timers_state(struct service *s, int from)
 	if (is_down(from) && s->state == STATE_WAITING) {
 		read_stamp(s);
 		t->last = now().real;
+		t->since_boot = true;
 		t->ended = 0;
 		t->result = TIMER_RUNS;
 		s->worked = 0;

@@ -19,6 +19,7 @@ struct service_timer {
 	bool known; /* what is kept was read */
 	struct timer_due due;
 	double last, ended; /* of the last run; real, 0: none */
+	bool since_boot;    /* that was in this boot of the machine */
 	unsigned result;    /* enum timer_result */
 	unsigned passed_over;
 	char why[200];      /* it failed */
@@ -30,6 +31,9 @@ int timers_open(struct daemon *d, struct timers **ret);
 void timers_close(struct timers *t);
 /* After services were taken over from an earlier daemon: what became due meanwhile is run. */
 void timers_adopted(struct daemon *d);
+
+/* Was a run of that time, of which an earlier version has written no more, in this boot of the machine? Right if nobody has set the clock. */
+bool timers_since_boot(double last);
 
 /* Its times count from now on. Nothing for one without. */
 void timers_arm(struct service *s);

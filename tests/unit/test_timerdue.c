@@ -37,7 +37,7 @@ static void due_is(struct timer_due due, double real, double boot)
 
 static void test_calendar(void **state)
 {
-	struct timer_now now = {NOW, 1000};
+	struct timer_now now = {.real = NOW, .boot = 1000};
 	struct profile p = timed("04:00", 0, 0);
 
 	(void)state;
@@ -50,11 +50,16 @@ static void test_calendar(void **state)
 	due_is(timer_next(&p, &now, NOW - 3 * HOUR, true, 0), NOW + 20 * HOUR, 0);
 	due_is(timer_next(&p, &now, 0, true, 0), NOW + 20 * HOUR, 0);
 	due_is(timer_next(&p, &now, NOW + DAY, true, 0), NOW + 20 * HOUR, 0); /* the clock was set back */
+	/* by a little: its time does not come twice */
+	now.real = NOW - 4 * HOUR - 10;
+	due_is(timer_next(&p, &now, NOW - 4 * HOUR, false, 0), NOW + 20 * HOUR, 0);
+	now.real = NOW - 5 * HOUR;
+	due_is(timer_next(&p, &now, NOW - 4 * HOUR, false, 0), NOW - 4 * HOUR, 0);
 }
 
 static void test_interval(void **state)
 {
-	struct timer_now now = {NOW, 1000};
+	struct timer_now now = {.real = NOW, .boot = 1000};
 	struct profile p = timed(NULL, 600, 0);
 
 	(void)state;
@@ -72,25 +77,29 @@ static void test_interval(void **state)
 
 static void test_boot(void **state)
 {
-	struct timer_now now = {NOW, 1000};
+	struct timer_now now = {.real = NOW, .boot = 1000};
 	struct profile p = timed(NULL, 0, 300);
 
 	(void)state;
 	due_is(timer_next(&p, &now, 0, true, 0), 0, 1000); /* it is over: now */
 	due_is(timer_next(&p, &now, NOW - 2000, true, 0), 0, 1000); /* the last run was before the boot */
-	due_is(timer_next(&p, &now, NOW - 500, true, 0), 0, 0);     /* once for each boot */
+	now.ran = true;
+	due_is(timer_next(&p, &now, NOW - 500, true, 0), 0, 0); /* once for each boot */
+	now.ran = false;
+	due_is(timer_next(&p, &now, NOW + 500, true, 0), 0, 1000); /* the last run was before the boot, and the clock is behind */
 	now.boot = 10;
 	due_is(timer_next(&p, &now, 0, true, 0), 0, 300);
 	/* and then again and again */
 	p = timed(NULL, 600, 300);
 	due_is(timer_next(&p, &now, 0, true, 0), 0, 300);
 	now.boot = 300;
+	now.ran = true;
 	due_is(timer_next(&p, &now, NOW, false, 0), 0, 900);
 }
 
 static void test_several(void **state)
 {
-	struct timer_now now = {NOW, 1000};
+	struct timer_now now = {.real = NOW, .boot = 1000};
 	struct profile p = timed("12:00", 600, 0);
 	struct timer_due due = timer_next(&p, &now, 0, true, 0);
 
@@ -110,7 +119,7 @@ static void test_several(void **state)
 
 static void test_random(void **state)
 {
-	struct timer_now now = {NOW, 1000};
+	struct timer_now now = {.real = NOW, .boot = 1000};
 	struct profile p = timed("12:00", 600, 0);
 
 	(void)state;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* The daemon's one timer, with the clock and the kernel's answers of the test's: when it is set, what comes when the clock is.
- * wrap: clock_gettime timerfd_create timerfd_settime read __read_chk service_event load_service service_say record_save */
+ * wrap: record_boot clock_gettime timerfd_create timerfd_settime read __read_chk service_event load_service service_say record_save */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -30,6 +30,14 @@ int __wrap_clock_gettime(clockid_t clock, struct timespec *t)
 
 	t->tv_sec = (time_t)v;
 	t->tv_nsec = (long)((v - (double)t->tv_sec) * 1e9);
+	return 0;
+}
+
+static const char *boot_name = "this";
+int __wrap_record_boot(const char **ret);
+int __wrap_record_boot(const char **ret)
+{
+	*ret = boot_name;
 	return 0;
 }
 
@@ -218,6 +226,73 @@ static void test_clock_set_unread(void **state)
 	set_to(NOW - 44 * 3600);
 }
 
+/* A machine that nothing keeps the time of while it is off. */
+static void test_wrong_at_boot(void **state)
+{
+	(void)state;
+	s.timed.known = true;
+	for (int missed = 0; missed < 2; missed++)
+		for (int persistent = 0; persistent < 2; persistent++) {
+			profile.timer_persistent = persistent;
+			s.state = STATE_IDLE;
+			s.timed.last = NOW - (missed ? 68 : 20) * 3600; /* yesterday's run was the last, or it was missed */
+			real = 1000;
+			n_events = 0;
+			timers_arm(&s);
+			assert_int_equal(n_events, 0);
+			real = NOW;
+			wake(ECANCELED);
+			assert_int_equal(n_events, missed && persistent);
+			set_to(NOW + 4 * 3600);
+			timers_disarm(&s);
+		}
+}
+
+/* It is run after each boot, also if the clock shows a time before the last run. */
+static void test_delay_after_wrong_boot(void **state)
+{
+	(void)state;
+	profile.calendars.n = 0;
+	profile.timer_boot_ms = 1200000;
+	timers_arm(&s);
+	set_to(NOW + 200);
+	real += 200;
+	boot += 200;
+	wake(0);
+	assert_int_equal(n_events, 1);
+	assert_int_equal(set.it_value.tv_sec, 0); /* once */
+	s.state = STATE_IDLE;
+	timers_state(&s, STATE_READY);
+	/* the same boot, and a clock that is put right */
+	timers_disarm(&s);
+	real += 1e6;
+	timers_arm(&s);
+	assert_int_equal(set.it_value.tv_sec, 0);
+	/* the next one */
+	s.timed = (struct service_timer){0};
+	boot_name = "another";
+	real = 100000;
+	boot = 10;
+	timers_arm(&s);
+	set_to(100000 + 1190);
+	boot_name = "this";
+}
+
+/* While there was no daemon the clock was set back. */
+static void test_adopted_after_that(void **state)
+{
+	(void)state;
+	timers_arm(&s);
+	real -= 30 * 24 * 3600;
+	timers_adopted(&d);
+	set_to(NOW + (4 - 30 * 24) * 3600);
+	/* what is due later by chance stays so */
+	profile.timer_random_ms = 1000000;
+	s.timed.due.real += 900;
+	timers_adopted(&d);
+	set_to(NOW + (4 - 30 * 24) * 3600 + 900);
+}
+
 /* An interval is no matter of the clock. */
 static void test_clock_set_interval(void **state)
 {
@@ -291,6 +366,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_clock_set_forward, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_clock_set_back, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_clock_set_unread, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_wrong_at_boot, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_delay_after_wrong_boot, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_adopted_after_that, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_clock_set_interval, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_result, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_stamp, setup, teardown),
