@@ -329,6 +329,8 @@ void logstore_write(struct logstore *s, const char *service, const struct log_li
 		f->limits = *limits;
 		if (!f->known)
 			find_first(s, f, now);
+		if (f->first > now) /* the clock was set back: else it would be as old as its limit only when it has come there again */
+			f->first = now;
 		f->known = true;
 	}
 	for (; r == 0 && len > 0; lines += done, len -= done) {

@@ -49,10 +49,19 @@ static bool matches(struct logread *r, const char *line, size_t len, uint64_t *t
 	return regexec(&r->grep, l.text, 1, &whole, REG_STARTEND) == 0;
 }
 
-/* Is something of the i-th part within the times? Its last line is not younger than its name, its first not older than the name before. */
+/* Is its name made up, as the clock had been set back behind the one before (logstore.c)? Of the first that is there nobody knows. */
+static bool is_made_up(const struct source *s, size_t i)
+{
+	return i == 0 || s->parts[i].stamp == s->parts[i - 1].stamp + 1;
+}
+
+/* Is something of the i-th part within the times? Its last line is not younger than its name, its first not older than the name before, if that
+ * is a time at which something was. Of the current one it is not known whether the clock was set back. */
 static bool part_matters(const struct logread *r, const struct source *s, size_t i)
 {
-	return s->parts[i].stamp >= r->q.since && (i == 0 || s->parts[i - 1].stamp <= r->q.until);
+	const bool last = i + 1 == s->n_parts;
+
+	return s->parts[i].stamp >= r->q.since && (last || is_made_up(s, i) || is_made_up(s, i - 1) || s->parts[i - 1].stamp <= r->q.until);
 }
 
 static bool next_match(struct logread *r, struct source *s, bool past_part, const char **line, size_t *len, uint64_t *time)

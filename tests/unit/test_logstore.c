@@ -368,6 +368,56 @@ static void test_clock_goes_back(void **state)
 	expect_numbers(read_back(&q, "web", 1), "web", 0, 35);
 }
 
+/* It was wrong for a while: what is within the times is found all the same. */
+static void test_until_after_wrong_clock(void **state)
+{
+	const uint64_t year = 365 * 86400 * SECOND, back = BEGIN + 3600 * SECOND;
+	struct logread_request q = all_lines();
+
+	(void)state;
+	t.limits.files = 100;
+	t.now = BEGIN + year;
+	put_numbers("web", 0, 15);
+	t.now = back;
+	put_numbers("web", 15, 35);
+	q.since = back;
+	q.until = back + 60 * SECOND;
+	expect_numbers(read_back(&q, "web", 1), "web", 15, 35);
+	q.lines = 5;
+	expect_numbers(read_back(&q, "web", 1), "web", 30, 35);
+	q.since = 0;
+	q.until = back + 7;
+	expect_numbers(read_back(&q, "web", 1), "web", 18, 23);
+	/* and when the time has come that it had shown, with lines from before in the last file */
+	t.now = BEGIN + 2 * year;
+	put_numbers("web", 35, 55);
+	q.until = back + 19;
+	q.lines = 3;
+	expect_numbers(read_back(&q, "web", 1), "web", 32, 35);
+}
+
+/* The age of a file that begins in what is the future now is not known; it has one from now on. */
+static void test_age_after_wrong_clock(void **state)
+{
+	(void)state;
+	t.limits.age = 60 * SECOND;
+	t.now = BEGIN + 365 * 86400 * SECOND;
+	put("web", "a");
+	t.now = BEGIN;
+	put("web", "b");
+	assert_true(logstore_tick(t.store, t.now) <= BEGIN + 61 * SECOND);
+	t.now += 61 * SECOND;
+	put("web", "c");
+	assert_int_equal(files("web.log", "", NULL), 2);
+	/* nor of one that is found there */
+	reopen();
+	t.now = BEGIN - 86400 * SECOND;
+	put("web", "d");
+	t.now += 61 * SECOND;
+	put("web", "e");
+	assert_int_equal(files("web.log", "", NULL), 3);
+}
+
 static void test_tail(void **state)
 {
 	char buf[250];
@@ -502,6 +552,8 @@ int main(void)
 		T(test_compress_fails),
 		T(test_compress_pruned),
 		T(test_clock_goes_back),
+		T(test_until_after_wrong_clock),
+		T(test_age_after_wrong_clock),
 		T(test_tail),
 		T(test_strangers),
 		T(test_merge),
