@@ -9,6 +9,16 @@
 
 #define OLD_NAME_MAX 160 /* a service's name is at most 127 bytes */
 
+/* What was being written when the machine went down may end in the middle of a line: what comes now is not the rest of it. */
+static void end_last_line(struct logfile *f)
+{
+	cleanup_close int fd = f->size == 0 ? -1 : openat(f->dir_fd, f->name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK);
+	char last;
+
+	if (fd >= 0 && pread(fd, &last, 1, (off_t)f->size - 1) == 1 && last != '\n' && write(f->fd, "\n", 1) == 1)
+		f->size++;
+}
+
 static int file_open(struct logfile *f)
 {
 	struct stat st;
@@ -25,6 +35,7 @@ static int file_open(struct logfile *f)
 		return -errno;
 	f->size = (uint64_t)st.st_size;
 	f->fd = trp_steal_fd(&fd);
+	end_last_line(f);
 	return 0;
 }
 

@@ -2,6 +2,8 @@
 #include "supervisor/logger/logpack.h"
 #include "base/io.h"
 
+#include <errno.h>
+#include <unistd.h>
 #include <zlib.h>
 
 #define CHUNK       (64 * 1024)
@@ -42,5 +44,7 @@ int logpack(int in, int out)
 		r = drain(&z, out, n > 0 ? Z_NO_FLUSH : Z_FINISH);
 	}
 	deflateEnd(&z);
+	if (r == 0 && fdatasync(out) < 0) /* what it was made of is removed then, and has long been on the disk */
+		r = -errno;
 	return r;
 }

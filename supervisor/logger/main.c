@@ -50,6 +50,7 @@ static const struct beside_rule rules[] = {
 	{SCMP_SYS(setpriority), 0, {}},
 	{SCMP_SYS(ioprio_set), 0, {}},
 	{SCMP_SYS(sched_setscheduler), 0, {}},
+	{SCMP_SYS(fdatasync), 0, {}},
 };
 
 static const struct beside_attempt attempts[] = {

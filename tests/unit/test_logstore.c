@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* Log files: when they are rotated, compressed and removed, and reading them all again. With times of our own. */
+/* Log files: when they are rotated, compressed and removed, and reading them all again. With times of our own. wrap: fdatasync */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -28,6 +28,15 @@ static struct {
 	char seen[256 * 1024]; /* "SERVICE STREAM TEXT\n" */
 	size_t n_seen;
 } t;
+
+static unsigned n_synced;
+int __wrap_fdatasync(int fd);
+int __wrap_fdatasync(int fd)
+{
+	(void)fd;
+	n_synced++;
+	return 0;
+}
 
 static int setup(void **state)
 {
@@ -418,6 +427,33 @@ static void test_age_after_wrong_clock(void **state)
 	assert_int_equal(files("web.log", "", NULL), 3);
 }
 
+/* The machine went down as it was written. */
+static void test_torn(void **state)
+{
+	struct logread_request q = all_lines();
+	int fd = openat(t.dir_fd, "web.log", O_WRONLY | O_CREAT | O_CLOEXEC, 0640);
+	static const char torn[] = "2026-11-26T11:00:00.000000Z out whole\n2026-11-26T11:00:00.000000Z err torn";
+
+	(void)state;
+	assert_int_equal(write(fd, torn, sizeof(torn) - 1), sizeof(torn) - 1);
+	close(fd);
+	reopen();
+	put("web", "a");
+	put("web", "b");
+	assert_string_equal(read_back(&q, "web", 1), "web out whole\nweb err torn\nweb out a\nweb out b\n");
+}
+
+/* Of what was safe on the disk nothing is removed before what takes its place is. */
+static void test_compressed_is_on_disk(void **state)
+{
+	(void)state;
+	t.limits.compress = 1;
+	put_numbers("web", 0, 15);
+	n_synced = 0;
+	assert_int_equal(pack_all(), 1);
+	assert_int_equal(n_synced, 1);
+}
+
 static void test_tail(void **state)
 {
 	char buf[250];
@@ -554,6 +590,8 @@ int main(void)
 		T(test_clock_goes_back),
 		T(test_until_after_wrong_clock),
 		T(test_age_after_wrong_clock),
+		T(test_torn),
+		T(test_compressed_is_on_disk),
 		T(test_tail),
 		T(test_strangers),
 		T(test_merge),
