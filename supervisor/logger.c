@@ -32,6 +32,9 @@ static int start(struct logger *l)
 	cleanup_close int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	int fds[2 + LOG_SOCKETS] = {STDERR_FILENO, logsink_their_end(l->sink)}, r;
 
+	r = trp_mkdir_p(l->d->config->log_dir, LOG_DIR_MODE); /* again, if it was removed */
+	if (r < 0)
+		log_error("%s: %s", l->d->config->log_dir, strerror(-r));
 	for (unsigned k = 0; k < LOG_SOCKETS; k++) {
 		int fd = logsink_socket(l->sink, (enum log_socket)k);
 		fds[2 + k] = fd < 0 ? null : fd;

@@ -5,6 +5,8 @@
 
 #include "supervisor/logsink.h"
 
+#define LOG_DIR_MODE 0750
+
 struct daemon;
 struct logger;
 struct profile;

@@ -181,7 +181,7 @@ static int open_directories(struct daemon *d)
 	const struct {
 		const char *path;
 		mode_t mode;
-	} dirs[] = {{c->run_dir, 0755}, {c->state_dir, 0700}, {c->log_dir, 0750}};
+	} dirs[] = {{c->run_dir, 0755}, {c->state_dir, 0700}, {c->log_dir, LOG_DIR_MODE}};
 	cleanup_free char *lock = trp_asprintf("%s/lock", c->run_dir);
 
 	for (size_t i = 0; i < TRP_ARRAY_SIZE(dirs); i++) {

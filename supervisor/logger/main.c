@@ -23,6 +23,7 @@
 #include <sys/file.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -70,8 +71,16 @@ static uint64_t now_us(void)
 	return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
 }
 
+/* The names that it had lead to another one by now, or to none. */
+static bool is_removed(int dir)
+{
+	struct stat st;
+
+	return fstat(dir, &st) == 0 && st.st_nlink == 0;
+}
+
 /* False: nothing more will come. */
-static bool take_message(void)
+static bool take_message(int dir)
 {
 	static struct {
 		struct log_msg m;
@@ -101,6 +110,8 @@ static bool take_message(void)
 		tail = logstore_tail(store, in.m.service, out.tail, sizeof(out.tail));
 	if (in.m.limits.to == 0 || (in.m.limits.to & LOG_TO_FILE))
 		logstore_write(store, in.m.service, &in.m.limits, in.text, (size_t)n - sizeof(in.m), now_us(), &out.ack.lost, &out.ack.error);
+	if (out.ack.error == -ENOENT && is_removed(dir)) /* the next one is started in one that is there, and this message has no answer */
+		log_fatal("the directory of the logs was removed");
 	logout_write(in.m.service, in.m.limits.to, in.text, (size_t)n - sizeof(in.m), in.m.unsaid, &out.ack);
 	(void)trp_fd_send(LOG_FD, &out, sizeof(out.ack) + tail, NULL, 0, 0); /* it may be gone: the rest is written all the same */
 	return true;
@@ -165,7 +176,7 @@ static void wait_for_others(void)
 			log_fatal("%s: %m", LOCK_NAME);
 }
 
-static void serve(void)
+static void serve(int dir)
 {
 	sigset_t none;
 
@@ -184,7 +195,7 @@ static void serve(void)
 		wait.tv_sec = due > now ? (time_t)((due - now) / 1000000 + 1) : 0;
 		wait.tv_nsec = 0;
 		if (ppoll(&p, 1, due == UINT64_MAX ? NULL : &wait, &none) > 0)
-			more = take_message();
+			more = take_message(dir);
 	}
 }
 
@@ -227,6 +238,6 @@ int main(int argc, char **argv)
 	r = dir < 0 ? -errno : logstore_open(dir, now_us(), &store);
 	if (r < 0)
 		log_fatal("%s: %s", argv[1], strerror(-r));
-	serve();
+	serve(dir);
 	return 0;
 }

@@ -5,6 +5,7 @@ import datetime
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import time
@@ -220,6 +221,23 @@ class Killed(unittest.TestCase):
             self.assertEqual(self.gaps(lines), said)
             self.assertEqual(d.status("noise")["log_lost"], said)
             self.assertEqual(len(re.findall("trp-logger .* killed by signal 9", d.daemon_log())), 5)
+
+    def test_directory_removed(self):
+        """By hand: another logger makes its files in one that is made again, and nobody notices."""
+        with trp.Daemon({"noise": NOISE % (2000, 0, "log-files = 99")}) as d:
+            d.ok("start", "noise")
+            trp.wait_until(lambda: written() > 1000, 30, "it writes")
+            shutil.rmtree(d.log_dir)
+            before = written()
+            trp.wait_until(lambda: os.path.isdir(d.log_dir), 20, "there is one again")
+            d.logged("noise", r"n 0*%d$" % (before + 5000), seconds=20)
+            d.ok("stop", "noise")
+            self.assertEqual(len(re.findall("the directory of the logs was removed", d.daemon_log())), 1)
+            lines = d.log_lines("noise", "")
+            said = sum(int(m[1]) for x in lines if (m := re.search(r" sup (\d+) lines dropped: trp-logger ended", x)))
+            got = numbers(lines)
+            self.assertLessEqual(got[-1] + 1 - got[0] - len(got), said)
+            self.assertLess(got[0], before + 5000)
 
     def test_daemon(self):
         with trp.Daemon({"noise": NOISE % (5000, 0, "log-files = 99")}) as d:
