@@ -23,27 +23,28 @@
 #define ROOM_EACH (2 + CGROUP_V1_MAX) /* descriptors of a service that is taken over, beside what the keeper has: its control groups, and what tells of kills there */
 #define ROOM_OWN  100 /* what the daemon itself takes: for routers, to start a service, for clients of ours */
 
-/* Without a record, or with one that is no use: what its sandbox's init is called in the keeper is enough to end all of it. */
-static void end_instance(struct daemon *d, const char *key)
+/* Without a record, or with one that is no use: what its sandbox's init is called in the keeper is enough to end all of it. True: there was one. */
+static bool end_instance(struct daemon *d, const char *key)
 {
 	int fd = keep_take(d->keep, key, "init", 0);
 
 	if (fd < 0)
-		return;
+		return false;
 	reap_kill(fd, SIGKILL);
 	reap_await(fd);
 	keep_drop(d->keep, key, "init", 0);
 	trp_close(&fd);
+	return true;
 }
 
 /* The same with what there may be beside it. What was taken over is not there any more. */
-static void end_run(struct daemon *d, const char *service)
+static bool end_run(struct daemon *d, const char *service)
 {
 	char key[sizeof(((struct service *)0)->key)];
+	bool one = end_instance(d, service);
 
-	end_instance(d, service);
 	overlap_other_key(service, service, key, sizeof(key));
-	end_instance(d, key);
+	return end_instance(d, key) || one;
 }
 
 static void note_number(void *data, const char *service, const json_t *json)
@@ -176,6 +177,29 @@ static void drop_pending(struct service *s)
 	live_forget(s);
 }
 
+/* Nothing is known of it but that it ran. */
+static void without_record(struct daemon *d, const char *name)
+{
+	struct profile_errors errors = {0};
+	bool valid = trp_valid_service_name(name), ran = end_run(d, name);
+	struct service *s = NULL;
+
+	record_remove_of(d, name);
+	log_warn("%s: a record of it cannot be read, or is of another boot or version%s", name, !ran ? "" : valid ? "; started anew" : "; ended");
+	if (!ran)
+		return;
+	strv_push(&d->lost, name);
+	if (valid && load_service(d, name, false, &s, &errors) == 0) {
+		logs_note(s->logs, "cannot be taken over from an earlier trpsupd: there is no record of it that can be read");
+		instance_none(s);
+		s->wanted = true;
+		s->state = STATE_BACKOFF;
+	} else {
+		load_log_errors(&errors);
+	}
+	profile_errors_free(&errors);
+}
+
 static void adopt_one(void *data, const char *name, const json_t *json)
 {
 	struct profile_errors errors = {0};
@@ -184,8 +208,7 @@ static void adopt_one(void *data, const char *name, const json_t *json)
 	int r;
 
 	if (!json || !trp_valid_service_name(name)) {
-		strv_push(&d->lost, name);
-		end_run(d, name);
+		without_record(d, name);
 		return;
 	}
 	r = load_service(d, name, false, &s, &errors);

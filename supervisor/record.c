@@ -19,23 +19,25 @@ enum kind { BOOL, UNSIGNED, INT, REAL, TEXT };
 
 /* Both ways by one table, so that nothing is written that is not read. An older daemon may not have written all: a field that is not
  * there stays as it was, but for those without which a run cannot be told. */
-#define ROW(name, kind, at, must) {name, kind, offsetof(struct service, at), sizeof(((struct service *)0)->at), must}
-#define FIELD(name, kind, at) ROW(name, kind, at, false)
-#define MUST(name, kind, at)  ROW(name, kind, at, true)
+#define ROW(name, kind, at, must, most) {name, kind, offsetof(struct service, at), sizeof(((struct service *)0)->at), must, most}
+#define FIELD(name, kind, at) ROW(name, kind, at, false, UINT_MAX)
+#define MUST(name, kind, at)  ROW(name, kind, at, true, UINT_MAX)
+#define UPTO(name, at, most)  ROW(name, UNSIGNED, at, false, most)
 static const struct field {
 	const char *name;
 	enum kind kind;
 	size_t at, size;
 	bool must;
+	unsigned most; /* of UNSIGNED: a newer daemon may know more */
 } fields[] = {
-	FIELD("number", UNSIGNED, number),
+	UPTO("number", number, LEDGER_SERVICES - 1),
 	FIELD("wanted", BOOL, wanted),
 	FIELD("stop_after_dependents", BOOL, stop_after_dependents),
 	FIELD("is_to_stop", BOOL, stop_asked),
 	FIELD("frozen", BOOL, frozen),
 	FIELD("frozen_idle", BOOL, doze.on),
 	FIELD("key", TEXT, key),
-	FIELD("place", UNSIGNED, place),
+	UPTO("place", place, PLACE_CHANNELS),
 	FIELD("waiting", UNSIGNED, waiting.id),
 	FIELD("since", REAL, since),
 	FIELD("changed", REAL, changed),
@@ -46,11 +48,11 @@ static const struct field {
 	FIELD("timer_last", REAL, timed.last),
 	FIELD("timer_since_boot", BOOL, timed.since_boot),
 	FIELD("timer_ended", REAL, timed.ended),
-	FIELD("timer_result", UNSIGNED, timed.result),
+	UPTO("timer_result", timed.result, TIMER_STOPPED),
 	FIELD("timer_passed_over", UNSIGNED, timed.passed_over),
 	FIELD("timer_why", TEXT, timed.why),
 	FIELD("up_since", REAL, up_since),
-	FIELD("reload", UNSIGNED, reload),
+	UPTO("reload", reload, RELOAD_FAILED),
 	FIELD("reload_seen", BOOL, reload_seen),
 	FIELD("message", TEXT, message),
 	FIELD("restarts", UNSIGNED, restarts),
@@ -58,7 +60,7 @@ static const struct field {
 	FIELD("window_start", REAL, window_start),
 	FIELD("window_failures", UNSIGNED, window_failures),
 	MUST("uid_base", UNSIGNED, uid_base),
-	MUST("adapter", UNSIGNED, adapter),
+	ROW("adapter", UNSIGNED, adapter, true, ADAPTER_LOOPBACK),
 	FIELD("adapter_why", TEXT, adapter_why),
 	MUST("has_cgroup", BOOL, has_cgroup),
 	FIELD("has_disk", BOOL, has_disk),
@@ -84,7 +86,7 @@ static const struct field {
 	FIELD("says_error", INT, run.says_error),
 	FIELD("says_ready", BOOL, run.says_ready),
 	FIELD("never_ready", BOOL, run.never_ready),
-	FIELD("health", UNSIGNED, health.count.state),
+	UPTO("health", health.count.state, HEALTH_UNHEALTHY),
 	FIELD("health_failures", UNSIGNED, health.count.failures),
 	FIELD("health_successes", UNSIGNED, health.count.successes),
 	FIELD("health_since", REAL, health.since),
@@ -161,6 +163,7 @@ static json_t *field_to_json(const struct service *s, const struct field *f)
 
 static int field_from_json(const json_t *v, struct service *s, const struct field *f)
 {
+	const json_int_t n = json_integer_value(v);
 	void *at = (char *)s + f->at;
 
 	switch (f->kind) {
@@ -168,11 +171,15 @@ static int field_from_json(const json_t *v, struct service *s, const struct fiel
 		*(bool *)at = json_is_true(v);
 		return json_is_boolean(v) ? 0 : -EBADMSG;
 	case UNSIGNED:
-		*(unsigned *)at = (unsigned)json_integer_value(v);
-		return json_is_integer(v) ? 0 : -EBADMSG;
+		if (!json_is_integer(v) || n < 0 || n > f->most)
+			return -EBADMSG;
+		*(unsigned *)at = (unsigned)n;
+		return 0;
 	case INT:
-		*(int *)at = (int)json_integer_value(v);
-		return json_is_integer(v) ? 0 : -EBADMSG;
+		if (!json_is_integer(v) || n < INT_MIN || n > INT_MAX)
+			return -EBADMSG;
+		*(int *)at = (int)n;
+		return 0;
 	case REAL:
 		*(double *)at = json_number_value(v);
 		return json_is_number(v) ? 0 : -EBADMSG;
@@ -283,14 +290,19 @@ void record_save(struct service *s)
 	said = r < 0;
 }
 
-void record_remove(struct service *s)
+void record_remove_of(struct daemon *d, const char *service)
 {
 	char name[NAME_MAX + 1];
 
-	if (s->d->records < 0)
+	if (d->records < 0)
 		return;
-	file_name(s->name, name);
-	unlinkat(s->d->records, name, 0);
+	file_name(service, name);
+	unlinkat(d->records, name, 0);
+}
+
+void record_remove(struct service *s)
+{
+	record_remove_of(s->d, s->name);
 }
 
 static bool is_ours(const json_t *o, const char *boot)
@@ -517,9 +529,19 @@ static void restore_clocks(struct service *s)
 	}
 }
 
+/* It names directories, a control group and what trp-keeper has. */
+static bool is_key(const struct service *s, const json_t *v)
+{
+	const char *key = json_string_value(v);
+	char other[sizeof(s->key)];
+
+	overlap_other_key(s->name, s->name, other, sizeof(other));
+	return !v || (key && (strcmp(key, s->name) == 0 || strcmp(key, other) == 0));
+}
+
 int record_restore(const json_t *json, struct service *s)
 {
-	int r = restore_state(json, s);
+	int r = is_key(s, json_object_get(json, "key")) ? restore_state(json, s) : -EBADMSG;
 
 	for (size_t i = 0; i < TRP_ARRAY_SIZE(fields) && r == 0; i++) {
 		const json_t *value = json_object_get(json, fields[i].name);

@@ -15,6 +15,7 @@ void record_close(struct daemon *d);
 /* A record that cannot be written costs nothing but that the service is started anew by the next daemon; said once. */
 void record_save(struct service *s);
 void record_remove(struct service *s);
+void record_remove_of(struct daemon *d, const char *service);
 /* The name of this boot of the machine. 0 or -errno: it cannot be read now. */
 int record_boot(const char **ret);
 

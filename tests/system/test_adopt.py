@@ -445,9 +445,15 @@ while :; do sleep .1; done
             "not json": lambda d: self.edit(d, r"\{", "x", 1),
             "missing field": lambda d: self.edit(d, r' "pid": \d+,\n', ""),
             "pid": lambda d: self.edit(d, r'"pid": \d+', '"pid": 1'),
+            "cut off": lambda d: self.edit(d, r"(?s)^(.{300}).*", r"\1", 1),
+            "empty": lambda d: self.edit(d, r"(?s)^.*", "", 1),
+            "adapter": lambda d: self.edit(d, r'"adapter": \d+', '"adapter": 4000000000'),
+            "number": lambda d: self.edit(d, r'"number": \d+', '"number": -1'),
+            "key": lambda d: self.edit(d, r'"key": "h"', '"key": "../../x"'),
         }
         for what, change in changes.items():
-            with self.subTest(what), trp.Daemon({"h": HELLO}, config="start = h") as d:
+            with self.subTest(what), trp.Daemon({"h": HELLO}) as d:
+                d.ok("start", "h")
                 trp.wait_until(lambda: d.status("h")["state"] == "ready", 20, "it is ready")
                 before = d.pids("h")
                 self.kill(d)
@@ -458,7 +464,10 @@ while :; do sleep .1; done
                 for pid in before:
                     self.assertIn(trp.process_status(pid).get("State", "Z")[0], "ZX", pid)
                 self.assertEqual(web.get(url("h")).status, 200)
-                self.assertTrue(re.search("cannot be taken over|ended what was left", d.daemon_log()))
+                self.assertTrue(re.search("h: cannot be taken over.*; started anew|h: a record of it cannot be read.*; started anew", d.daemon_log()))
+                self.assertIn("native", d.status("h")["adapter"])
+                d.ok("restart", "h")
+                self.assertNotIn("starting another", d.daemon_log())
 
     def test_profile_changed_meanwhile(self):
         """It goes on with the one that it was started with, drop-ins and includes as they were, and has the new one when it is

@@ -112,7 +112,7 @@ static void test_earlier_clocks(void **state)
 	const double now = ev_time(), up = trp_now_seconds();
 	json_t *o = json_pack("{s:s,s:i,s:i,s:b,s:b,s:i,s:f,s:f,s:f,s:f,s:f,s:i}", "state", "starting", "uid_base", 1, "adapter", 0, "has_cgroup", 0, "running",
 		1, "pid", 2, "since", now, "up_since", now, "window_start", now - 1e6, "worked", now - 5, "timer_last", now, "timer_result", (int)TIMER_RUNS);
-	struct service s = {.d = &d};
+	struct service s = {.d = &d, .name = (char *)"h"};
 
 	(void)state;
 	assert_int_equal(record_restore(o, &s), 0);
@@ -128,12 +128,39 @@ static void test_earlier_clocks(void **state)
 	json_decref(o);
 }
 
+/* By a newer version, or by a disk: neither the table of a program of ours nor a path is entered with it. */
+static void test_beyond(void **state)
+{
+	static const struct {
+		const char *name, *text;
+		json_int_t number;
+	} rows[] = {{"number", NULL, LEDGER_SERVICES}, {"number", NULL, -1}, {"place", NULL, 3}, {"adapter", NULL, 4000000000}, {"adapter", NULL, -1},
+		{"adapter", NULL, 1ll << 40}, {"reload", NULL, 9}, {"timer_result", NULL, 9}, {"health", NULL, 9}, {"pid", NULL, 1ll << 32}, {"key", "../h", 0},
+		{"key", "", 0}, {"key", "g", 0}, {"key", NULL, 1}};
+
+	(void)state;
+	for (size_t i = 0; i < TRP_ARRAY_SIZE(rows); i++) {
+		struct service s = {.d = &d, .name = (char *)"h", .key = "h"};
+		json_t *o = json_pack("{s:s,s:i,s:i,s:b,s:b,s:i,s:s,s:i}", "state", "ready", "uid_base", 1, "adapter", 3, "has_cgroup", 0, "running", 1, "pid", 2,
+			"key", "h~2", "number", LEDGER_SERVICES - 1);
+		assert_int_equal(record_restore(o, &s), 0);
+		assert_string_equal(s.key, "h~2");
+		s = (struct service){.d = &d, .name = (char *)"h", .key = "h"};
+		json_object_set_new(o, rows[i].name, rows[i].text ? json_string(rows[i].text) : json_integer(rows[i].number));
+		assert_int_equal(record_restore(o, &s), -EBADMSG);
+		assert_true(s.number < LEDGER_SERVICES && s.adapter <= ADAPTER_LOOPBACK && s.place <= PLACE_CHANNELS);
+		assert_true(strcmp(s.key, "h") == 0 || strcmp(s.key, "h~2") == 0);
+		json_decref(o);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_no_descriptor, make_records, drop_records),
 		cmocka_unit_test_setup_teardown(test_rubbish, make_records, drop_records),
 		cmocka_unit_test(test_earlier_clocks),
+		cmocka_unit_test(test_beyond),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
