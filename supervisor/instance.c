@@ -22,6 +22,7 @@
 
 #define MESSAGES_PER_TURN 64
 #define HEARD_PER_TURN    16 /* of a process beside it */
+#define CAUGHT_UP_TURNS   5  /* as much as its sockets hold */
 #define MESSAGES_A_SECOND 1000 /* of all its sockets together */
 #define MESSAGES_AT_ONCE  2000
 #define MAINS_IN_A_ROW    10  /* changes of the main process that are told at once; then one in a second */
@@ -202,6 +203,18 @@ void instance_took(struct service *s, unsigned n)
 	ev_io_stop(s->d->loop, &run->on_notify);
 	notifier_listen(s, false);
 	loopback_listen(s, false);
+}
+
+void instance_catch_up(struct service *s)
+{
+	struct instance *run = &s->run;
+
+	for (int i = 0; i < CAUGHT_UP_TURNS && run->running; i++) {
+		if (ev_is_active(&run->on_control))
+			ev_invoke(s->d->loop, &run->on_control, EV_READ);
+		if (ev_is_active(&run->on_notify))
+			ev_invoke(s->d->loop, &run->on_notify, EV_READ);
+	}
 }
 
 bool instance_hear(struct service *s, int control, void (*take)(struct service *s, const struct trp_init_msg *msg))

@@ -200,6 +200,8 @@ void instance_listened(struct service *s, const struct trp_init_msg *msg); /* an
 void instance_claim(struct service *s);
 /* n messages came from inside. Too many: nothing more is read of any of its sockets for a moment. */
 void instance_took(struct service *s, unsigned n);
+/* Before it is told that something has not come: it may lie there, if it is the daemon that had to wait. Bounded. */
+void instance_catch_up(struct service *s);
 /* Reads what a process of ours beside a service's says on its control socket, as init does: take gets each message. False: it has ended, which
  * its pidfd tells too. */
 bool instance_hear(struct service *s, int control, void (*take)(struct service *s, const struct trp_init_msg *msg));

@@ -3,12 +3,31 @@
 #include "base/io.h"
 #include "supervisor/prestop.h"
 
+#define MOMENT_MS 1
+
+/* What it has said lies there if the daemon had to wait: it may have done what is waited for, or have asked for more time when there was some left. */
+static bool is_late(struct service *s)
+{
+	const enum service_state before = s->state;
+
+	if (!s->run.running)
+		return true;
+	timeout_set(s, MOMENT_MS);
+	instance_catch_up(s);
+	if (s->state != before || !ev_is_active(&s->timer) || ev_timer_remaining(s->d->loop, &s->timer) > 2 * MOMENT_MS / 1000.)
+		return false;
+	timeout_set(s, 0);
+	return true;
+}
+
 static void on_timer(struct ev_loop *loop, ev_timer *t, int events)
 {
 	struct service *s = t->data;
 
 	(void)loop;
 	(void)events;
+	if (!is_late(s))
+		return;
 	if (prestop_late(s))
 		timeout_again(s);
 	else

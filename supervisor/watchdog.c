@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* watchdog.c: what a service says about time by sd_notify(3): its signs of life, and that something takes longer. All of it comes from
  * inside: it can have itself ended sooner, but a time-out only as much later as its profile allows. */
+#include "supervisor/reap.h"
 #include "supervisor/service.h"
 #include "supervisor/timeout.h"
 
@@ -10,7 +11,10 @@ static void on_missed(struct ev_loop *loop, ev_timer *t, int events)
 
 	(void)events;
 	ev_timer_stop(loop, t);
-	if (!service_is_up(s))
+	if (reap_has_ended(s->run.box.pidfd)) /* how, is seen in this turn */
+		return;
+	instance_catch_up(s);
+	if (ev_is_active(t) || !service_is_up(s))
 		return;
 	service_say(s, "failed", "no sign of life (WATCHDOG=1) for %.3g s; ending it with SIGABRT", (double)s->run.watchdog_us / 1e6);
 	service_event(s, EVENT_WATCHDOG);
@@ -23,6 +27,7 @@ void watchdog_start(struct service *s)
 	ev_timer_stop(s->d->loop, &run->watchdog);
 	if (run->watchdog_us == 0 || !run->running || !service_is_up(s) || s->frozen)
 		return;
+	ev_now_update(s->d->loop); /* as timeout_set() does */
 	ev_timer_init(&run->watchdog, on_missed, (double)run->watchdog_us / 1e6, 0);
 	run->watchdog.data = s;
 	ev_timer_start(s->d->loop, &run->watchdog);

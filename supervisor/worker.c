@@ -119,12 +119,7 @@ static void condemn(struct worker *w, const char *why)
 	worker_kill(w);
 }
 
-static void on_late(struct ev_loop *loop, ev_timer *t, int events)
-{
-	(void)loop;
-	(void)events;
-	condemn(t->data, "not ready in time");
-}
+static void on_late(struct ev_loop *loop, ev_timer *t, int events);
 
 /* False: nothing more is to be read. */
 static bool take_message(struct worker *w)
@@ -168,6 +163,20 @@ static bool take_message(struct worker *w)
 	return false;
 }
 
+/* What it said may lie there, if it is the daemon that had to wait. */
+static void on_late(struct ev_loop *loop, ev_timer *t, int events)
+{
+	struct worker *w = t->data;
+	const bool ready = w->ready;
+
+	(void)loop;
+	(void)events;
+	for (int i = 0; i < LAST_MESSAGES && w->ready == ready && !w->synced && take_message(w); i++)
+		;
+	if (w->ready == ready && !w->synced)
+		condemn(w, "not ready in time");
+}
+
 static void on_message(struct ev_loop *loop, ev_io *watcher, int events)
 {
 	(void)loop;
@@ -189,11 +198,32 @@ static void take_status(struct worker *w)
 	}
 }
 
+/* Sends what there is room for. */
+static int flush(struct worker *w)
+{
+	int sent = outbox_flush(&w->out, w->control);
+
+	if (sent > 0)
+		ev_timer_again(w->loop, &w->stuck);
+	if (sent < 0) {
+		clear_out(w);
+		if (sent != -EPIPE && sent != -ECONNRESET) /* those: it is gone */
+			condemn(w, strerror(-sent));
+	}
+	if (!w->out.first) {
+		ev_io_stop(w->loop, &w->on_room);
+		ev_timer_stop(w->loop, &w->stuck);
+	}
+	return sent;
+}
+
+/* There may be room, if it is the daemon that had to wait. */
 static void on_stuck(struct ev_loop *loop, ev_timer *t, int events)
 {
 	(void)loop;
 	(void)events;
-	condemn(t->data, "does not read what it is told");
+	if (flush(t->data) == 0)
+		condemn(t->data, "does not read what it is told");
 }
 
 /* Its answer may be there already, if it is the daemon that had to wait. */
@@ -254,21 +284,8 @@ static void on_end(struct ev_loop *loop, ev_io *watcher, int events)
 /* The socket has room again. */
 static void on_room(struct ev_loop *loop, ev_io *watcher, int events)
 {
-	struct worker *w = watcher->data;
-	int sent = outbox_flush(&w->out, w->control);
-
-	(void)events;
-	if (sent > 0)
-		ev_timer_again(loop, &w->stuck);
-	if (sent < 0) {
-		clear_out(w);
-		if (sent != -EPIPE && sent != -ECONNRESET) /* those: it is gone */
-			condemn(w, strerror(-sent));
-	}
-	if (w->out.first)
-		return;
-	ev_io_stop(loop, watcher);
-	ev_timer_stop(loop, &w->stuck);
+	(void)loop, (void)events;
+	flush(watcher->data);
 }
 
 void worker_send(struct worker *w, struct router_msg *m, int fd)

@@ -3,7 +3,9 @@
 """What services say of themselves by sd_notify(3) becomes a state, and what becomes of starts that fail. The services are
 small Python programs, started by the daemon as any other."""
 import os
+import signal
 import threading
+import time
 import unittest
 
 import trp
@@ -235,6 +237,20 @@ time.sleep(1000)
         trp.wait_until(lambda: trp.process_status(self.d.main_pid("asked"))["State"].startswith("T"), 10, "it stands still")
         self.d.ok("stop", "asked")
         self.assertRegex(self.d.service_log("asked"), "killed by signal 15|SIGTERM|Terminated")
+
+    def test_daemon_that_stands_still(self):
+        """Whoever gave its signs of life meanwhile is not ended for want of them."""
+        self.notify("alive", "say('READY=1')\nwhile True:\n    say('WATCHDOG=1')\n    time.sleep(0.1)\n", "watchdog = 2s\nrestart = no")
+        self.d.ok("start", "alive")
+        before = self.d.pids("alive")
+        self.d.process.send_signal(signal.SIGSTOP)
+        try:
+            time.sleep(4)
+        finally:
+            self.d.process.send_signal(signal.SIGCONT)
+        self.assertEqual(self.state("alive"), "ready")
+        self.assertEqual(self.d.pids("alive"), before)
+        self.d.ok("stop", "alive")
 
     def test_watchdog_trigger(self):
         self.notify("trigger", "say('READY=1')\nsay('WATCHDOG=trigger')\ntime.sleep(1000)\n", "watchdog = 1h\nrestart = no")

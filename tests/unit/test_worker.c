@@ -114,6 +114,51 @@ static void test_each_answer_is_one_to_a_question(void **state)
 	assert_false(ev_is_active(&w.on_message));
 }
 
+static void late(ev_timer *t, void (*then)(struct ev_loop *, ev_timer *, int))
+{
+	ev_timer_stop(w.loop, t); /* as the loop does, before it calls */
+	then(w.loop, t, EV_TIMER);
+}
+
+/* The daemon itself had to wait: what a router said meanwhile is heard first, and what it has room for is sent. */
+static void test_daemon_had_to_wait(void **state)
+{
+	struct router_msg m = {.magic = ROUTER_CONTROL_MAGIC, .type = ROUTER_READY};
+	int n = 0;
+
+	(void)state;
+	w.ready = false;
+	worker_later(&w, READY_SECONDS, on_late);
+	assert_int_equal(trp_fd_send(router_end, &m, sizeof(m), NULL, 0, MSG_DONTWAIT), 0);
+	late(&w.timer, on_late);
+	assert_int_equal(n_killed, 0);
+	assert_true(w.ready && ev_is_active(&w.timer)); /* for the routes now */
+	worker_sync(&w);
+	say_synced(w.sync_seq);
+	late(&w.timer, on_late);
+	assert_int_equal(n_killed, 0);
+	assert_true(w.synced && !ev_is_active(&w.timer));
+	m.type = ROUTER_STATS;
+	while (!w.out.first && n++ < 100000)
+		worker_send(&w, &m, -1);
+	assert_true(ev_is_active(&w.stuck));
+	while (trp_fd_recv(router_end, &m, sizeof(m), NULL, 0, MSG_DONTWAIT) > 0)
+		;
+	on_stuck(w.loop, &w.stuck, EV_TIMER);
+	assert_int_equal(n_killed, 0);
+	assert_null(w.out.first);
+	assert_false(ev_is_active(&w.stuck));
+	/* and what has not come has not */
+	while (!w.out.first && n++ < 200000)
+		worker_send(&w, &m, -1);
+	on_stuck(w.loop, &w.stuck, EV_TIMER);
+	assert_int_equal(n_killed, 1);
+	w.synced = false;
+	late(&w.timer, on_late);
+	assert_int_equal(n_killed, 2);
+	clear_out(&w);
+}
+
 static void test_what_it_said_before_has_an_end(void **state)
 {
 	(void)state;
@@ -127,6 +172,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_each_answer_is_one_to_a_question, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_daemon_had_to_wait, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_what_it_said_before_has_an_end, set_up, tear_down),
 	};
 
