@@ -38,6 +38,11 @@ static void on_timer(struct ev_loop *loop, ev_timer *t, int events)
 	struct service *s = t->data;
 
 	(void)loop, (void)events;
+	if (s->health.going) {
+		instance_catch_up(s);
+		if (!s->health.going || ev_is_active(t)) /* its answer had come, or nobody is to check it any more */
+			return;
+	}
 	if (!s->health.going)
 		check(s);
 	else if (s->health.command)
@@ -51,6 +56,7 @@ static void set_timer(struct service *s, double seconds)
 	struct health *h = &s->health;
 
 	ev_timer_stop(s->d->loop, &h->timer);
+	ev_now_update(s->d->loop); /* as timeout_set() does */
 	ev_timer_init(&h->timer, on_timer, seconds, 0.);
 	h->timer.data = s;
 	ev_timer_start(s->d->loop, &h->timer);

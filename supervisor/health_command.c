@@ -170,6 +170,8 @@ void health_command_late(struct service *s)
 {
 	char text[60];
 
+	if (reap_has_ended(s->health.command->in.entry.child.pidfd)) /* how, is seen in this turn */
+		return;
 	snprintf(text, sizeof(text), "no end within %.3g s", (double)s->profile->check_timeout_ms / 1000.0);
 	(void)read_output(s->health.command);
 	finish(s->health.command, false, text);

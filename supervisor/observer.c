@@ -278,8 +278,10 @@ static void on_late(struct ev_loop *loop, ev_timer *t, int events)
 {
 	struct observer *o = t->data;
 
-	(void)loop;
 	(void)events;
+	ev_invoke(loop, &o->on_message, EV_READ); /* if it is the daemon that had to wait */
+	if (o->ready)
+		return;
 	log_error("observer (pid %d) is not ready in time; replacing it", o->box.pid);
 	reap_kill(o->box.pidfd, SIGKILL);
 }

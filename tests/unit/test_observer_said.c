@@ -130,10 +130,27 @@ static void test_looked_again(void **state)
 	free(o.live);
 }
 
+/* Its word lies there if it is the daemon that had to wait. */
+static void test_ready_in_time(void **state)
+{
+	const struct observer_msg m = {.magic = OBSERVER_MAGIC, .type = OBSERVER_READY};
+
+	(void)state;
+	o.ready = false;
+	assert_int_equal(trp_fd_send(theirs, &m, sizeof(m), NULL, 0, 0), 0);
+	on_late(d.loop, &o.timer, EV_TIMER);
+	assert_true(o.ready);
+	assert_int_equal(n_killed, 0);
+	o.ready = false;
+	on_late(d.loop, &o.timer, EV_TIMER);
+	assert_int_equal(n_killed, 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_full, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_ready_in_time, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_sampled, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_looked_again, set_up, tear_down),
 	};

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* The daemon had to wait (for a disk, for the processor, for a machine that stood still): what a service has said meanwhile is heard before it is told that
- * it has said nothing. wrap: service_event service_say record_save logs_note reap_has_ended */
+ * it has said nothing. wrap: service_event service_say record_save logs_note reap_has_ended probe_begin probe_stop share_changed */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -52,6 +52,9 @@ int __wrap_reap_has_ended(int pidfd)
 NOTHING(service_say)
 NOTHING(record_save)
 NOTHING(logs_note)
+NOTHING(probe_begin)
+NOTHING(probe_stop)
+NOTHING(share_changed)
 
 static int setup(void **state)
 {
@@ -133,6 +136,36 @@ static void test_long_turn(void **state)
 	assert_true(ev_timer_remaining(d.loop, &s.run.watchdog) > WATCHDOG_S - 0.5);
 }
 
+static void on_control(struct ev_loop *loop, ev_io *w, int events)
+{
+	(void)loop, (void)w, (void)events;
+	if (s.health.going)
+		health_checked(&s, (int32_t)s.health.number, 200);
+}
+
+static void test_check(void **state)
+{
+	(void)state;
+	p.check_kind = CHECK_HTTP;
+	p.check_interval_ms = 1000000;
+	p.check_failures = 3;
+	p.check_status.from = p.check_status.to = 200;
+	health_update(&s);
+	assert_true(s.health.going);
+	ev_io_init(&s.run.on_control, on_control, s.run.notify, EV_READ);
+	ev_io_start(d.loop, &s.run.on_control);
+	over(&s.health.timer);
+	ev_io_stop(d.loop, &s.run.on_control);
+	assert_int_equal(s.health.count.failures, 0);
+	assert_false(s.health.going);
+	assert_true(ev_is_active(&s.health.timer));
+	over(&s.health.timer); /* the next one, which is not answered */
+	assert_true(s.health.going);
+	over(&s.health.timer);
+	assert_int_equal(s.health.count.failures, 1);
+	health_stop(&s);
+}
+
 static void test_start_timeout(void **state)
 {
 	(void)state;
@@ -158,7 +191,7 @@ static void test_start_timeout(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {TEST(test_watchdog), TEST(test_ended), TEST(test_long_turn), TEST(test_start_timeout)};
+	const struct CMUnitTest tests[] = {TEST(test_watchdog), TEST(test_ended), TEST(test_long_turn), TEST(test_check), TEST(test_start_timeout)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
