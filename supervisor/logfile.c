@@ -114,6 +114,7 @@ static void old_name(const struct logfile *f, unsigned i, char ret[OLD_NAME_MAX]
 int logfile_rotate(struct logfile *f)
 {
 	char from[OLD_NAME_MAX], to[OLD_NAME_MAX];
+	int before, r;
 
 	for (unsigned i = f->n_old; i > 1; i--) {
 		old_name(f, i - 1, from);
@@ -126,9 +127,11 @@ int logfile_rotate(struct logfile *f)
 			  : unlinkat(f->dir_fd, f->name, 0)) < 0 &&
 		errno != ENOENT)
 		return -errno;
-	f->size = 0;
-	trp_close(&f->fd);
-	return file_open(f);
+	before = f->fd;
+	r = file_open(f);
+	if (r == 0)
+		trp_close(&before); /* else it goes on with that, whatever its name is now */
+	return r;
 }
 
 void logfile_prune(struct logfile *f)

@@ -45,6 +45,7 @@ struct observer {
 	int live_fd, ends_fd; /* kept for the next one: what it did not read is still there */
 	struct live *live;
 	bool lines;
+	uint64_t told_max; /* at which size of it trp-observer is to say so */
 	struct logfile file;
 
 	struct sandbox box; /* pid 0: not running */
@@ -121,9 +122,26 @@ static void tell_log(struct observer *o)
 		return;
 	}
 	m.size = (uint64_t)st.st_size;
-	m.max = o->file.max_size;
+	m.max = m.size < o->file.max_size ? o->file.max_size : m.size + o->file.max_size / 8 + 1; /* it could not be rotated: when it is tried again */
+	o->told_max = m.max;
 	o->logs_told++;
 	send_msg(o, &m, o->file.fd);
+}
+
+static int open_file(struct observer *o);
+
+/* Under its name, in the directory that is there now; if that cannot be it goes on with the one that it has. */
+static void open_again(struct observer *o)
+{
+	struct logfile before = o->file;
+
+	o->file = (struct logfile){.fd = -1, .dir_fd = -1};
+	if (open_file(o) == 0 && o->file.fd >= 0) {
+		logfile_free(&before);
+		return;
+	}
+	logfile_free(&o->file);
+	o->file = before;
 }
 
 /* It says that the file is full; whether that is so is for us to see. */
@@ -132,13 +150,14 @@ static void rotate(struct observer *o)
 	struct stat st;
 	int r;
 
-	if (!o->lines || fstat(o->file.fd, &st) < 0 || (uint64_t)st.st_size < o->file.max_size)
+	if (!o->lines || fstat(o->file.fd, &st) < 0 || (uint64_t)st.st_size < o->told_max)
 		return;
 	r = logfile_rotate(&o->file);
-	if (r < 0)
-		log_error("access.log cannot be rotated: %s", strerror(-r));
-	else
-		tell_log(o);
+	if (r < 0) {
+		log_error("access.log cannot be rotated, which is tried again: %s", strerror(-r));
+		open_again(o);
+	}
+	tell_log(o);
 }
 
 /* ---- its life ---- */

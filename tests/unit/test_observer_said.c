@@ -146,11 +146,74 @@ static void test_ready_in_time(void **state)
 	assert_int_equal(n_killed, 1);
 }
 
+/* What it is told: of how large a log, and when it is full. */
+static struct observer_msg next_log(void)
+{
+	struct observer_msg m = {0};
+	int fd = -1;
+	size_t n = 0;
+
+	assert_int_equal(trp_fd_recv_upto(theirs, &m, sizeof(m), &fd, 1, &n, MSG_DONTWAIT), sizeof(m));
+	assert_int_equal(m.type, OBSERVER_LOG);
+	assert_int_equal(n, 1);
+	close(fd);
+	return m;
+}
+
+/* There is no room for another file: it goes on with the one that it has, says so again when that has grown, and then there may be. */
+static void test_no_room_to_rotate(void **state)
+{
+	char dir[] = "/tmp/trpsup-unit-XXXXXX", gone[] = "/tmp/trpsup-unit-XXXXXX", text[2000];
+	struct observer_msg m;
+
+	(void)state;
+	memset(text, '\n', sizeof(text));
+	assert_non_null(mkdtemp(dir));
+	assert_non_null(mkdtemp(gone));
+	trp_close(&o.file.fd);
+	config.log_dir = dir;
+	config.access_log = ACCESS_LOG_TEXT;
+	config.access_log_size = 1000;
+	config.access_log_files = 3;
+	assert_int_equal(logfile_init(&o.file, open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC), "access", 1000, 3), 0);
+	tell_log(&o);
+	next_log();
+	assert_int_equal(write(o.file.fd, text, sizeof(text)), sizeof(text));
+	/* one in which nothing can be made */
+	trp_close(&o.file.dir_fd);
+	o.file.dir_fd = open(gone, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	assert_int_equal(rmdir(gone), 0);
+	config.log_dir = gone;
+	say(OBSERVER_FULL, 0);
+	m = next_log();
+	assert_int_equal(m.size, sizeof(text));
+	assert_true(m.max > m.size);
+	say(OBSERVER_FULL, 0); /* which is not so: it is not tried again and again */
+	assert_int_equal(recv(theirs, &m, sizeof(m), MSG_DONTWAIT), -1);
+	/* and now there is one */
+	config.log_dir = dir;
+	tell_log(&o);
+	next_log();
+	assert_int_equal(write(o.file.fd, text, sizeof(text)), sizeof(text));
+	say(OBSERVER_FULL, 0);
+	m = next_log();
+	assert_int_equal(m.size, 2 * sizeof(text));
+	assert_int_equal(write(o.file.fd, text, sizeof(text)), sizeof(text));
+	say(OBSERVER_FULL, 0);
+	m = next_log();
+	assert_int_equal(m.size, 0);
+	assert_int_equal(m.max, 1000);
+	logfile_free(&o.file);
+	o.file.fd = o.file.dir_fd = -1;
+	trp_remove_tree(AT_FDCWD, dir);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_full, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_ready_in_time, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_no_room_to_rotate, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_sampled, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_looked_again, set_up, tear_down),
 	};
