@@ -253,6 +253,13 @@ bool trp_same_file(int a, int b)
 	return fstat(a, &of_a) == 0 && fstat(b, &of_b) == 0 && of_a.st_dev == of_b.st_dev && of_a.st_ino == of_b.st_ino;
 }
 
+bool trp_has_size(int fd, uint64_t size)
+{
+	struct stat st;
+
+	return fstat(fd, &st) == 0 && (uint64_t)st.st_size == size;
+}
+
 uint64_t trp_now_ns(void)
 {
 	struct timespec ts;

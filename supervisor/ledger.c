@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "supervisor/ledger.h"
+#include "base/io.h"
+#include "base/log.h"
 #include "base/util.h"
 #include "supervisor/keep.h"
 #include "router/verdict.h"
@@ -18,25 +20,28 @@ struct ledgers {
 	bool recording;
 };
 
+static const off_t memory_size = (off_t)sizeof(struct ledger) * LEDGER_SLOTS;
+
 static int make_memory(struct ledgers *l)
 {
-	const off_t size = (off_t)sizeof(struct ledger) * LEDGER_SLOTS;
-
 	l->fd = memfd_create("trpsup-ledger", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-	if (l->fd < 0 || ftruncate(l->fd, size) < 0 ||
+	if (l->fd < 0 || ftruncate(l->fd, memory_size) < 0 ||
 		fcntl(l->fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0)
 		return -errno;
 	l->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	return l->wake_fd < 0 ? -errno : 0;
 }
 
-/* Both, or neither: the observer sleeps by one and reads the other. */
+/* Both, or neither: the observer sleeps by one and reads the other. One in which there is something else, of another version, is left to the routers
+ * that have it. */
 static int adopt_memory(struct ledgers *l, struct keep *keep)
 {
 	l->fd = keep_take(keep, KEPT_BY, "memory", 0);
 	l->wake_fd = keep_take(keep, KEPT_BY, "wake", 0);
-	if (l->fd >= 0 && l->wake_fd >= 0)
+	if (l->fd >= 0 && l->wake_fd >= 0 && trp_has_size(l->fd, (uint64_t)memory_size))
 		return 0;
+	if (l->fd >= 0)
+		log_warn("what routers have counted is of another version: it begins anew");
 	trp_close(&l->fd);
 	trp_close(&l->wake_fd);
 	return -ENOENT;

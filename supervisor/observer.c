@@ -414,6 +414,10 @@ static int open_live(struct observer *o)
 {
 	/* that of an earlier daemon: the connections of then live on */
 	o->live_fd = keep_take(o->d->keep, OBSERVER_IDS, "live", 0);
+	if (o->live_fd >= 0 && !trp_has_size(o->live_fd, sizeof(struct live))) {
+		log_warn("the table of open connections is of another version: those of before are not known any more");
+		trp_close(&o->live_fd);
+	}
 	if (o->live_fd < 0) {
 		o->live_fd = memfd_create("trpsup-live", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 		if (o->live_fd < 0 || ftruncate(o->live_fd, sizeof(struct live)) < 0 ||
