@@ -435,6 +435,7 @@ void logs_end_lines(struct logs *l)
 		if (s->len > 0)
 			stream_line_end(s, true);
 	batch_flush(l);
+	say_over(l);
 }
 
 void logs_note(struct logs *l, const char *fmt, ...)

@@ -46,7 +46,7 @@ int logs_pipes(struct logs *l, int *ret_out, int *ret_err);
 /* Reads what is in the pipes now (bounded): call when the service ended, before its end is noted.
  */
 void logs_drain(struct logs *l);
-/* Lines whose end has not come are written as they are: nobody will be here who could go on with them. */
+/* Lines whose end has not come are written as they are, and how many were dropped is said: nobody will be here who could go on with them. */
 void logs_end_lines(struct logs *l);
 
 /* A line of the supervisor's own about this service ("sup"). */

@@ -861,6 +861,27 @@ static void test_rate_drops(void **state)
 	assert_null(strstr(at, "made to wait"));
 }
 
+/* What was dropped is said before another daemon goes on, which does not know of it. */
+static void test_rate_drops_before_an_upgrade(void **state)
+{
+	char want[60];
+	unsigned written = 0;
+
+	(void)state;
+	reopen(64 << 20, 1);
+	assert_int_equal(trp_set_nonblock(t.out, true), 0);
+	logs_set_rate(t.logs, 4096, 4096, true);
+	while (written < 500 && write(t.out, "0123456789012345678901234567890123456789\n", 41) > 0)
+		written++;
+	run_for(0.5); /* until it is read on */
+	turn(3);
+	assert_true(logs_dropped(t.logs) > 0);
+	logs_end_lines(t.logs);
+	turn(3);
+	snprintf(want, sizeof(want), "sup %u lines dropped: ", (unsigned)logs_dropped(t.logs));
+	assert_non_null(strstr(tail(3), want));
+}
+
 /* At its end nothing has to wait: the drain takes all. */
 static void test_rate_and_drain(void **state)
 {
@@ -886,6 +907,7 @@ int main(void)
 		T(test_rate),
 		T(test_rate_and_drain),
 		T(test_rate_drops),
+		T(test_rate_drops_before_an_upgrade),
 		T(test_pipes),
 		T(test_no_newline_at_end),
 		T(test_old_pipes_go_on),
