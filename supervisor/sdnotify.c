@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "sandbox/keptmsg.h"
 #include "supervisor/helper.h"
+#include "supervisor/pace.h"
 #include "supervisor/reap.h"
 #include "supervisor/sdnotifymsg.h"
 #include "supervisor/service.h"
@@ -18,7 +19,8 @@
 
 #define OWN_ID  65530 /* inside the service's range; beside trp-notify's and trp-learn's */
 #define KEPT_AS "sdnotify"
-#define SAYS_IN_A_SECOND 50 /* at most: it has something to say ten times in that, and when a run begins or it is asked */
+#define SAYS_IN_A_SECOND 50 /* at most: it has something to say ten times in that, and when a run begins or it is asked; */
+#define SAYS_AT_ONCE     400 /* what its socket holds, and more: the daemon may have had to wait */
 
 /* A group of its own for each, beside the service's: what it keeps is not to be killed with a run. A flood of datagrams costs it all the time that it can
  * get, so that has a ceiling far above what honest ones need. It allocates nothing once it is locked down (no brk, no mmap), and makes no process. */
@@ -35,8 +37,7 @@ struct sdnotify {
 	int pidfd; /* -1: its end was taken */
 	int control;
 	unsigned kept, refused;
-	double second; /* trp_now_seconds() at which the present one began */
-	unsigned said; /* in it */
+	struct pace says;
 	ev_io on_end, on_message;
 };
 
@@ -78,6 +79,7 @@ static void forget(struct sdnotify *n)
 	struct daemon *d = n->d;
 
 	ev_io_stop(d->loop, &n->on_message);
+	pace_stop(&n->says);
 	drop(s);
 	trp_close(&n->control);
 	s->sdnotify = NULL;
@@ -132,11 +134,7 @@ static void on_message(struct ev_loop *loop, ev_io *w, int events)
 	(void)events;
 	if (len == -EAGAIN)
 		return;
-	if (trp_now_seconds() >= n->second + 1.0) {
-		n->second = trp_now_seconds();
-		n->said = 0;
-	}
-	if (len != sizeof(m) || m.magic != SDNOTIFY_MAGIC || m.type != SDNOTIFY_KEPT || m.kept > KEPT_MAX || ++n->said > SAYS_IN_A_SECOND) {
+	if (len != sizeof(m) || m.magic != SDNOTIFY_MAGIC || m.type != SDNOTIFY_KEPT || m.kept > KEPT_MAX || !pace_take(&n->says, 1)) {
 		ev_io_stop(loop, w); /* it has ended, or a tenant has taken it over: on_end() goes on */
 		reap_kill(n->pidfd, SIGKILL);
 		return;
@@ -147,6 +145,11 @@ static void on_message(struct ev_loop *loop, ev_io *w, int events)
 	n->refused = m.refused;
 }
 
+static void never_again(struct pace *p)
+{
+	(void)p; /* it is ended as soon as it is too much */
+}
+
 static void watch(struct sdnotify *n)
 {
 	struct ev_loop *loop = n->s->d->loop;
@@ -154,6 +157,7 @@ static void watch(struct sdnotify *n)
 	ev_io_init(&n->on_end, on_end, n->pidfd, EV_READ);
 	ev_io_init(&n->on_message, on_message, n->control, EV_READ);
 	n->on_end.data = n->on_message.data = n;
+	pace_init(&n->says, loop, SAYS_IN_A_SECOND, SAYS_AT_ONCE, never_again, n);
 	ev_io_start(loop, &n->on_end);
 	ev_io_start(loop, &n->on_message);
 	keep_put(n->s->d->keep, n->s->name, KEPT_AS, 0, n->pidfd);
