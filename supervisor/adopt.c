@@ -178,18 +178,13 @@ static void drop_pending(struct service *s)
 }
 
 /* Nothing is known of it but that it ran. */
-static void without_record(struct daemon *d, const char *name)
+static void start_anew(struct daemon *d, const char *name)
 {
 	struct profile_errors errors = {0};
-	bool valid = trp_valid_service_name(name), ran = end_run(d, name);
 	struct service *s = NULL;
 
-	record_remove_of(d, name);
-	log_warn("%s: a record of it cannot be read, or is of another boot or version%s", name, !ran ? "" : valid ? "; started anew" : "; ended");
-	if (!ran)
-		return;
 	strv_push(&d->lost, name);
-	if (valid && load_service(d, name, false, &s, &errors) == 0) {
+	if (load_service(d, name, false, &s, &errors) == 0) {
 		logs_note(s->logs, "cannot be taken over from an earlier trpsupd: there is no record of it that can be read");
 		instance_none(s);
 		s->wanted = true;
@@ -198,6 +193,27 @@ static void without_record(struct daemon *d, const char *name)
 		load_log_errors(&errors);
 	}
 	profile_errors_free(&errors);
+}
+
+static void without_record(struct daemon *d, const char *name)
+{
+	bool ran = end_run(d, name);
+
+	record_remove_of(d, name);
+	log_warn("%s: a record of it cannot be read, or is of another boot or version%s", name, ran ? "; started anew" : "");
+	if (ran)
+		start_anew(d, name);
+}
+
+/* It could not be written when it was started, or somebody has removed it. */
+static void adopt_unrecorded(void *data, const char *name)
+{
+	struct daemon *d = data;
+
+	if (name[0] == '@' || !end_run(d, name))
+		return;
+	log_warn("%s: there is no record of it; started anew", name);
+	start_anew(d, name);
 }
 
 static void adopt_one(void *data, const char *name, const json_t *json)
@@ -307,6 +323,7 @@ void adopt_all(struct daemon *d)
 	d->adopting = true;
 	record_each(d, true, adopt_one, d);
 	d->adopting = false;
+	ids_each(d->ids, adopt_unrecorded, d);
 	ids_each(d->ids, clear_leftover, d);
 	keep_let_go_rest(d->keep, empty_channel);
 	route_resync(d);

@@ -5,6 +5,7 @@ service is another one, no line of a log is missing, nothing runs twice, and in 
 import contextlib
 import os
 import re
+import shutil
 import signal
 import socket
 import struct
@@ -446,6 +447,8 @@ while :; do sleep .1; done
             "missing field": lambda d: self.edit(d, r' "pid": \d+,\n', ""),
             "pid": lambda d: self.edit(d, r'"pid": \d+', '"pid": 1'),
             "cut off": lambda d: self.edit(d, r"(?s)^(.{300}).*", r"\1", 1),
+            "removed": lambda d: os.unlink(os.path.join(d.run_dir, "records", "h.json")),
+            "all removed": lambda d: shutil.rmtree(os.path.join(d.run_dir, "records")),
             "empty": lambda d: self.edit(d, r"(?s)^.*", "", 1),
             "adapter": lambda d: self.edit(d, r'"adapter": \d+', '"adapter": 4000000000'),
             "number": lambda d: self.edit(d, r'"number": \d+', '"number": -1'),
@@ -464,7 +467,7 @@ while :; do sleep .1; done
                 for pid in before:
                     self.assertIn(trp.process_status(pid).get("State", "Z")[0], "ZX", pid)
                 self.assertEqual(web.get(url("h")).status, 200)
-                self.assertTrue(re.search("h: cannot be taken over.*; started anew|h: a record of it cannot be read.*; started anew", d.daemon_log()))
+                self.assertTrue(re.search("h: cannot be taken over.*; started anew|h: (a record of it cannot be read|there is no record of it).*; started anew", d.daemon_log()))
                 self.assertIn("native", d.status("h")["adapter"])
                 d.ok("restart", "h")
                 self.assertNotIn("starting another", d.daemon_log())
