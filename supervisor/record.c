@@ -510,13 +510,13 @@ static int restore_state(const json_t *json, struct service *s)
 	return -EBADMSG;
 }
 
-/* An earlier version wrote the time of day there. */
-static void restore_clocks(struct service *s)
+/* An earlier version wrote the time of day there, and no "changed". */
+static void restore_clocks(const json_t *json, struct service *s)
 {
 	double *all[] = {&s->changed, &s->up_since, &s->worked, &s->window_start};
 	const double now = trp_now_seconds(), ahead = ev_time() - now;
 
-	if (s->changed > 0)
+	if (json_object_get(json, "changed"))
 		return;
 	s->changed = s->since;
 	if (s->timed.result == TIMER_RUNS && s->worked < s->timed.last)
@@ -548,6 +548,6 @@ int record_restore(const json_t *json, struct service *s)
 		if (value || fields[i].must)
 			r = field_from_json(value, s, &fields[i]);
 	}
-	restore_clocks(s);
+	restore_clocks(json, s);
 	return r;
 }

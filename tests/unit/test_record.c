@@ -112,12 +112,13 @@ static void test_earlier_clocks(void **state)
 	const double now = ev_time(), up = trp_now_seconds();
 	json_t *o = json_pack("{s:s,s:i,s:i,s:b,s:b,s:i,s:f,s:f,s:f,s:f,s:f,s:i}", "state", "starting", "uid_base", 1, "adapter", 0, "has_cgroup", 0, "running",
 		1, "pid", 2, "since", now, "up_since", now, "window_start", now - 1e6, "worked", now - 5, "timer_last", now, "timer_result", (int)TIMER_RUNS);
-	struct service s = {.d = &d, .name = (char *)"h"};
+	struct service s = {.d = &d, .name = (char *)"h", .changed = up}; /* as load_service() makes it */
 
 	(void)state;
 	assert_int_equal(record_restore(o, &s), 0);
 	assert_true(s.since == now);
 	assert_true(s.changed > 0 && s.changed <= trp_now_seconds());
+	assert_true(s.timed.since_boot);
 	assert_true(s.up_since > 0 && s.up_since <= trp_now_seconds());
 	assert_true(s.window_start < up);
 	assert_true(s.worked == 0); /* the run before this one */
