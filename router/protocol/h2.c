@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* The name in the first request of an HTTP/2 connection without TLS ("prior knowledge"). Its fields are decoded when
- * the whole list is there, by nghttp2's HPACK decoder. detail: the request's stream, as far as it is known. */
+ * the whole list is there, by nghttp2's HPACK decoder. detail: the request's stream, and PARSE_HEAD,
+ * as far as they are known. */
 #include "router/protocol/name.h"
 
 #include <nghttp2/nghttp2.h>
@@ -139,6 +140,7 @@ struct request {
 	struct parse_result authority, host; /* FOUND: it is there */
 	size_t size;                         /* of the list so far */
 	bool regular;                        /* a field that is no pseudo-field was there */
+	bool head;
 };
 
 static bool is(const nghttp2_nv *nv, const char *name)
@@ -164,6 +166,7 @@ static const char *take_field(const nghttp2_nv *nv, struct request *rq)
 		if (nv->value[i] == 0 || nv->value[i] == '\r' || nv->value[i] == '\n')
 			return "fields: value";
 	rq->regular |= !pseudo;
+	rq->head |= is(nv, ":method") && nv->valuelen == 4 && memcmp(nv->value, "HEAD", 4) == 0;
 	if (!to)
 		return NULL;
 	if (to->verdict == PARSE_FOUND)
@@ -228,6 +231,7 @@ static void decode(struct frame f, struct reader r, struct parse_result *out)
 		return parse_bad(out, "fields: too long");
 	for (;;) {
 		why = inflate(hd, &f, f.flags & END_HEADERS, &rq);
+		out->detail |= rq.head ? PARSE_HEAD : 0;
 		if (why)
 			return parse_bad(out, why);
 		if (f.flags & END_HEADERS)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* The name in the head of an HTTP/1 request. The whole head is looked at before the answer, because
+/* The name in the head of an HTTP/1 request. detail: PARSE_HEAD. The whole head is looked at before the answer, because
  * a second Host behind the first must not pass: the server behind might believe that one. */
 #include "router/protocol/name.h"
 
@@ -232,6 +232,7 @@ void parse_http1(const uint8_t *bytes, size_t len, struct parse_result *out)
 		out->verdict = PARSE_OTHER;
 		return;
 	}
+	out->detail = all.len > 4 && memcmp(all.at, "HEAD ", 5) == 0 ? PARSE_HEAD : 0;
 	parse_head(all, out);
 	if (out->verdict != PARSE_NEED)
 		return;

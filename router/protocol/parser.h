@@ -26,6 +26,8 @@ struct parse_result {
 	uint32_t detail; /* what refuse.c has to know to answer, as the parser's comment says */
 };
 
+#define PARSE_HEAD 0x80000000u /* in detail, of HTTP: the method is HEAD */
+
 typedef void parse_fn(const uint8_t *bytes, size_t len, struct parse_result *out);
 
 /* RFC 8446 section 4.1.2 in the records of section 5.1, RFC 6066 section 3, RFC 7301 section 3.1,

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 #include "router/protocol/refuse.h"
+#include "router/protocol/parser.h"
 
 #include <stddef.h>
 #include <stdio.h>
@@ -80,7 +81,8 @@ static size_t make_page(enum refusal why, char page[PAGE_MAX])
 		status, status, refusals[why].text);
 }
 
-static size_t http_answer(enum refusal why, char out[REFUSE_ANSWER_MAX])
+/* detail: PARSE_HEAD, RFC 9110 section 9.3.2: the answer without its content */
+static size_t http_answer(enum refusal why, uint32_t detail, char out[REFUSE_ANSWER_MAX])
 {
 	char page[PAGE_MAX];
 	size_t page_len = make_page(why, page);
@@ -90,18 +92,18 @@ static size_t http_answer(enum refusal why, char out[REFUSE_ANSWER_MAX])
 		"Cache-Control: no-store\r\n%s%s%sConnection: close\r\n\r\n%s",
 		refusals[why].status, page_len, refusals[why].retry_after ? "Retry-After: " : "",
 		refusals[why].retry_after ? refusals[why].retry_after : "",
-		refusals[why].retry_after ? "\r\n" : "", page);
+		refusals[why].retry_after ? "\r\n" : "", detail & PARSE_HEAD ? "" : page);
 }
 
-/* detail: the stream of the request */
+/* detail: the stream of the request, and PARSE_HEAD */
 static size_t h2_answer(enum refusal why, uint32_t detail, char out[REFUSE_ANSWER_MAX])
 {
 	char page[PAGE_MAX], status[4];
-	const struct refuse_page p = {status, refusals[why].retry_after, page, make_page(why, page)};
+	const struct refuse_page p = {status, refusals[why].retry_after, page, make_page(why, page), detail & PARSE_HEAD};
 	bool failed = refusals[why].h2_error != H2_NO_ERROR;
 
 	snprintf(status, sizeof(status), "%.3s", refusals[why].status);
-	return refuse_h2(&p, !failed || why == REFUSE_BAD, detail, refusals[why].h2_error, out);
+	return refuse_h2(&p, !failed || why == REFUSE_BAD, detail & ~PARSE_HEAD, refusals[why].h2_error, out);
 }
 
 /* RFC 8446 sections 5.1 and 6: alert record, legacy version, two bytes: fatal, which */
@@ -169,7 +171,7 @@ size_t refuse_answer(enum refusal why, enum trp_protocol protocol, uint32_t deta
 {
 	switch (protocol) {
 	case TRP_PROTO_HTTP1:
-		return http_answer(why, out);
+		return http_answer(why, detail, out);
 	case TRP_PROTO_TLS:
 		return tls_answer(why, out);
 	case TRP_PROTO_SSH:

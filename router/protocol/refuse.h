@@ -38,6 +38,7 @@ size_t refuse_answer(enum refusal why, enum trp_protocol protocol, uint32_t deta
 struct refuse_page {
 	const char *status, *retry_after, *text;
 	size_t len;
+	bool head; /* RFC 9110 section 9.3.2: it is not sent, but all that is said of it */
 };
 /* respond: with that page on the stream, if it is known (not 0). error: RFC 9113 section 7. */
 size_t refuse_h2(const struct refuse_page *p, bool respond, uint32_t stream, uint32_t error, char *out);

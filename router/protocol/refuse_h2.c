@@ -62,8 +62,9 @@ size_t refuse_h2(const struct refuse_page *p, bool respond, uint32_t stream, uin
 		put_field(&fields, NAME_CACHE_CONTROL, "no-store");
 		if (p->retry_after)
 			put_field(&fields, NAME_RETRY_AFTER, p->retry_after);
-		put_frame(&a, HEADERS, END_HEADERS, stream, list, fields.len);
-		put_frame(&a, DATA, END_STREAM, stream, p->text, p->len);
+		put_frame(&a, HEADERS, END_HEADERS | (p->head ? END_STREAM : 0), stream, list, fields.len);
+		if (!p->head)
+			put_frame(&a, DATA, END_STREAM, stream, p->text, p->len);
 	}
 	put_frame(&a, GOAWAY, 0, 0, goaway, sizeof(goaway));
 	return a.len;

@@ -36,7 +36,7 @@ STATS_NAMES = ("accepted handed_on no_route no_service queue_full bad_request wr
 # base/handoff.h
 HANDOFF = struct.Struct("=IBBHIIQ HHI16s HHI16s 7sB")
 HANDOFF_MAGIC = 0x31505254
-NONE, HTTP, TLS = 0, 1, 2
+NONE, HTTP, TLS, H2C = 0, 1, 2, 5
 NONBLOCK = 4
 ALL = 1 << HTTP | 1 << TLS
 
@@ -546,6 +546,19 @@ class Refused(RouterCase):
         self.assertIn(b"\r\nRetry-After: ", answer(self.client(http("down.test"))))
         stats = self.router.stats()
         self.assertEqual((stats["no_route"], stats["no_service"], stats["bad_request"]), (5, 3, 2))
+
+    def test_head(self):
+        """Nothing behind the head of an answer to HEAD (RFC 9110 section 9.3.2), also where it is refused at the deadline."""
+        port = self.listen(2, protocols=1 << HTTP | 1 << H2C, deadline_ms=1000)
+        for data, want in ((http("nobody.test", "HEAD"), b" 404 "), (http("a b", "HEAD"), b" 400 "), (http("a.test", "HEAD")[:30], b" 408 ")):
+            head, body = answer(self.client(data, port=port)).split(b"\r\n\r\n", 1)
+            self.assertIn(want, head)
+            self.assertEqual(body, b"")
+        for version in ("--http1.1", "--http2-prior-knowledge"):
+            done = subprocess.run(["curl", "-s", "-S", "-I", "-m", "20", version, "http://127.0.0.1:%d/" % port.getsockname()[1]],
+                                  capture_output=True, text=True, timeout=30, check=False)
+            self.assertEqual((done.returncode, done.stderr), (0, ""))
+            self.assertRegex(done.stdout, "(?s)^HTTP/[12].* 404 ?.*[cC]ontent-[lL]ength: [1-9]")
 
     def test_tls(self):
         self.router.route(TLS, "down.test", None)

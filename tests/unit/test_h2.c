@@ -346,9 +346,11 @@ static int on_frame(nghttp2_session *s, const nghttp2_frame *f, void *data)
 	return 0;
 }
 
-static void ask(const char *answer, size_t n, struct seen *seen)
+/* What nghttp2 makes of an answer, which has said that its decoder has a dynamic table of that size */
+static void ask_with(const char *method, uint32_t table, const char *answer, size_t n, struct seen *seen)
 {
-	nghttp2_nv nv[] = {{(uint8_t *)":method", (uint8_t *)"GET", 7, 3, 0}, {(uint8_t *)":path", (uint8_t *)"/", 5, 1, 0},
+	const nghttp2_settings_entry setting = {NGHTTP2_SETTINGS_HEADER_TABLE_SIZE, table};
+	nghttp2_nv nv[] = {{(uint8_t *)":method", (uint8_t *)method, 7, strlen(method), 0}, {(uint8_t *)":path", (uint8_t *)"/", 5, 1, 0},
 		{(uint8_t *)":scheme", (uint8_t *)"http", 7, 4, 0}};
 	nghttp2_session_callbacks *cb;
 	nghttp2_session *s;
@@ -360,13 +362,18 @@ static void ask(const char *answer, size_t n, struct seen *seen)
 	nghttp2_session_callbacks_set_on_data_chunk_recv_callback(cb, on_data);
 	nghttp2_session_callbacks_set_on_frame_recv_callback(cb, on_frame);
 	assert_int_equal(nghttp2_session_client_new(&s, cb, seen), 0);
-	nghttp2_submit_settings(s, 0, NULL, 0);
+	nghttp2_submit_settings(s, 0, &setting, 1);
 	assert_int_equal(nghttp2_submit_request(s, NULL, nv, 3, NULL, NULL), 1);
 	while (nghttp2_session_mem_send(s, &sent) > 0)
 		;
 	assert_int_equal(nghttp2_session_mem_recv(s, (const uint8_t *)answer, n), n);
 	nghttp2_session_del(s);
 	nghttp2_session_callbacks_del(cb);
+}
+
+static void ask(const char *answer, size_t n, struct seen *seen)
+{
+	ask_with("GET", 4096, answer, n, seen);
 }
 
 static void test_refusals(void **state)
@@ -401,6 +408,33 @@ static void test_refusals(void **state)
 	}
 }
 
+/* RFC 9110 section 9.3.2: there is no content in the answer to HEAD. nghttp2 takes it for an error of the stream. */
+static void test_refusal_of_head(void **state)
+{
+	char answer[REFUSE_ANSWER_MAX];
+	struct parse_result r;
+	struct seen seen;
+	size_t n;
+
+	(void)state;
+	request(":method: HEAD\n:scheme: http\n:path: /\n:authority: a.test\n");
+	assert_int_equal(look(wire.len, &r), PARSE_FOUND);
+	for (enum refusal why = 0; why < REFUSE_COUNT; why++) {
+		n = refuse_answer(why, TRP_PROTO_H2C, r.detail, answer);
+		ask_with("HEAD", 4096, answer, n, &seen);
+		assert_int_equal(seen.ended, seen.status[0] != '\0');
+		assert_int_equal(seen.body_len, 0);
+		assert_true(seen.gone);
+	}
+	/* known by its method alone: the rest of it is wrong */
+	request(":method: HEAD\n:scheme: http\n:path: /\n:authority: a b\n");
+	assert_int_equal(look(wire.len, &r), PARSE_BAD);
+	n = refuse_answer(REFUSE_BAD, TRP_PROTO_H2C, r.detail, answer);
+	ask_with("HEAD", 4096, answer, n, &seen);
+	assert_string_equal(seen.status, "400");
+	assert_true(seen.ended && seen.body_len == 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -411,6 +445,7 @@ int main(void)
 		cmocka_unit_test(test_bounds),
 		cmocka_unit_test(test_other),
 		cmocka_unit_test(test_refusals),
+		cmocka_unit_test(test_refusal_of_head),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

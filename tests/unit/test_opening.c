@@ -189,6 +189,32 @@ static void test_refusals(void **state)
 	assert_string_equal(text + 20, "57P03");
 }
 
+/* RFC 9110 section 9.3.2: as for GET, but without the content. */
+static void test_refusal_of_head(void **state)
+{
+	static const char *const heads[] = {"HEAD / HTTP/1.1\r\nHost: a.test\r\n\r\n", "HEAD / HTTP/1.0\r\n\r\n",
+		"\r\nHEAD / HTTP/1.1\r\nHost: a b\r\n\r\n", "HEAD / HTTP/1.1\r\nHo", "HEAD  / HTTP/1.1\r\n\r\n"};
+	static const char *const others[] = {"GET / HTTP/1.1\r\nHost: a.test\r\n\r\n", "HEADS / HTTP/1.0\r\n\r\n", "head / HTTP/1.0\r\n\r\n"};
+	char text[REFUSE_ANSWER_MAX], whole[REFUSE_ANSWER_MAX];
+	struct parse_result r;
+	size_t n;
+
+	(void)state;
+	for (int why = 0; why < REFUSE_COUNT; why++) {
+		refuse_answer((enum refusal)why, TRP_PROTO_HTTP1, 0, whole);
+		for (size_t i = 0; i < TRP_ARRAY_SIZE(heads); i++) {
+			assert_int_equal(opening_look((const uint8_t *)heads[i], strlen(heads[i]), 1u << TRP_PROTO_HTTP1, &r), TRP_PROTO_HTTP1);
+			n = refuse_answer((enum refusal)why, TRP_PROTO_HTTP1, r.detail, text);
+			assert_memory_equal(text + n - 4, "\r\n\r\n", 4);
+			assert_memory_equal(text, whole, n);
+		}
+		for (size_t i = 0; i < TRP_ARRAY_SIZE(others); i++) {
+			assert_int_equal(opening_look((const uint8_t *)others[i], strlen(others[i]), 1u << TRP_PROTO_HTTP1, &r), TRP_PROTO_HTTP1);
+			assert_int_equal(refuse_answer((enum refusal)why, TRP_PROTO_HTTP1, r.detail, text), strlen(whole));
+		}
+	}
+}
+
 /* Each word is a key of [route] and a word of "protocols"; the supervisor's tables are checked in test_profile.c. */
 static void test_words(void **state)
 {
@@ -210,6 +236,7 @@ int main(void)
 		cmocka_unit_test(test_ssh),
 		cmocka_unit_test(test_postgres),
 		cmocka_unit_test(test_refusals),
+		cmocka_unit_test(test_refusal_of_head),
 		cmocka_unit_test(test_words),
 	};
 
