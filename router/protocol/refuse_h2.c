@@ -10,6 +10,9 @@ enum { DATA = 0, HEADERS = 1, SETTINGS = 4, GOAWAY = 7 }; /* RFC 9113 section 6 
 enum { END_STREAM = 1, ACK = 1, END_HEADERS = 4 };
 /* RFC 7541 appendix A */
 enum { NAME_STATUS = 8, NAME_CACHE_CONTROL = 24, NAME_CONTENT_LENGTH = 28, NAME_CONTENT_TYPE = 31, NAME_RETRY_AFTER = 53 };
+/* RFC 7541 section 6.3: no dynamic table. Who has made it smaller than 4096 bytes by its SETTINGS, which are acknowledged here, expects to be
+ * told so first (section 4.2). */
+enum { TABLE_SIZE_0 = 0x20 };
 
 struct answer {
 	uint8_t *at;
@@ -55,6 +58,7 @@ size_t refuse_h2(const struct refuse_page *p, bool respond, uint32_t stream, uin
 	put_frame(&a, SETTINGS, ACK, 0, "", 0);
 	if (respond && stream != 0) {
 		fields = (struct answer){list, 0};
+		put(&fields, (const uint8_t[]){TABLE_SIZE_0}, 1);
 		snprintf(length, sizeof(length), "%zu", p->len);
 		put_field(&fields, NAME_STATUS, p->status);
 		put_field(&fields, NAME_CONTENT_TYPE, "text/html; charset=utf-8");

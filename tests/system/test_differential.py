@@ -131,7 +131,7 @@ class Client2(Client):
                                      for kind, flags, _ in self.frames())
 
     def decision(self):
-        if any(kind == openings_h2.HEADERS and payload.startswith(b"\x08\x03404") for kind, _, payload in self.frames()):
+        if any(kind == openings_h2.HEADERS and payload.startswith(b"\x20\x08\x03404") for kind, _, payload in self.frames()):
             return "none"
         return super().decision()
 

@@ -435,6 +435,21 @@ static void test_refusal_of_head(void **state)
 	assert_true(seen.ended && seen.body_len == 0);
 }
 
+/* RFC 7541 section 4.2: who has less room than 4096 bytes for a dynamic table is told, before anything else, that no more is used. */
+static void test_refusal_without_a_table(void **state)
+{
+	char answer[REFUSE_ANSWER_MAX];
+	struct seen seen;
+	size_t n = refuse_answer(REFUSE_NO_SERVICE, TRP_PROTO_H2C, 1, answer);
+
+	(void)state;
+	for (uint32_t table = 0; table <= 65536; table = table * 2 + 512) {
+		ask_with("GET", table, answer, n, &seen);
+		assert_string_equal(seen.status, "503");
+		assert_true(seen.ended && seen.gone);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -446,6 +461,7 @@ int main(void)
 		cmocka_unit_test(test_other),
 		cmocka_unit_test(test_refusals),
 		cmocka_unit_test(test_refusal_of_head),
+		cmocka_unit_test(test_refusal_without_a_table),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
