@@ -116,10 +116,21 @@ static uint32_t decide_unknown(struct router *r, struct client *c)
 					     : decide_refuse(REFUSE_BAD);
 }
 
+/* Of a protocol in which neither side waits for the other (RFC 4253 section 4.2): there are clients that do (libssh, ssh-keyscan). */
+static uint32_t decide_ssh(struct router *r, struct client *c)
+{
+	c->protocol = TRP_PROTO_SSH;
+	return decide_route(r, c, "", 0);
+}
+
 /* Nothing more will come, or it comes too late. A client that waits for the server to speak first may be what the listener is for. */
 static uint32_t decide_no_more(struct router *r, struct client *c, enum refusal why)
 {
-	return accepts(r, c, TRP_PROTO_NONE) ? decide_unknown(r, c) : decide_refuse(why);
+	if (accepts(r, c, TRP_PROTO_NONE))
+		return decide_unknown(r, c);
+	if (why == REFUSE_TIMED_OUT && c->seen == 0 && accepts(r, c, TRP_PROTO_SSH))
+		return decide_ssh(r, c);
+	return decide_refuse(why);
 }
 
 static uint32_t decide_verdict(struct router *r, struct client *c, enum client_end end)
@@ -209,6 +220,8 @@ uint32_t client_look(struct router *r, struct client *c, enum client_end end)
 		end = CLIENT_HALF_CLOSED;
 	if (n < 0 && n != -EAGAIN)
 		return decide_gone(r, c);
+	if (n < 0 && r->listeners[c->listener].protocols == 1u << TRP_PROTO_SSH)
+		return decide_ssh(r, c); /* nobody else's */
 	return decide_verdict(r, c, end);
 }
 

@@ -240,7 +240,7 @@ const struct lang_key profile_keys[] = {
 	{"route", "ssh", LANG_SCALAR, value_port, FIELD(port[TRP_PROTO_SSH]),
 		.expects = "a port from 1 to 65535", .unset = "not served", .example = "2222",
 		.help = "The port on which the upstream listens for SSH, which names no host: it gets all such clients of "
-			"its listeners."},
+			"its listeners, and, where there is no raw, those that wait for the server to speak first."},
 	{"route", "postgres", LANG_SCALAR, value_port, FIELD(port[TRP_PROTO_POSTGRES]),
 		.expects = "a port from 1 to 65535", .unset = "not served", .example = "5432",
 		.help = "The port on which the upstream listens for PostgreSQL clients that do not begin with TLS; they "

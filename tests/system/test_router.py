@@ -36,7 +36,7 @@ STATS_NAMES = ("accepted handed_on no_route no_service queue_full bad_request wr
 # base/handoff.h
 HANDOFF = struct.Struct("=IBBHIIQ HHI16s HHI16s 7sB")
 HANDOFF_MAGIC = 0x31505254
-NONE, HTTP, TLS, H2C = 0, 1, 2, 5
+NONE, HTTP, TLS, SSH, H2C = 0, 1, 2, 3, 5
 NONBLOCK = 4
 ALL = 1 << HTTP | 1 << TLS
 
@@ -444,6 +444,33 @@ class Incomplete(RouterCase):
         self.assertTrue(wait_for(lambda: self.router.stats()["waiting"] == 1))
         c.sendall(tls("a.test"))
         self.assertEqual(self.take().name, "a.test")
+
+    def test_ssh_client_that_waits_for_the_server(self):
+        """As libssh and ssh-keyscan do: each side says what it is without waiting (RFC 4253 section 4.2)."""
+        self.router.route(SSH, "", self.other)
+        for protocols, deadline_ms in ((1 << SSH, 600000), (ALL | 1 << SSH, 1000)):
+            port = self.listen(2, protocols=protocols, deadline_ms=deadline_ms)
+            self.router.sync()
+            for data in (b"", b"SSH-2.0-x\r\n"):
+                c = self.client(data, port=port)
+                h = self.take(self.other)
+                self.assertEqual((h.protocol, h.name, h.peer[1]), (SSH, "", c.getsockname()[1]))
+            c = self.client(port=port)  # who leaves is nobody's client
+            c.shutdown(socket.SHUT_WR)
+            self.assertEqual(answer(c), b"")
+            self.assertEqual(self.status(http("a.test")[:20], port=port, end=True), 400)
+        self.assertTrue(self.other.empty())
+        silent = self.client(port=self.listen(3, deadline_ms=1000))
+        self.assertEqual(answer(silent), b"")
+        port = self.listen(2, protocols=1 << SSH, deadline_ms=600000)
+        self.router.sync()
+        with subprocess.Popen(["ssh-keyscan", "-T", "20", "-t", "ed25519", "-p", str(port.getsockname()[1]), "127.0.0.1"],
+                              stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as scan:
+            h = self.take(self.other)
+            h.sock.sendall(b"SSH-2.0-test\r\n")
+            self.assertEqual(h.read(8), b"SSH-2.0-")
+            h.sock.close()
+            scan.wait(30)
 
     def test_half_hello_then_fin(self):
         for data, want in ((tls("a.test")[:40], alert(ALERT_DECODE)), (b"GET / HTT", None), (b"", b"")):
