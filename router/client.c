@@ -12,7 +12,8 @@
 #define PEEK_FIRST 4096 /* most openings are shorter; what follows them need not be copied */
 #define LOOKS_MAX  1024 /* a client that sends byte by byte makes us parse each time, */
 #define LOOKED_MAX (4u * 1024 * 1024) /* and all that is there: 64 KiB in segments of 600 bytes are less */
-#define DRAIN_MAX  (256u * 1024)
+#define DRAIN_TURN (64u * 1024) /* before others have their turn */
+#define DRAIN_MAX  (64u * 1024 * 1024)
 
 enum decision { DECIDE_HAND_ON, DECIDE_REFUSE, DECIDE_CLOSE };
 
@@ -272,15 +273,19 @@ void client_refuse_late(struct router *r, struct client *c, enum refusal why, co
 
 bool client_drain(int fd, uint32_t *drained)
 {
+	uint32_t taken = 0;
 	ssize_t n;
 
 	do {
 		/* MSG_TRUNC: tcp(7), thrown away without a copy */
-		n = recv(fd, NULL, DRAIN_MAX, MSG_DONTWAIT | MSG_TRUNC);
+		n = recv(fd, NULL, DRAIN_TURN, MSG_DONTWAIT | MSG_TRUNC);
 		if (n > 0)
-			*drained += (uint32_t)n;
-	} while ((n > 0 && *drained < DRAIN_MAX) || (n < 0 && errno == EINTR));
-	return n >= 0 || errno != EAGAIN;
+			taken += (uint32_t)n;
+	} while ((n > 0 && taken < DRAIN_TURN) || (n < 0 && errno == EINTR));
+	*drained += taken;
+	if (n > 0)
+		return *drained >= DRAIN_MAX;
+	return n == 0 || errno != EAGAIN;
 }
 
 static bool is_ipv4(const struct trp_addr *peer)

@@ -89,6 +89,7 @@ struct waiter {
 	uint64_t deadline_ns;
 	uint32_t generation; /* tells an event for an earlier user of this slot */
 	uint32_t prev, next; /* in its queue; next also in the list of free slots */
+	uint64_t answered_ns; /* lingers */
 	uint32_t drained;    /* bytes thrown away since it was answered */
 	uint32_t prefix, prefix_prev, prefix_next; /* limit.c: its prefix, and the others of that in the pool */
 	bool lingers;        /* was answered */
@@ -212,7 +213,7 @@ void client_decide(
 	struct router *r, const struct route_key *key, enum router_verdict *ret_verdict, struct route_hit *ret_hit);
 /* The same with one that was handed on before, of which only its message is known. */
 void client_refuse_late(struct router *r, struct client *c, enum refusal why, const struct note *n);
-/* Throws away what it sent, counting. True: time to close (end of file, error, or too much). */
+/* Throws away some of what it sent, counting. True: time to close (end of file, error, or too much in all). */
 bool client_drain(int fd, uint32_t *drained);
 
 /* handon.c: hands the client on to a channel or group; the name is what was asked for. At once, or, after handon_hold(),

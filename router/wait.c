@@ -3,14 +3,17 @@
  * deadlines, and one for those that were answered and linger.
  *
  * Edge-triggered: peeked bytes stay in the socket, so a level would wake us for ever. SO_RCVLOWAT
- * keeps the kernel from waking us before what the parser asked for is there. */
+ * keeps the kernel from waking us before what the parser asked for is there. Of those that linger
+ * nothing stays. */
 #include "router/router.h"
 #include "base/util.h"
 
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
-#define LINGER_NS (2000u * 1000 * 1000)
+#define LINGER_NS     (2000u * 1000 * 1000)   /* since anything came; */
+#define LINGER_ALL_NS (30000ull * 1000 * 1000) /* and all that may last: who reads when it has sent all is given the time (RETIRE_SECONDS in
+						  supervisor/routerproc.c is longer) */
 /* standard ones, control, epoll, the one in hand, channels that are being added */
 #define FDS_SPARE 24
 
@@ -144,6 +147,7 @@ void wait_add(struct router *r, const struct client *c, uint32_t need)
 	w->client = *c;
 	w->lingers = need == 0;
 	w->drained = 0;
+	w->answered_ns = r->now_ns;
 	w->used = true;
 	w->generation = (w->generation + 1) & 0xffffffu;
 	w->deadline_ns = w->lingers ? r->now_ns + LINGER_NS
@@ -154,7 +158,7 @@ void wait_add(struct router *r, const struct client *c, uint32_t need)
 		r->stats.waiting++;
 		set_lowat(&w->client, need);
 	}
-	if (router_watch(r, c->fd, EPOLLIN | EPOLLRDHUP | EPOLLET,
+	if (router_watch(r, c->fd, EPOLLIN | EPOLLRDHUP | (w->lingers ? 0 : EPOLLET),
 		    SOURCE_DATA(SOURCE_WAITER, w->generation, slot)) < 0)
 		give_up(r, slot);
 }
@@ -163,8 +167,13 @@ static void lingering_ready(struct router *r, uint32_t slot)
 {
 	struct waiter *w = &r->pool.slots[slot];
 
-	if (client_drain(w->client.fd, &w->drained))
+	if (client_drain(w->client.fd, &w->drained)) {
 		drop(r, slot);
+	} else if (r->now_ns - w->answered_ns < LINGER_ALL_NS - LINGER_NS) {
+		queue_remove(r, &r->pool.lingering, slot);
+		w->deadline_ns = r->now_ns + LINGER_NS;
+		queue_append(r, &r->pool.lingering, slot);
+	}
 }
 
 static void settle(struct router *r, uint32_t slot)

@@ -14,7 +14,7 @@
 #define RESPAWN_MIN   0.1
 #define RESPAWN_MAX   10.0
 #define REFUSED_MAX   (1024 * sizeof(struct router_msg)) /* their descriptors are ours meanwhile */
-#define RETIRE_SECONDS 12.0 /* beyond the longest deadline: for who lingers, and for the router itself */
+#define RETIRE_SECONDS 40.0 /* beyond the longest deadline: for who lingers, and for the router itself */
 
 static void tell_listeners(struct routerproc *r, struct worker *w)
 {

@@ -647,6 +647,19 @@ class Refused(RouterCase):
         c.sendall(bytes(50000))
         self.check_page(answer(c))
 
+    def test_answer_outlives_an_upload(self):
+        """A client that reads when it has sent all, however much and however slowly: a reset would take the answer from it."""
+        c = self.client(http("nobody.test", "POST"))
+        c.settimeout(30)
+        c.sendall(bytes(8 << 20))
+        self.check_page(answer(c))
+        c = self.client(http("nobody.test", "POST"))
+        for _ in range(10):
+            time.sleep(0.4)
+            c.sendall(bytes(20000))
+        self.check_page(answer(c))
+        self.assertEqual(self.router.stats()["waiting"], 0)
+
     def test_lingering_ends(self):
         before = self.router.n_fds()
         c = self.client(http("nobody.test"))
@@ -656,7 +669,7 @@ class Refused(RouterCase):
         flood = self.client(http("nobody.test"))
         with self.assertRaises((ConnectionResetError, BrokenPipeError)):
             for _ in range(1000):
-                flood.sendall(bytes(10000))
+                flood.sendall(bytes(100000))
 
 
 class Routes(RouterCase):

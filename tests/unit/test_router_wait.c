@@ -214,6 +214,30 @@ static void test_answered_once(void **state)
 	close(more);
 }
 
+/* Who was answered and goes on sending is read as long as he does not pause, but not for ever. */
+static void test_linger(void **state)
+{
+	uint64_t began;
+	int client, quiet;
+
+	(void)state;
+	client = arrives(1, TEXT("GET / HTTP/1.1\r\n\r\n"));
+	quiet = arrives(2, TEXT("GET / HTTP/1.1\r\n\r\n"));
+	began = r.now_ns;
+	assert_int_equal(r.pool.n, 2);
+	while (r.pool.slots[1].used) {
+		r.now_ns = clock_ns += 1900 * MS;
+		assert_in_range(r.now_ns - began, 0, 32000 * MS);
+		assert_int_equal(send(client, "x", 1, MSG_NOSIGNAL), 1);
+		wait_ready(&r, 1, r.pool.slots[1].generation, EPOLLIN);
+		wait_expire(&r);
+		assert_int_equal(r.pool.slots[2].used, r.now_ns - began < 2000 * MS);
+	}
+	assert_true(r.now_ns - began > 25000 * MS);
+	close(client);
+	close(quiet);
+}
+
 /* So much is there. */
 static void await(int fd, size_t n)
 {
@@ -397,6 +421,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_late_meanwhile, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_answered_once, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_linger, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_redirect_to_another, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_half_closed_is_raw, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_dribble, set_up, tear_down),
