@@ -195,11 +195,23 @@ static bool could_begin(struct text t)
 	return n > 0 && n <= METHOD_MAX && (n == t.len || t.at[n] == ' ');
 }
 
+/* No line of HTTP has one, and of what has there may be no end of a line to wait for. */
+static bool has_nul_in_line(struct text t)
+{
+	const uint8_t *nul = memchr(t.at, 0, t.len);
+
+	return nul && !memchr(t.at, '\n', (size_t)(nul - t.at));
+}
+
 static void parse_head(struct text rest, struct parse_result *out)
 {
 	struct text line, host = {NULL, 0};
 	struct request rq;
 
+	if (has_nul_in_line(rest)) {
+		out->verdict = PARSE_OTHER;
+		return;
+	}
 	if (!take_line(&rest, &line)) {
 		out->verdict = PARSE_NEED;
 		return;

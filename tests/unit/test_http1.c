@@ -105,7 +105,6 @@ static void test_bad(void **state)
 		BAD("GET / HTTP/1.1\r\nX: a\rHost: b.test\r\nHost: a.test\r\n\r\n"),
 		BAD("GET / HTTP/1.1\r\nX: \0\r\nHost: a.test\r\n\r\n"),
 		BAD("GET / HTTP/1.1\r\nX: y\r\r\nHost: a.test\r\n\r\n"),
-		BAD("GET /\0 HTTP/1.1\r\nHost: a.test\r\n\r\n"),
 		BAD("GET /a b HTTP/1.1\r\nHost: a.test\r\n\r\n"),
 		BAD("GET  / HTTP/1.1\r\nHost: a.test\r\n\r\n"),
 		BAD("GET HTTP/1.1\r\nHost: a.test\r\n\r\n"),
@@ -181,11 +180,17 @@ static void test_other(void **state)
 		"GET /\r\n", "GET\r\n", "A23456789012345678901234567890123 ", "{\"json\": 1}", "GET\t/ HTTP/1.1\r\n",
 		"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
 	};
+	/* a NUL in the first line: nobody has to wait for the end of it. Git's own protocol, which has none; and what could be HTTP */
+	static const char git[] = "0033git-upload-pack /project.git\0host=a.test\0", get[] = "GET /\0 HTTP/1.1\r\nHost: a.test\r\n\r\n";
 	struct parse_result r;
 
 	(void)state;
 	for (size_t i = 0; i < TRP_ARRAY_SIZE(other); i++)
 		assert_int_equal(look(other[i], strlen(other[i]), &r), PARSE_OTHER);
+	for (size_t len = strlen(git) + 1; len < sizeof(git); len++)
+		assert_int_equal(look(git, len, &r), PARSE_OTHER);
+	for (size_t len = strlen(get) + 1; len < sizeof(get); len++)
+		assert_int_equal(look(get, len, &r), PARSE_OTHER);
 	assert_int_equal(look("", 0, &r), PARSE_NEED);
 	assert_int_equal(r.need, 1);
 }
