@@ -109,6 +109,28 @@ static uint32_t decide_route(
 	return decide_refuse(REFUSE_NO_ROUTE);
 }
 
+/* Peeks and parses; more than PEEK_FIRST only if the parser asks for it. Returns the bytes there,
+ * -errno */
+static ssize_t peek(struct router *r, struct client *c)
+{
+	size_t want = PEEK_FIRST;
+	ssize_t n;
+
+	for (;;) {
+		n = recv(c->fd, r->peek, want, MSG_PEEK | MSG_DONTWAIT);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0 && errno != EAGAIN)
+			return -errno;
+		c->seen = n > 0 ? (uint32_t)n : 0;
+		c->looked += c->seen;
+		c->protocol = (uint8_t)opening_look(r->peek, c->seen, r->listeners[c->listener].protocols, &r->opening);
+		if (r->opening.verdict != PARSE_NEED || n < (ssize_t)want)
+			return n < 0 ? -EAGAIN : n;
+		want = sizeof(r->peek);
+	}
+}
+
 /* Bytes that belong to no protocol of the listener's */
 static uint32_t decide_unknown(struct router *r, struct client *c)
 {
@@ -122,6 +144,16 @@ static uint32_t decide_ssh(struct router *r, struct client *c)
 {
 	c->protocol = TRP_PROTO_SSH;
 	return decide_route(r, c, "", 0);
+}
+
+/* Its time is up; what has come of HTTP/2 is whole, and no request. gRPC's clients want the server's SETTINGS first: nobody knows for whom that
+ * one is, so it is whose those are that name nobody. */
+static bool waits_for_server(struct router *r, struct client *c)
+{
+	if (c->protocol != TRP_PROTO_H2C || !accepts(r, c, TRP_PROTO_H2C) || peek(r, c) <= 0 || !r->opening.whole)
+		return false;
+	decide_route(r, c, "", 0);
+	return decided.what == DECIDE_HAND_ON;
 }
 
 /* Nothing more will come, or it comes too late. A client that waits for the server to speak first may be what the listener is for. */
@@ -152,28 +184,6 @@ static uint32_t decide_verdict(struct router *r, struct client *c, enum client_e
 	if (o->verdict == PARSE_BAD)
 		return decide_refuse(REFUSE_BAD);
 	return decide_route(r, c, o->name, o->verdict == PARSE_FOUND ? o->name_len : 0);
-}
-
-/* Peeks and parses; more than PEEK_FIRST only if the parser asks for it. Returns the bytes there,
- * -errno */
-static ssize_t peek(struct router *r, struct client *c)
-{
-	size_t want = PEEK_FIRST;
-	ssize_t n;
-
-	for (;;) {
-		n = recv(c->fd, r->peek, want, MSG_PEEK | MSG_DONTWAIT);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0 && errno != EAGAIN)
-			return -errno;
-		c->seen = n > 0 ? (uint32_t)n : 0;
-		c->looked += c->seen;
-		c->protocol = (uint8_t)opening_look(r->peek, c->seen, r->listeners[c->listener].protocols, &r->opening);
-		if (r->opening.verdict != PARSE_NEED || n < (ssize_t)want)
-			return n < 0 ? -EAGAIN : n;
-		want = sizeof(r->peek);
-	}
 }
 
 /* The load balancer's header. Nobody is answered whom it did not name: the answer would be the balancer's. */
@@ -212,7 +222,7 @@ uint32_t client_look(struct router *r, struct client *c, enum client_end end)
 	if (c->proxied == PROXIED_EXPECTED && !look_for_proxy(r, c, end, &need))
 		return need;
 	if (end == CLIENT_TIME_UP)
-		return decide_no_more(r, c, REFUSE_TIMED_OUT);
+		return waits_for_server(r, c) ? 0 : decide_no_more(r, c, REFUSE_TIMED_OUT);
 	if (r->listeners[c->listener].protocols == 1u << TRP_PROTO_NONE)
 		return decide_route(r, c, "", 0); /* no need to look */
 	c->looks++;

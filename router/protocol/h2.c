@@ -258,6 +258,7 @@ static bool whole(struct frame f, struct reader r, struct parse_result *out)
 
 static void parse_frames(struct reader r, struct parse_result *out)
 {
+	const size_t begin = r.before;
 	struct frame f;
 	const char *why;
 
@@ -276,6 +277,7 @@ static void parse_frames(struct reader r, struct parse_result *out)
 		if (why)
 			return parse_bad(out, why);
 	}
+	out->whole = out->verdict == PARSE_NEED && r.left == 0 && r.before > begin;
 }
 
 void parse_h2(const uint8_t *bytes, size_t len, struct parse_result *out)

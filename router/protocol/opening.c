@@ -40,6 +40,7 @@ enum trp_protocol opening_look(const uint8_t *bytes, size_t len, uint32_t accept
 	enum trp_protocol protocol;
 
 	out->name_len = 0;
+	out->whole = false;
 	out->flags = 0;
 	out->detail = 0;
 	if (len == 0) {

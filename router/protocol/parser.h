@@ -3,6 +3,7 @@
  * Called again from the start with more bytes after each NEED. */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -19,6 +20,7 @@ enum parse_verdict {
 struct parse_result {
 	enum parse_verdict verdict;
 	uint32_t need;
+	bool whole; /* NEED: it has begun nothing that is not there, and may wait for the server; the caller has set this to false */
 	uint8_t name_len;
 	char name[254];
 	const char *why; /* BAD: a static text for logs and tests */

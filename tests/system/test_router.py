@@ -472,6 +472,26 @@ class Incomplete(RouterCase):
             h.sock.close()
             scan.wait(30)
 
+    def test_http2_client_that_waits_for_the_server(self):
+        """As gRPC does: it wants to see the server's SETTINGS before it asks for anything. It is whose the nameless are."""
+        preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4\0\0\0\0\0"
+        window = b"\0\0\4\x08\0\0\0\0\0\0\1\0\0"
+        port = self.listen(2, protocols=1 << HTTP | 1 << H2C, deadline_ms=1000)
+        self.router.route(H2C, "a.test", self.web)
+        goaway = b"\0\0\x08\7\0\0\0\0\0\0\0\0\0\0\0\0\1"
+        self.assertTrue(answer(self.client(preface + window, port=port)).endswith(goaway))  # nobody's
+        self.router.route(H2C, "", self.other)
+        self.router.sync()
+        for data in (preface, preface + window):
+            c = self.client(data, port=port)
+            h = self.take(self.other)
+            self.assertEqual((h.protocol, h.name, h.peer[1]), (H2C, "", c.getsockname()[1]))
+            self.assertEqual(h.read(len(data)), data)
+        for data in (preface[:-9], preface + window[:-1], preface + b"\0\0\1\1\0\0\0\0\1\x82"):  # has begun something, and not ended it
+            self.assertRegex(answer(self.client(data, port=port)), rb"(?s)\0\0\x08\x07\0\0\0\0\0\0\0\0[\0\x01]\0\0\0\x01$")
+        self.assertTrue(self.other.empty() and self.web.empty())
+        self.assertEqual(self.router.stats()["timed_out"], 4)
+
     def test_half_hello_then_fin(self):
         for data, want in ((tls("a.test")[:40], alert(ALERT_DECODE)), (b"GET / HTT", None), (b"", b"")):
             c = self.client(data)

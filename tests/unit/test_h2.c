@@ -52,6 +52,7 @@ static enum parse_verdict look(size_t len, struct parse_result *r)
 
 	memcpy(copy, wire.at, len);
 	memset(r, 0xee, sizeof(*r));
+	r->whole = false;
 	parse_h2(copy, len, r);
 	return r->verdict;
 }
@@ -164,6 +165,28 @@ static void test_continuation(void **state)
 			for (size_t len = pad ? wire.len - 1 : 0; len < wire.len; len++)
 				assert_int_equal(look(len, &r), PARSE_NEED);
 		}
+}
+
+/* Where the client may wait for the server: behind its SETTINGS, and behind each frame that is none of a request. */
+static void test_whole(void **state)
+{
+	struct parse_result r;
+	size_t ends[3], n = 0;
+
+	(void)state;
+	begin();
+	ends[n++] = wire.len;
+	frame(8, 0, 0, "\0\1\0\0", 4);
+	ends[n++] = wire.len;
+	frame(6, 0, 0, "12345678", 8);
+	ends[n++] = wire.len;
+	frame(1, 0, 1, "\x82", 1);
+	frame(9, 0, 1, "\x84", 1);
+	for (size_t len = 0, i = 0; len <= wire.len; len++) {
+		assert_int_equal(look(len, &r), PARSE_NEED);
+		assert_int_equal(r.whole, i < n && len == ends[i]);
+		i += r.whole;
+	}
 }
 
 static void bad(const char *what)
@@ -455,6 +478,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_fields),
 		cmocka_unit_test(test_continuation),
+		cmocka_unit_test(test_whole),
 		cmocka_unit_test(test_bad_frames),
 		cmocka_unit_test(test_hpack),
 		cmocka_unit_test(test_bounds),
