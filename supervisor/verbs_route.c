@@ -177,7 +177,7 @@ static bool take_host(const char *text, char ret[256])
 		ret[0] = '\0';
 		return true;
 	}
-	if (!text || trp_canonical_host(text, false, canonical) < 0)
+	if (!text || (text[0] == '[' ? trp_canonical_literal(text, canonical) : trp_canonical_host(text, false, canonical)) < 0)
 		return false;
 	strcpy(ret, canonical);
 	return true;

@@ -20,13 +20,15 @@ root = none
 """
 DEFAULT = WILD.replace("host = *.wild.localhost", "host = other.localhost\ndefault = yes")
 
+LITERAL = WILD.replace("*.wild.localhost", "[2001:db8::1]")
+
 
 def status(name):
     return web.get("http://127.0.0.1:%d/" % trp.HTTP_PORT, headers={"Host": name}).status
 
 
 class Explain(trp.DaemonTest):
-    profiles = {"wild": WILD, "default": DEFAULT}
+    profiles = {"wild": WILD, "default": DEFAULT, "literal": LITERAL}
 
     def decision(self, name, protocol="http", listener="http"):
         got = self.d.call("trpsup.Explain", name=name, listener=listener, protocol=protocol)["decisions"]
@@ -59,10 +61,12 @@ class Explain(trp.DaemonTest):
                           self.d.ok("--json", "routes").splitlines()], [self.d.call("trpsup.Routes")["routes"]])
 
     def test_explanation_is_what_clients_get(self):
-        self.d.ok("start", "hello", "wild")
+        self.d.ok("start", "hello", "wild", "literal")
         for name, match, route, service in (
                 ("hello.localhost", "exact", "hello.localhost", "hello"),
                 ("a.b.wild.localhost", "wildcard", "*.wild.localhost", "wild"),
+                ("[2001:DB8:0::1]", "exact", "[2001:db8::1]", "literal"),
+                ("[::1]", "none", "", None),
                 ("nobody.localhost", "none", "", None)):
             got = self.decision(name)
             self.assertEqual((got["match"], got["route"], got["service"]), (match, route, service))
@@ -88,6 +92,8 @@ class Explain(trp.DaemonTest):
         self.assertIn("exact name", out)
         for args, said in ((("explain", "no such name"), "name: 'no such name' is not a host name"),
                            (("explain", "http://x/"), "name: 'http://x/' is not a host name"),
+                           (("explain", "[::1"), "name: '\\[::1' is not a host name"),
+                           (("explain", "*.wild.localhost"), "name: '\\*.wild.localhost' is not a host name"),
                            (("explain", "hello.localhost", "--listener", "nix"), "listener: 'nix' is not a listener"),
                            (("explain", "hello.localhost", "--protocol", "https"), "protocol: 'https' is not a protocol"),
                            (("kick", "999.1.1.1"), "client: '999.1.1.1' is not an address"),
