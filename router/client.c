@@ -150,7 +150,7 @@ static uint32_t decide_ssh(struct router *r, struct client *c)
  * one is, so it is whose those are that name nobody. */
 static bool waits_for_server(struct router *r, struct client *c)
 {
-	if (c->protocol != TRP_PROTO_H2C || !accepts(r, c, TRP_PROTO_H2C) || peek(r, c) <= 0 || !r->opening.whole)
+	if (c->protocol != TRP_PROTO_H2C || !accepts(r, c, TRP_PROTO_H2C) || !r->opening.whole)
 		return false;
 	decide_route(r, c, "", 0);
 	return decided.what == DECIDE_HAND_ON;
@@ -177,6 +177,8 @@ static uint32_t decide_verdict(struct router *r, struct client *c, enum client_e
 	if (o->verdict == PARSE_NEED) {
 		if (end == CLIENT_HALF_CLOSED)
 			return decide_no_more(r, c, REFUSE_CLOSED_EARLY);
+		if (end == CLIENT_TIME_UP)
+			return waits_for_server(r, c) ? 0 : decide_no_more(r, c, REFUSE_TIMED_OUT);
 		return c->looks < LOOKS_MAX && c->looked < LOOKED_MAX ? o->need : decide_refuse(REFUSE_TIMED_OUT);
 	}
 	if (!accepts(r, c, c->protocol))
@@ -191,7 +193,7 @@ static bool look_for_proxy(struct router *r, struct client *c, enum client_end e
 {
 	*ret_need = 0;
 	c->looks++;
-	switch (end == CLIENT_TIME_UP ? PROXIED_NEED : proxied_look(r, c, ret_need)) {
+	switch (proxied_look(r, c, ret_need)) {
 	case PROXIED_DONE:
 		return true;
 	case PROXIED_NEED:
@@ -221,8 +223,6 @@ uint32_t client_look(struct router *r, struct client *c, enum client_end end)
 	decide_anew();
 	if (c->proxied == PROXIED_EXPECTED && !look_for_proxy(r, c, end, &need))
 		return need;
-	if (end == CLIENT_TIME_UP)
-		return waits_for_server(r, c) ? 0 : decide_no_more(r, c, REFUSE_TIMED_OUT);
 	if (r->listeners[c->listener].protocols == 1u << TRP_PROTO_NONE)
 		return decide_route(r, c, "", 0); /* no need to look */
 	c->looks++;

@@ -193,8 +193,8 @@ void listeners_retire(struct router *r);
 /* client.c: a client that was just accepted. Takes c->fd over. */
 void client_arrived(struct router *r, struct client *c);
 enum client_end { CLIENT_GOES_ON, CLIENT_HALF_CLOSED, CLIENT_TIME_UP };
-/* Looks at its bytes. Returns 0 when it is decided (client_settle() is next), else the number of
- * bytes to wait for. */
+/* Looks at its bytes, also when its time is up: what came in time counts, though this process is late. Returns 0 when it is decided
+ * (client_settle() is next; always so when its time is up), else the number of bytes to wait for. */
 uint32_t client_look(struct router *r, struct client *c, enum client_end end);
 /* Does what client_look() decided. Nothing else may hold or watch c->fd. */
 void client_settle(struct router *r, struct client *c);

@@ -4,6 +4,7 @@
 behind the daemon."""
 import ipaddress
 import os
+import signal
 import socket
 import struct
 import time
@@ -137,6 +138,22 @@ class Proxied(RouterCase):
         self.assertEqual((after["timed_out"] - before["timed_out"], after["waiting"]), (3, 0))
         slow = self.client(v1() + b"GET / HT", port=port)  # its opening began: that can be answered
         self.assertTrue(answer(slow).startswith(b"HTTP/1.1 408 "))
+
+    def test_in_time_for_a_router_that_is_late(self):
+        port = self.listen(2, deadline_ms=2000)
+        self.trust("127.0.0.0/8", listener=2, port=port, deadline_ms=2000)
+        openings = [v1() + http("a.test"), v2() + tls("a.test")]
+        clients = [self.client(data[:9], port=port) for data in openings]
+        self.assertTrue(test_router.wait_for(lambda: self.router.stats()["waiting"] == len(clients)))
+        os.kill(self.router.pid, signal.SIGSTOP)
+        try:
+            for client, data in zip(clients, openings):
+                client.sendall(data[9:])
+            time.sleep(2.5)
+        finally:
+            os.kill(self.router.pid, signal.SIGCONT)
+        for _ in clients:
+            self.assertEqual(self.take().peer, mapped(PEER))
 
     def test_limits_are_the_clients(self):
         """One a minute for each client prefix: the balancer brings more, of different ones."""

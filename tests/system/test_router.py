@@ -539,6 +539,27 @@ class Incomplete(RouterCase):
             c.sendall(b"X: y\r\n")
             sent += 1
 
+    def test_in_time_for_a_router_that_is_late(self):
+        """What was there before the deadline counts, though the router looks after it: more than it hears of in one turn."""
+        port = self.listen(2, deadline_ms=3000)
+        self.router.route(TLS, "b.test", self.other)  # each has room for some 270
+        openings = [tls("a.test"), tls("b.test")] * 200
+        clients = [self.client(data[:50], port=port) for data in openings]
+        self.assertTrue(wait_for(lambda: self.router.stats()["waiting"] == len(clients)))
+        os.kill(self.router.pid, signal.SIGSTOP)
+        try:
+            for c, data in zip(clients, openings):
+                c.sendall(data[50:])
+            time.sleep(3.5)
+        finally:
+            os.kill(self.router.pid, signal.SIGCONT)
+        seen = set()
+        self.assertTrue(wait_for(lambda: self.router.stats()["waiting"] == 0))
+        self.assertEqual(self.router.stats()["timed_out"], 0)
+        for i in range(len(clients)):
+            seen.add(self.take(self.other if i % 2 else self.web).peer[1])
+        self.assertEqual(seen, {c.getsockname()[1] for c in clients})
+
     def test_waiting_clients_cost_nothing(self):
         data = tls("a.test", 1800)
         fds = self.router.n_fds()
