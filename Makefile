@@ -133,7 +133,7 @@ TESTPROGS := $(patsubst tests/progs/%.c,$(O)/tests/progs/%,$(filter-out %/learn-
 $(TESTPROGS): $(O)/tests/progs/%: $(O)/tests/progs/%.o $(O)/libbase.a
 	$(call say,LD,$@)$(CC) -pie $(TRP_LDFLAGS) -o $@ $^ -lpthread
 # nothing can be preloaded into a static one: for the notify adapter
-STATICPROGS := $(O)/tests/progs/accept-modes-static $(O)/tests/progs/notify-attack-static
+STATICPROGS := $(addprefix $(O)/tests/progs/,$(addsuffix -static,accept-modes accept-corners notify-attack))
 $(STATICPROGS): %-static: %.o
 	$(call say,LD,$@)$(CC) $(STATIC) $(TRP_LDFLAGS) -o $@ $^ -lpthread
 # every system call of it is written in it: no C library

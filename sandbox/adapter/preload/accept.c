@@ -7,7 +7,10 @@
 
 static int real_accept(int fd, struct sockaddr *addr, socklen_t *len, int flags)
 {
-	return (int)trp_syscall(SYS_accept4, fd, (long)addr, (long)len, flags, 0, 0);
+	int before = cancel_allow(), r = (int)trp_syscall(SYS_accept4, fd, (long)addr, (long)len, flags, 0, 0);
+
+	cancel_restore(before);
+	return r;
 }
 
 static bool is_stopped(const struct channel_id *id)
@@ -21,7 +24,9 @@ static bool is_stopped(const struct channel_id *id)
 static int take(
 	int fd, const struct channel_id *id, int flags, bool tried, struct trp_handoff *h, int *ret_family)
 {
-	int r = tried ? -EAGAIN : adapter_take(fd, id->family, flags, 0, h, ret_family), slot, status;
+	int r = tried ? -EAGAIN : adapter_take(fd, id->family, flags, 0, h, ret_family), slot, status, before;
+	struct sockaddr_un name;
+	socklen_t len;
 
 	if (r != -EAGAIN)
 		return r;
@@ -29,8 +34,12 @@ static int take(
 	if (status < 0 || status & O_NONBLOCK)
 		return -EAGAIN;
 	slot = wait_enter(id);
-	r = is_stopped(id) ? -EINVAL : adapter_take(fd, id->family, flags, 1, h, ret_family);
+	before = cancel_allow();
+	r = is_stopped(id) ? -EINVAL : adapter_receive(fd, flags, 1, h, &name, &len);
+	cancel_restore(before);
 	wait_leave(slot);
+	if (r >= 0)
+		*ret_family = adapter_settle(r, id->family, flags, h);
 	return r == -EINTR && is_stopped(id) ? -EINVAL : r;
 }
 

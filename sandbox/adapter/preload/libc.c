@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: ISC */
-/* libc.c: the four functions that a compiler may call on its own in freestanding code, and errno. They are
- * hidden: the program keeps its own. */
+/* libc.c: the four functions that a compiler may call on its own in freestanding code (they are hidden: the program keeps its
+ * own), errno, and cancellation of threads. */
 #include "preload.h"
 
+#include <pthread.h>
 #include <stddef.h>
 #include <string.h>
 
@@ -13,6 +14,8 @@
 
 /* Exported by glibc and musl alike. Weak: a program without a C library has no errno. */
 extern int *__errno_location(void) __attribute__((weak, visibility("default")));
+/* Older versions of glibc have it only with threads. */
+extern int pthread_setcanceltype(int, int *) __attribute__((weak, visibility("default")));
 
 void *memcpy(void *restrict to, const void *restrict from, size_t n)
 {
@@ -68,6 +71,21 @@ int finish(long result)
 	if (__errno_location)
 		*__errno_location() = (int)-result;
 	return -1;
+}
+
+int cancel_allow(void)
+{
+	int before = PTHREAD_CANCEL_DEFERRED;
+
+	if (pthread_setcanceltype)
+		pthread_setcanceltype(PTHREAD_CANCEL_ASYNCHRONOUS, &before);
+	return before;
+}
+
+void cancel_restore(int before)
+{
+	if (pthread_setcanceltype)
+		pthread_setcanceltype(before, &before);
 }
 
 void copy_address(const void *from, socklen_t from_len, struct sockaddr *to, socklen_t *len)

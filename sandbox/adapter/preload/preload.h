@@ -76,6 +76,11 @@ void copy_address(const void *from, socklen_t from_len, struct sockaddr *to, soc
 /* The C library's result: errno and -1 for an error. */
 int finish(long result);
 
+/* accept(2) is a cancellation point (pthreads(7)): between these two the thread can be cancelled. cancel_allow() returns what
+ * cancel_restore() wants. */
+int cancel_allow(void);
+void cancel_restore(int before);
+
 static inline int sys_getsockname(int fd, void *addr, socklen_t *len)
 {
 	return (int)trp_syscall(SYS_getsockname, fd, (long)addr, (long)len, 0, 0, 0);

@@ -1,0 +1,307 @@
+/* SPDX-License-Identifier: ISC */
+/* accept-corners: what programs do with a listener beside accepting in a loop, for the tests of the adapters.
+ *	accept-corners MODE PORT
+ * Each mode says what it saw, the same under an adapter as with a socket of the kernel. Where it says "client" it waits for one.
+ * Knows nothing of trpsup. Only libc, so that musl-gcc can build it too. */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#define CROWD 100 /* threads that wait in accept(2) */
+
+static uint16_t port;
+
+static void die(const char *what)
+{
+	printf("FAILED %s: %s\n", what, strerror(errno));
+	fflush(stdout);
+	_exit(1);
+}
+
+static const char *error_name(int error)
+{
+	switch (error) {
+	case 0:
+		return "0";
+	case EAGAIN:
+		return "EAGAIN";
+	case EBADF:
+		return "EBADF";
+	case EINTR:
+		return "EINTR";
+	case EINVAL:
+		return "EINVAL";
+	case ENOENT:
+		return "ENOENT";
+	default:
+		return strerror(error);
+	}
+}
+
+/* A call's result: 0 for all that succeeded */
+static void say(const char *what, int result)
+{
+	printf("%s=%s\n", what, error_name(result < 0 ? errno : 0));
+	fflush(stdout);
+}
+
+static int make(const char *address)
+{
+	struct sockaddr_in in = {.sin_family = AF_INET, .sin_port = htons(port)};
+	int fd = socket(AF_INET, SOCK_STREAM, 0), one = 1;
+
+	inet_pton(AF_INET, address, &in.sin_addr);
+	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) < 0 ||
+		setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof(one)) < 0 ||
+		bind(fd, (struct sockaddr *)&in, sizeof(in)) < 0)
+		die("bind");
+	return fd;
+}
+
+static int make_listen(const char *address)
+{
+	int fd = make(address);
+
+	if (listen(fd, 64) < 0)
+		die("listen");
+	return fd;
+}
+
+static int is_ready(int fd, int ms)
+{
+	struct pollfd p = {.fd = fd, .events = POLLIN};
+
+	return poll(&p, 1, ms) == 1;
+}
+
+/* The next client, of whoever runs the test */
+static int take_client(int listener)
+{
+	int client;
+
+	puts("client");
+	fflush(stdout);
+	client = accept(listener, NULL, NULL);
+	say("accept", client);
+	return client;
+}
+
+static void *waiter(void *listener)
+{
+	return (void *)(intptr_t)(accept(*(int *)listener, NULL, NULL) < 0 ? errno : 0);
+}
+
+static void start(pthread_t *t, void *run(void *), int *listener)
+{
+	if (pthread_create(t, NULL, run, listener) != 0)
+		die("pthread_create");
+}
+
+static void *join(pthread_t t)
+{
+	void *result;
+
+	if (pthread_join(t, &result) != 0)
+		die("pthread_join");
+	return result;
+}
+
+static void join_error(pthread_t t)
+{
+	printf("woken=%s\n", error_name((int)(intptr_t)join(t)));
+	fflush(stdout);
+}
+
+static void pause_ms(int ms)
+{
+	poll(NULL, 0, ms);
+}
+
+static void on_cancel(void *ended)
+{
+	*(int *)ended = 1;
+}
+
+static int cleaned;
+
+static void *cancelled(void *listener)
+{
+	void *result;
+
+	pthread_cleanup_push(on_cancel, &cleaned);
+	result = waiter(listener);
+	pthread_cleanup_pop(0);
+	return result;
+}
+
+/* accept(2) is a cancellation point, of whatever listener. */
+static void mode_cancel(void)
+{
+	struct sockaddr_un un = {.sun_family = AF_UNIX};
+	int listeners[2] = {make_listen("0.0.0.0"), socket(AF_UNIX, SOCK_STREAM, 0)};
+
+	if (bind(listeners[1], (struct sockaddr *)&un, sizeof(un.sun_family)) < 0 || listen(listeners[1], 5) < 0)
+		die("listen");
+	for (int i = 0; i < 2; i++) {
+		pthread_t t;
+		cleaned = 0;
+		start(&t, cancelled, &listeners[i]);
+		pause_ms(200);
+		pthread_cancel(t);
+		printf("cancelled=%d", join(t) == PTHREAD_CANCELED);
+		printf(" cleaned=%d\n", cleaned);
+		fflush(stdout);
+	}
+	take_client(listeners[0]);
+}
+
+/* Threads that leave all signals to another one, as many servers have them */
+static void mode_blocked(void)
+{
+	int fd = make_listen("0.0.0.0");
+	sigset_t all, before;
+	pthread_t t[2];
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	start(&t[0], waiter, &fd);
+	start(&t[1], waiter, &fd);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	pause_ms(200);
+	say("shutdown", shutdown(fd, SHUT_RDWR));
+	join_error(t[0]);
+	join_error(t[1]);
+}
+
+static void mode_crowd(void)
+{
+	int fd = make_listen("0.0.0.0"), woken = 0;
+	pthread_t t[CROWD];
+
+	for (int i = 0; i < CROWD; i++)
+		start(&t[i], waiter, &fd);
+	pause_ms(500);
+	say("shutdown", shutdown(fd, SHUT_RDWR));
+	for (int i = 0; i < CROWD; i++)
+		woken += (intptr_t)join(t[i]) == EINVAL;
+	printf("woken=%d\n", woken);
+	fflush(stdout);
+}
+
+static int handled; /* the listener of the handler */
+
+static void on_alarm(int signo)
+{
+	(void)signo;
+	shutdown(handled, SHUT_RDWR);
+}
+
+/* A handler that ends the loop in which it came */
+static void mode_handler(void)
+{
+	struct sigaction sa = {.sa_handler = on_alarm, .sa_flags = SA_RESTART};
+
+	handled = make_listen("0.0.0.0");
+	sigaction(SIGALRM, &sa, NULL);
+	alarm(1);
+	say("accept", accept(handled, NULL, NULL));
+}
+
+/* Two listeners of one port: one ends, the other does not. */
+static void mode_two(void)
+{
+	int a = make_listen("127.0.0.1"), b = make_listen("0.0.0.0");
+	pthread_t t;
+
+	start(&t, waiter, &a);
+	pause_ms(200);
+	say("shutdown", shutdown(a, SHUT_RDWR));
+	join_error(t);
+	close(a);
+	take_client(b);
+}
+
+static int epoll_with(int fd)
+{
+	struct epoll_event ev = {.events = EPOLLIN, .data.fd = fd};
+	int e = epoll_create1(EPOLL_CLOEXEC);
+
+	if (e < 0 || epoll_ctl(e, EPOLL_CTL_ADD, fd, &ev) < 0)
+		die("epoll_ctl");
+	return e;
+}
+
+static void say_events(int e)
+{
+	struct epoll_event ev;
+
+	printf("events=%d\n", epoll_wait(e, &ev, 1, 300));
+	fflush(stdout);
+}
+
+/* A loop goes on to serve when it does not listen any more. */
+static void mode_epoll_shutdown(void)
+{
+	int fd = make_listen("0.0.0.0"), e = epoll_with(fd);
+
+	puts("client");
+	fflush(stdout);
+	if (!is_ready(fd, 10000))
+		die("no client");
+	say("shutdown", shutdown(fd, SHUT_RDWR));
+	say("remove", epoll_ctl(e, EPOLL_CTL_DEL, fd, NULL));
+	say_events(e);
+}
+
+static void mode_epoll_close(void)
+{
+	int fd = make_listen("0.0.0.0"), e = epoll_with(fd);
+
+	puts("client");
+	fflush(stdout);
+	if (!is_ready(fd, 10000))
+		die("no client");
+	say("close", close(fd));
+	say_events(e);
+}
+
+static const struct {
+	const char *name;
+	void (*run)(void);
+} modes[] = {
+	{"cancel", mode_cancel},
+	{"blocked", mode_blocked},
+	{"crowd", mode_crowd},
+	{"handler", mode_handler},
+	{"two", mode_two},
+	{"epoll-shutdown", mode_epoll_shutdown},
+	{"epoll-close", mode_epoll_close},
+};
+
+int main(int argc, char **argv)
+{
+	port = (uint16_t)(argc > 2 ? atoi(argv[2]) : 0);
+	for (size_t i = 0; argc > 2 && i < sizeof(modes) / sizeof(modes[0]); i++)
+		if (strcmp(modes[i].name, argv[1]) == 0) {
+			modes[i].run();
+			puts("done");
+			fflush(stdout);
+			for (;;)
+				pause();
+		}
+	fprintf(stderr, "usage: accept-corners MODE PORT\n");
+	return 2;
+}

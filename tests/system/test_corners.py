@@ -1,0 +1,68 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: ISC
+"""test_corners: what a program does with its listener beside accepting in a loop is the same under an adapter as with a socket
+of the kernel. Each case of tests/progs/accept-corners.c is run with each: what it says is written here once."""
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import unittest
+
+from test_adapter import BUILD, PORT, PYTHON, ROOT, Case
+
+CONNECT = "import socket,sys; s=socket.create_connection(('127.0.0.1',int(sys.argv[1])),10); s.recv(1)"
+
+
+class Corners:
+    """Each case; the classes below say by what the program is served."""
+    program = os.path.join(BUILD, "tests/progs/accept-corners")
+    more = {}
+
+    def client(self, init):
+        """Connects one, which stays."""
+        self.addCleanup(self.host.connect(self.channel(socket.AF_INET)).close)
+
+    def says(self, mode, *lines):
+        init = self.start([self.program, mode, str(PORT)], **self.more)
+        if "client" in lines:
+            init.wait_text("client\n")
+            self.client(init)
+        init.wait_text("done\n", 30)
+        self.assertEqual(init.text().splitlines(), [*lines, "done"])
+
+    def test_cancel(self):
+        self.says("cancel", "cancelled=1 cleaned=1", "cancelled=1 cleaned=1", "client", "accept=0")
+
+
+class Kernel(Corners, Case):
+    """The kernel's own sockets."""
+    more = {"families": (), "preload": False}
+
+    def client(self, init):
+        process = subprocess.Popen(["nsenter", "-n", "-t", str(init.pids()[0]), PYTHON, "-c", CONNECT, str(PORT)], stderr=subprocess.DEVNULL)
+        self.addCleanup(process.wait)
+        self.addCleanup(process.kill)
+
+
+class PreloadGlibc(Corners, Case):
+    pass
+
+
+@unittest.skipUnless(shutil.which("musl-gcc"), "no musl-gcc")
+class PreloadMusl(Corners, Case):
+    @classmethod
+    def setUpClass(cls):
+        cls.dir = tempfile.mkdtemp(prefix="trp-corners-")
+        cls.addClassCleanup(shutil.rmtree, cls.dir)
+        os.chmod(cls.dir, 0o755)
+        cls.program = os.path.join(cls.dir, "accept-corners-musl")
+        subprocess.run(["musl-gcc", "-O1", "-D_GNU_SOURCE", "-o", cls.program,
+                        os.path.join(ROOT, "tests/progs/accept-corners.c"), "-lpthread"], check=True)
+
+
+if __name__ == "__main__":
+    if os.geteuid() != 0:
+        sys.exit("test_corners: needs root")
+    unittest.main()
