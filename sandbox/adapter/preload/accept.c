@@ -24,8 +24,9 @@ static bool is_stopped(const struct channel_id *id)
 static int take(
 	int fd, const struct channel_id *id, int flags, bool tried, struct trp_handoff *h, int *ret_family)
 {
-	int r = tried ? -EAGAIN : adapter_take(fd, id->family, flags, 0, h, ret_family), slot, status, before;
+	int r = tried ? -EAGAIN : adapter_take(fd, id->family, flags, 0, h, ret_family), status, before;
 	struct sockaddr_un name;
+	struct wait w;
 	socklen_t len;
 
 	if (r != -EAGAIN)
@@ -33,11 +34,11 @@ static int take(
 	status = trp_raw_fcntl(fd, F_GETFL, 0);
 	if (status < 0 || status & O_NONBLOCK)
 		return -EAGAIN;
-	slot = wait_enter(id);
+	wait_enter(id, &w);
 	before = cancel_allow();
 	r = is_stopped(id) ? -EINVAL : adapter_receive(fd, flags, 1, h, &name, &len);
 	cancel_restore(before);
-	wait_leave(slot);
+	wait_leave(&w);
 	if (r >= 0)
 		*ret_family = adapter_settle(r, id->family, flags, h);
 	return r == -EINTR && is_stopped(id) ? -EINVAL : r;

@@ -54,8 +54,12 @@ bool listener_any_stopped(void);
 struct listener *listener_get(const struct channel_id *id);
 
 /* wait.c: threads that block in accept(2), so that shutdown(2) can wake them as the kernel does */
-int wait_enter(const struct channel_id *id); /* a slot for wait_leave(), -1: none free */
-void wait_leave(int slot);
+struct wait {
+	int slot;       /* -1: none free */
+	bool unblocked; /* the signal that wakes us was blocked */
+};
+void wait_enter(const struct channel_id *id, struct wait *ret); /* wait_leave() ends it */
+void wait_leave(const struct wait *w);
 void wait_wake(const struct channel_id *id);
 
 /* rearm.c: epoll registrations made before listen(2), which belong to the file that listen replaces */

@@ -16,7 +16,7 @@ static struct {
 	struct channel_id id;
 } waiters[WAITERS_MAX];
 
-int wait_enter(const struct channel_id *id)
+static int take_slot(const struct channel_id *id)
 {
 	for (int i = 0; i < WAITERS_MAX; i++) {
 		int expected = 0;
@@ -31,10 +31,9 @@ int wait_enter(const struct channel_id *id)
 	return -1;
 }
 
-void wait_leave(int slot)
+static void free_slot(int slot)
 {
-	if (slot >= 0)
-		__atomic_store_n(&waiters[slot].tid, 0, __ATOMIC_RELEASE);
+	__atomic_store_n(&waiters[slot].tid, 0, __ATOMIC_RELEASE);
 }
 
 /* struct sigaction as the kernel has it; the C library's is another */
@@ -58,23 +57,55 @@ __asm__(".text\n.hidden trp_preload_restorer\n.type trp_preload_restorer,@functi
 	"trp_preload_restorer:\n\tmov $15, %eax\n\tsyscall\n");
 #endif
 
+/* Has the program no handler of its own for it? */
+static bool program_leaves_signal(struct kernel_sigaction *ret)
+{
+	return trp_syscall(SYS_rt_sigaction, WAKE_SIGNAL, 0, (long)ret, 8, 0, 0) == 0 &&
+		(ret->handler == nothing || ret->handler == SIG_DFL || ret->handler == SIG_IGN);
+}
+
 /* A handler without SA_RESTART, so that a blocked recvmsg(2) ends with EINTR. It stays: taking it away
  * again could race with the last signal. A program that has its own handler keeps it. */
 static bool prepare_signal(void)
 {
-	struct kernel_sigaction old = {.handler = NULL}, new = {.handler = nothing};
+	struct kernel_sigaction old, new = {.handler = nothing};
 
 #if defined(__x86_64__)
 	new.flags = 0x04000000; /* SA_RESTORER */
 	new.restorer = trp_preload_restorer;
 #endif
-	if (trp_syscall(SYS_rt_sigaction, WAKE_SIGNAL, 0, (long)&old, 8, 0, 0) < 0)
+	if (!program_leaves_signal(&old))
 		return false;
 	if (old.handler == nothing)
 		return true;
-	if (old.handler != SIG_DFL && old.handler != SIG_IGN)
-		return false;
 	return trp_syscall(SYS_rt_sigaction, WAKE_SIGNAL, (long)&new, 0, 8, 0, 0) == 0;
+}
+
+static const uint64_t wake_set = UINT64_C(1) << (WAKE_SIGNAL - 1);
+
+/* Many servers have one thread for all signals, and block them in those that accept. */
+static bool unblock_signal(void)
+{
+	struct kernel_sigaction now;
+	uint64_t blocked = 0;
+
+	return trp_syscall(SYS_rt_sigprocmask, SIG_BLOCK, 0, (long)&blocked, sizeof(blocked), 0, 0) == 0 && blocked & wake_set &&
+		program_leaves_signal(&now) &&
+		trp_syscall(SYS_rt_sigprocmask, SIG_UNBLOCK, (long)&wake_set, 0, sizeof(wake_set), 0, 0) == 0;
+}
+
+void wait_enter(const struct channel_id *id, struct wait *ret)
+{
+	ret->slot = take_slot(id);
+	ret->unblocked = unblock_signal();
+}
+
+void wait_leave(const struct wait *w)
+{
+	if (w->slot >= 0)
+		free_slot(w->slot);
+	if (w->unblocked)
+		trp_syscall(SYS_rt_sigprocmask, SIG_BLOCK, (long)&wake_set, 0, sizeof(wake_set), 0, 0);
 }
 
 /* Returns how many threads wait; signo 0 only counts them. */
@@ -88,7 +119,7 @@ static int signal_waiters(const struct channel_id *id, int own_pid, int signo)
 			continue;
 		/* a thread that was copied by fork or has died cannot be waited for */
 		if (trp_syscall(SYS_tgkill, own_pid, tid, signo, 0, 0, 0) < 0)
-			wait_leave(i);
+			free_slot(i);
 		else
 			n++;
 	}
