@@ -20,7 +20,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#define CROWD 100 /* threads that wait in accept(2) */
+#define CROWD 100  /* threads that wait in accept(2) */
+#define WORN  1100 /* as many that did so one after the other */
 
 static uint16_t port;
 
@@ -201,6 +202,24 @@ static void mode_crowd(void)
 	fflush(stdout);
 }
 
+/* Threads come and go. */
+static void mode_worn(void)
+{
+	int fd = make_listen("0.0.0.0");
+	pthread_t t;
+
+	for (int i = 0; i < WORN; i++) {
+		start(&t, waiter, &fd);
+		pthread_cancel(t);
+		if (join(t) != PTHREAD_CANCELED)
+			die("pthread_cancel");
+	}
+	start(&t, waiter, &fd);
+	pause_ms(200);
+	say("shutdown", shutdown(fd, SHUT_RDWR));
+	join_error(t);
+}
+
 static int handled; /* the listener of the handler */
 
 static void on_alarm(int signo)
@@ -285,6 +304,7 @@ static const struct {
 	{"cancel", mode_cancel},
 	{"blocked", mode_blocked},
 	{"crowd", mode_crowd},
+	{"worn", mode_worn},
 	{"handler", mode_handler},
 	{"two", mode_two},
 	{"epoll-shutdown", mode_epoll_shutdown},

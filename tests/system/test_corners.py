@@ -38,6 +38,12 @@ class Corners:
     def test_blocked(self):
         self.says("blocked", "shutdown=0", "woken=EINVAL", "woken=EINVAL")
 
+    def test_crowd(self):
+        self.says("crowd", "shutdown=0", "woken=100")
+
+    def test_worn(self):
+        self.says("worn", "shutdown=0", "woken=EINVAL")
+
 
 class Kernel(Corners, Case):
     """The kernel's own sockets."""

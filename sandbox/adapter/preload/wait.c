@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <time.h>
 
-#define WAITERS_MAX 64
+#define WAITERS_MAX 1024
 #define WAKE_TRIES  200 /* a millisecond each */
 
 /* SIGURG is ignored by default: should one arrive late, after an exec, it does nothing */
@@ -16,17 +16,34 @@ static struct {
 	struct channel_id id;
 } waiters[WAITERS_MAX];
 
+/* Fills the slot in if it is still with tid. */
+static bool claim_slot(int i, int tid, const struct channel_id *id)
+{
+	if (!__atomic_compare_exchange_n(&waiters[i].tid, &tid, -1, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
+		return false;
+	waiters[i].id = *id;
+	__atomic_store_n(&waiters[i].tid, (int)trp_syscall(SYS_gettid, 0, 0, 0, 0, 0, 0), __ATOMIC_SEQ_CST);
+	return true;
+}
+
+static bool is_thread(int pid, int tid)
+{
+	return trp_syscall(SYS_tgkill, pid, tid, 0, 0, 0, 0) == 0;
+}
+
+/* A free one, else that of a thread that was cancelled while it waited, or copied by fork */
 static int take_slot(const struct channel_id *id)
 {
+	int pid;
+
+	for (int i = 0; i < WAITERS_MAX; i++)
+		if (claim_slot(i, 0, id))
+			return i;
+	pid = (int)trp_syscall(SYS_getpid, 0, 0, 0, 0, 0, 0);
 	for (int i = 0; i < WAITERS_MAX; i++) {
-		int expected = 0;
-		if (!__atomic_compare_exchange_n(&waiters[i].tid, &expected, -1, false,
-			    __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
-			continue;
-		waiters[i].id = *id;
-		__atomic_store_n(&waiters[i].tid, (int)trp_syscall(SYS_gettid, 0, 0, 0, 0, 0, 0),
-			__ATOMIC_SEQ_CST);
-		return i;
+		int tid = __atomic_load_n(&waiters[i].tid, __ATOMIC_SEQ_CST);
+		if (tid > 0 && !is_thread(pid, tid) && claim_slot(i, tid, id))
+			return i;
 	}
 	return -1;
 }
