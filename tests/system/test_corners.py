@@ -44,6 +44,9 @@ class Corners:
     def test_worn(self):
         self.says("worn", "shutdown=0", "woken=EINVAL")
 
+    def test_handler(self):
+        self.says("handler", "accept=EINVAL")
+
 
 class Kernel(Corners, Case):
     """The kernel's own sockets."""

@@ -41,7 +41,8 @@ static int take(
 	wait_leave(&w);
 	if (r >= 0)
 		*ret_family = adapter_settle(r, id->family, flags, h);
-	return r == -EINTR && is_stopped(id) ? -EINVAL : r;
+	/* ENOTCONN: it was begun again after a signal, and is no channel any more */
+	return r == -ENOTCONN || (r == -EINTR && is_stopped(id)) ? -EINVAL : r;
 }
 
 /* The peer as the router saw it: getpeername(2) fails when the client has reset the connection since. */

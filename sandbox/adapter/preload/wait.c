@@ -128,11 +128,13 @@ void wait_leave(const struct wait *w)
 /* Returns how many threads wait; signo 0 only counts them. */
 static int signal_waiters(const struct channel_id *id, int own_pid, int signo)
 {
+	const int own_tid = (int)trp_syscall(SYS_gettid, 0, 0, 0, 0, 0, 0);
 	int n = 0;
 
 	for (int i = 0; i < WAITERS_MAX; i++) {
 		int tid = __atomic_load_n(&waiters[i].tid, __ATOMIC_SEQ_CST);
-		if (tid <= 0 || waiters[i].id.port != id->port || waiters[i].id.family != id->family)
+		/* we ourselves: in a signal's handler */
+		if (tid <= 0 || tid == own_tid || waiters[i].id.port != id->port || waiters[i].id.family != id->family)
 			continue;
 		/* a thread that was copied by fork or has died cannot be waited for */
 		if (trp_syscall(SYS_tgkill, own_pid, tid, signo, 0, 0, 0) < 0)
