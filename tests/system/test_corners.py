@@ -47,6 +47,9 @@ class Corners:
     def test_handler(self):
         self.says("handler", "accept=EINVAL")
 
+    def test_epoll_shutdown(self):
+        self.says("epoll-shutdown", "client", "shutdown=0", "remove=0", "events=0")
+
 
 class Kernel(Corners, Case):
     """The kernel's own sockets."""

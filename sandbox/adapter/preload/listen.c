@@ -155,6 +155,7 @@ static int stopped_socket(const struct channel_id *id, const struct listener *l)
 static int stop_listener(int fd, const struct channel_id *id)
 {
 	struct listener *l = listener_get(id);
+	struct rearm registrations;
 	int fresh, r;
 
 	fresh = stopped_socket(id, l);
@@ -162,8 +163,11 @@ static int stop_listener(int fd, const struct channel_id *id)
 		return fresh;
 	if (l)
 		listener_stop(l, true);
+	rearm_collect(fd, &registrations);
+	rearm_remove(fd, &registrations); /* of the channel, which lives on */
 	r = put_over(fresh, fd);
 	trp_raw_close(fresh);
+	rearm_apply(fd, &registrations);
 	channel_hint(fd, false);
 	wait_wake(id);
 	return r < 0 ? r : 0;

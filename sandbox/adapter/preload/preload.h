@@ -62,7 +62,7 @@ void wait_enter(const struct channel_id *id, struct wait *ret); /* wait_leave() 
 void wait_leave(const struct wait *w);
 void wait_wake(const struct channel_id *id);
 
-/* rearm.c: epoll registrations made before listen(2), which belong to the file that listen replaces */
+/* rearm.c: epoll registrations, which belong to the file that listen(2) or shutdown(2) replaces */
 struct rearm {
 	int n;
 	struct {
@@ -73,6 +73,7 @@ struct rearm {
 };
 void rearm_collect(int fd, struct rearm *ret);
 void rearm_apply(int fd, const struct rearm *r);
+void rearm_remove(int fd, const struct rearm *r);
 
 /* As the kernel gives addresses back: cut to *len, *len becomes the whole length. */
 void copy_address(const void *from, socklen_t from_len, struct sockaddr *to, socklen_t *len);

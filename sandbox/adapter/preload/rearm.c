@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* rearm.c: listen(2) puts the channel in the place of the program's socket, and what was registered with
- * epoll before that goes with the old file (boost::asio registers at open). /proc/self/fdinfo lists the
+ * epoll before that goes with the old file (boost::asio registers at open). shutdown(2) puts a socket in the place of the channel,
+ * whose registrations stay and could never be removed again. /proc/self/fdinfo lists the
  * registrations, so nothing needs to be watched in the hot path. Without /proc nothing is found. */
 #include "preload.h"
 
@@ -131,10 +132,20 @@ void rearm_collect(int fd, struct rearm *ret)
 		trp_raw_close(infos);
 }
 
-void rearm_apply(int fd, const struct rearm *r)
+static void control(int operation, int fd, const struct rearm *r)
 {
 	for (int i = 0; i < r->n; i++) {
 		struct epoll_event ev = {.events = r->seen[i].events, .data.u64 = r->seen[i].data};
-		trp_syscall(SYS_epoll_ctl, r->seen[i].epoll, EPOLL_CTL_ADD, fd, (long)&ev, 0, 0);
+		trp_syscall(SYS_epoll_ctl, r->seen[i].epoll, operation, fd, (long)&ev, 0, 0);
 	}
+}
+
+void rearm_apply(int fd, const struct rearm *r)
+{
+	control(EPOLL_CTL_ADD, fd, r);
+}
+
+void rearm_remove(int fd, const struct rearm *r)
+{
+	control(EPOLL_CTL_DEL, fd, r);
 }
