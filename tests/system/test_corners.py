@@ -50,6 +50,9 @@ class Corners:
     def test_epoll_shutdown(self):
         self.says("epoll-shutdown", "client", "shutdown=0", "remove=0", "events=0")
 
+    def test_two(self):
+        self.says("two", "shutdown=0", "woken=EINVAL", "client", "accept=0")
+
 
 class Kernel(Corners, Case):
     """The kernel's own sockets."""

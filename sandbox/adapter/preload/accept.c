@@ -28,21 +28,22 @@ static int take(
 	struct sockaddr_un name;
 	struct wait w;
 	socklen_t len;
+	bool woken;
 
 	if (r != -EAGAIN)
 		return r;
 	status = trp_raw_fcntl(fd, F_GETFL, 0);
 	if (status < 0 || status & O_NONBLOCK)
 		return -EAGAIN;
-	wait_enter(id, &w);
+	wait_enter(id, fd, &w);
 	before = cancel_allow();
 	r = is_stopped(id) ? -EINVAL : adapter_receive(fd, flags, 1, h, &name, &len);
 	cancel_restore(before);
-	wait_leave(&w);
+	woken = wait_leave(&w);
 	if (r >= 0)
 		*ret_family = adapter_settle(r, id->family, flags, h);
 	/* ENOTCONN: it was begun again after a signal, and is no channel any more */
-	return r == -ENOTCONN || (r == -EINTR && is_stopped(id)) ? -EINVAL : r;
+	return r == -ENOTCONN || (r == -EINTR && (woken || is_stopped(id))) ? -EINVAL : r;
 }
 
 /* The peer as the router saw it: getpeername(2) fails when the client has reset the connection since. */

@@ -9,23 +9,47 @@
 /* One bit for each descriptor number: it was a channel when last seen. Only ever a hint about which
  * question to ask the kernel first. */
 static uint8_t hints[HINTS / 8];
+static uint8_t made[HINTS / 8]; /* those over which listen(2) has put one */
+
+static bool bit_get(const uint8_t *bits, unsigned i)
+{
+	return __atomic_load_n(&bits[i / 8], __ATOMIC_RELAXED) & (1u << (i % 8));
+}
+
+static void bit_set(uint8_t *bits, unsigned i, bool value)
+{
+	uint8_t bit = (uint8_t)(1u << (i % 8));
+
+	if (value)
+		__atomic_fetch_or(&bits[i / 8], bit, __ATOMIC_RELAXED);
+	else
+		__atomic_fetch_and(&bits[i / 8], (uint8_t)~bit, __ATOMIC_RELAXED);
+}
 
 bool channel_hinted(int fd)
 {
-	unsigned i = (unsigned)fd % HINTS;
-
-	return __atomic_load_n(&hints[i / 8], __ATOMIC_RELAXED) & (1u << (i % 8));
+	return bit_get(hints, (unsigned)fd % HINTS);
 }
 
 void channel_hint(int fd, bool is_channel)
 {
-	unsigned i = (unsigned)fd % HINTS;
-	uint8_t bit = (uint8_t)(1u << (i % 8));
+	bit_set(hints, (unsigned)fd % HINTS, is_channel);
+}
 
-	if (is_channel)
-		__atomic_fetch_or(&hints[i / 8], bit, __ATOMIC_RELAXED);
-	else
-		__atomic_fetch_and(&hints[i / 8], (uint8_t)~bit, __ATOMIC_RELAXED);
+void channel_made(int fd, bool by_listen)
+{
+	if (fd < HINTS)
+		bit_set(made, (unsigned)fd, by_listen);
+}
+
+bool channel_has_other(int fd, const struct channel_id *id)
+{
+	struct channel_id here;
+
+	for (int i = 0; i < HINTS; i++)
+		if (i != fd && bit_get(made, (unsigned)i) && channel_identify(i, &here) && here.port == id->port && here.family == id->family)
+			return true;
+	return false;
 }
 
 /* "trpsup:PPPPP:F:HHHHHHHHHHHHHHHH" */

@@ -116,6 +116,7 @@ static int replace_listener(int fd, int family, int backlog)
 		return r;
 	rearm_apply(fd, &registrations);
 	channel_hint(fd, true);
+	channel_made(fd, true);
 	return 0;
 }
 
@@ -156,12 +157,13 @@ static int stop_listener(int fd, const struct channel_id *id)
 {
 	struct listener *l = listener_get(id);
 	struct rearm registrations;
+	bool other = channel_has_other(fd, id); /* which goes on */
 	int fresh, r;
 
 	fresh = stopped_socket(id, l);
 	if (fresh < 0)
 		return fresh;
-	if (l)
+	if (l && !other)
 		listener_stop(l, true);
 	rearm_collect(fd, &registrations);
 	rearm_remove(fd, &registrations); /* of the channel, which lives on */
@@ -169,7 +171,8 @@ static int stop_listener(int fd, const struct channel_id *id)
 	trp_raw_close(fresh);
 	rearm_apply(fd, &registrations);
 	channel_hint(fd, false);
-	wait_wake(id);
+	channel_made(fd, false);
+	wait_wake(id, other ? fd : -1);
 	return r < 0 ? r : 0;
 }
 

@@ -44,6 +44,10 @@ bool channel_identify(int fd, struct channel_id *ret);
 bool channel_named(const struct sockaddr_un *addr, socklen_t len, struct channel_id *ret);
 bool channel_hinted(int fd);
 void channel_hint(int fd, bool is_channel);
+/* Is fd the number of a listener of its own (listen(2) has made it), not of a duplicate? Known of the first 4,096 numbers. */
+void channel_made(int fd, bool by_listen);
+/* Has this process another one of the same port and family? */
+bool channel_has_other(int fd, const struct channel_id *id);
 
 /* listener.c: what is remembered of the listeners of this process */
 struct listener *listener_find(const struct channel_id *id);
@@ -58,9 +62,10 @@ struct wait {
 	int slot;       /* -1: none free */
 	bool unblocked; /* the signal that wakes us was blocked */
 };
-void wait_enter(const struct channel_id *id, struct wait *ret); /* wait_leave() ends it */
-void wait_leave(const struct wait *w);
-void wait_wake(const struct channel_id *id);
+void wait_enter(const struct channel_id *id, int fd, struct wait *ret); /* wait_leave() ends it */
+bool wait_leave(const struct wait *w); /* true: shutdown(2) wanted it woken */
+/* fd: only those that wait there, -1: all. */
+void wait_wake(const struct channel_id *id, int fd);
 
 /* rearm.c: epoll registrations, which belong to the file that listen(2) or shutdown(2) replaces */
 struct rearm {

@@ -14,14 +14,18 @@
 static struct {
 	int tid; /* atomic: 0 = free, -1 = being filled in */
 	struct channel_id id;
+	int fd;
+	bool woken; /* atomic */
 } waiters[WAITERS_MAX];
 
 /* Fills the slot in if it is still with tid. */
-static bool claim_slot(int i, int tid, const struct channel_id *id)
+static bool claim_slot(int i, int tid, const struct channel_id *id, int fd)
 {
 	if (!__atomic_compare_exchange_n(&waiters[i].tid, &tid, -1, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
 		return false;
 	waiters[i].id = *id;
+	waiters[i].fd = fd;
+	waiters[i].woken = false;
 	__atomic_store_n(&waiters[i].tid, (int)trp_syscall(SYS_gettid, 0, 0, 0, 0, 0, 0), __ATOMIC_SEQ_CST);
 	return true;
 }
@@ -32,17 +36,17 @@ static bool is_thread(int pid, int tid)
 }
 
 /* A free one, else that of a thread that was cancelled while it waited, or copied by fork */
-static int take_slot(const struct channel_id *id)
+static int take_slot(const struct channel_id *id, int fd)
 {
 	int pid;
 
 	for (int i = 0; i < WAITERS_MAX; i++)
-		if (claim_slot(i, 0, id))
+		if (claim_slot(i, 0, id, fd))
 			return i;
 	pid = (int)trp_syscall(SYS_getpid, 0, 0, 0, 0, 0, 0);
 	for (int i = 0; i < WAITERS_MAX; i++) {
 		int tid = __atomic_load_n(&waiters[i].tid, __ATOMIC_SEQ_CST);
-		if (tid > 0 && !is_thread(pid, tid) && claim_slot(i, tid, id))
+		if (tid > 0 && !is_thread(pid, tid) && claim_slot(i, tid, id, fd))
 			return i;
 	}
 	return -1;
@@ -111,22 +115,25 @@ static bool unblock_signal(void)
 		trp_syscall(SYS_rt_sigprocmask, SIG_UNBLOCK, (long)&wake_set, 0, sizeof(wake_set), 0, 0) == 0;
 }
 
-void wait_enter(const struct channel_id *id, struct wait *ret)
+void wait_enter(const struct channel_id *id, int fd, struct wait *ret)
 {
-	ret->slot = take_slot(id);
+	ret->slot = take_slot(id, fd);
 	ret->unblocked = unblock_signal();
 }
 
-void wait_leave(const struct wait *w)
+bool wait_leave(const struct wait *w)
 {
+	const bool woken = w->slot >= 0 && __atomic_load_n(&waiters[w->slot].woken, __ATOMIC_SEQ_CST);
+
 	if (w->slot >= 0)
 		free_slot(w->slot);
 	if (w->unblocked)
 		trp_syscall(SYS_rt_sigprocmask, SIG_BLOCK, (long)&wake_set, 0, sizeof(wake_set), 0, 0);
+	return woken;
 }
 
 /* Returns how many threads wait; signo 0 only counts them. */
-static int signal_waiters(const struct channel_id *id, int own_pid, int signo)
+static int signal_waiters(const struct channel_id *id, int fd, int own_pid, int signo)
 {
 	const int own_tid = (int)trp_syscall(SYS_gettid, 0, 0, 0, 0, 0, 0);
 	int n = 0;
@@ -134,8 +141,10 @@ static int signal_waiters(const struct channel_id *id, int own_pid, int signo)
 	for (int i = 0; i < WAITERS_MAX; i++) {
 		int tid = __atomic_load_n(&waiters[i].tid, __ATOMIC_SEQ_CST);
 		/* we ourselves: in a signal's handler */
-		if (tid <= 0 || tid == own_tid || waiters[i].id.port != id->port || waiters[i].id.family != id->family)
+		if (tid <= 0 || tid == own_tid || waiters[i].id.port != id->port || waiters[i].id.family != id->family ||
+			(fd >= 0 && waiters[i].fd != fd))
 			continue;
+		__atomic_store_n(&waiters[i].woken, true, __ATOMIC_SEQ_CST);
 		/* a thread that was copied by fork or has died cannot be waited for */
 		if (trp_syscall(SYS_tgkill, own_pid, tid, signo, 0, 0, 0) < 0)
 			free_slot(i);
@@ -145,14 +154,14 @@ static int signal_waiters(const struct channel_id *id, int own_pid, int signo)
 	return n;
 }
 
-void wait_wake(const struct channel_id *id)
+void wait_wake(const struct channel_id *id, int fd)
 {
 	int pid = (int)trp_syscall(SYS_getpid, 0, 0, 0, 0, 0, 0);
 	struct timespec ms = {.tv_nsec = 1000000};
 
-	if (signal_waiters(id, pid, 0) == 0 || !prepare_signal())
+	if (signal_waiters(id, fd, pid, 0) == 0 || !prepare_signal())
 		return;
 	/* again and again: a thread may have entered its slot but not yet the system call */
-	for (int i = 0; i < WAKE_TRIES && signal_waiters(id, pid, WAKE_SIGNAL) > 0; i++)
+	for (int i = 0; i < WAKE_TRIES && signal_waiters(id, fd, pid, WAKE_SIGNAL) > 0; i++)
 		trp_syscall(SYS_nanosleep, (long)&ms, 0, 0, 0, 0, 0);
 }
