@@ -159,8 +159,8 @@ class Init:
         return got
 
     def text(self):
-        self.output.seek(0)
-        return self.output.read().decode(errors="replace")
+        # not by seek(): the processes write where this description is
+        return os.pread(self.output.fileno(), 1 << 24, 0).decode(errors="replace")
 
     def wait_text(self, pattern, seconds=15):
         end = time.monotonic() + seconds
