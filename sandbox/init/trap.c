@@ -56,6 +56,8 @@ static const struct trap {
 	{SYS_setsockopt, NOTIFY, 2, {SOL_SOCKET, SO_SNDBUF}},
 	{SYS_setsockopt, NOTIFY, 2, {SOL_SOCKET, SO_RCVTIMEO}},
 	{SYS_setsockopt, NOTIFY, 2, {SOL_SOCKET, SO_SNDTIMEO}},
+	{SYS_setsockopt, NOTIFY, 2, {SOL_SOCKET, SO_RCVLOWAT}},
+	{SYS_setsockopt, NOTIFY, 2, {SOL_SOCKET, SO_MAX_PACING_RATE}},
 	{SYS_setsockopt, NOTIFY, 2, {SOL_SOCKET, SO_ATTACH_FILTER}},
 	{SYS_setsockopt, NOTIFY, 2, {SOL_SOCKET, SO_ATTACH_BPF}},
 	{SYS_setsockopt, NOTIFY, 2, {SOL_SOCKET, SO_LOCK_FILTER}},

@@ -297,6 +297,56 @@ static void mode_epoll_close(void)
 	say_events(e);
 }
 
+/* What a client's socket has of its listener, set before or after listen(2) */
+static const struct {
+	const char *text;
+	int level, name, value;
+} inherited[] = {
+	{"rcvlowat", SOL_SOCKET, SO_RCVLOWAT, 2},
+	{"pacing", SOL_SOCKET, SO_MAX_PACING_RATE, 1000000},
+	{"mtu_discover", IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_DONT},
+	{"recverr", IPPROTO_IP, IP_RECVERR, 1},
+	{"clamp", IPPROTO_TCP, TCP_WINDOW_CLAMP, 20000},
+	{"quickack", IPPROTO_TCP, TCP_QUICKACK, 0},
+	{"inq", IPPROTO_TCP, TCP_INQ, 1},
+};
+
+#define N_INHERITED (sizeof(inherited) / sizeof(inherited[0]))
+
+static int get_int(int fd, int level, int name)
+{
+	int value = -1;
+	socklen_t len = sizeof(value);
+
+	return getsockopt(fd, level, name, &value, &len) < 0 ? -1 : value;
+}
+
+static void inherit(int set)
+{
+	int fd = make("0.0.0.0"), client;
+
+	for (size_t i = 0; i < N_INHERITED; i++) {
+		if (i == N_INHERITED / 2 && listen(fd, 5) < 0)
+			die("listen");
+		if (set && setsockopt(fd, inherited[i].level, inherited[i].name, &inherited[i].value, sizeof(int)) < 0)
+			die(inherited[i].text);
+	}
+	client = take_client(fd);
+	for (size_t i = 0; i < N_INHERITED; i++)
+		printf("%s=%d\n", inherited[i].text, get_int(client, inherited[i].level, inherited[i].name));
+	fflush(stdout);
+}
+
+static void mode_inherit(void)
+{
+	inherit(1);
+}
+
+static void mode_inherit_nothing(void)
+{
+	inherit(0);
+}
+
 static const struct {
 	const char *name;
 	void (*run)(void);
@@ -305,6 +355,8 @@ static const struct {
 	{"blocked", mode_blocked},
 	{"crowd", mode_crowd},
 	{"worn", mode_worn},
+	{"inherit", mode_inherit},
+	{"inherit-nothing", mode_inherit_nothing},
 	{"handler", mode_handler},
 	{"two", mode_two},
 	{"epoll-shutdown", mode_epoll_shutdown},

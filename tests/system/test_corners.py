@@ -10,8 +10,21 @@ import sys
 import tempfile
 import unittest
 
+import trp
+import web
 from test_adapter import BUILD, PORT, PYTHON, ROOT, Case
 
+NOTIFY = """[service]
+command = /opt/progs/accept-corners-static %s 80
+adapter = notify
+ready = started
+[route]
+host = corners.localhost
+http = 80
+[sandbox]
+root = host
+bind = """ + os.path.join(BUILD, "tests/progs") + """ /opt/progs
+"""
 CONNECT = "import socket,sys; s=socket.create_connection(('127.0.0.1',int(sys.argv[1])),10); s.recv(1)"
 
 
@@ -24,13 +37,16 @@ class Corners:
         """Connects one, which stays."""
         self.addCleanup(self.host.connect(self.channel(socket.AF_INET)).close)
 
-    def says(self, mode, *lines):
+    def told(self, mode, *lines):
         init = self.start([self.program, mode, str(PORT)], **self.more)
         if "client" in lines:
             init.wait_text("client\n")
             self.client(init)
         init.wait_text("done\n", 30)
-        self.assertEqual(init.text().splitlines(), [*lines, "done"])
+        return init.text().splitlines()[:-1]
+
+    def says(self, mode, *lines):
+        self.assertEqual(self.told(mode, *lines), list(lines))
 
     def test_cancel(self):
         self.says("cancel", "cancelled=1 cleaned=1", "cancelled=1 cleaned=1", "client", "accept=0")
@@ -52,6 +68,15 @@ class Corners:
 
     def test_two(self):
         self.says("two", "shutdown=0", "woken=EINVAL", "client", "accept=0")
+
+    def test_inherit(self):
+        self.says("inherit", "client", "accept=0", "rcvlowat=2", "pacing=1000000", "mtu_discover=0", "recverr=1", "clamp=20000",
+                  "quickack=0", "inq=1")
+
+    def test_inherit_nothing(self):
+        lines = self.told("inherit-nothing", "client")
+        self.assertEqual([line for line in lines if "clamp" not in line], [
+            "client", "accept=0", "rcvlowat=1", "pacing=-1", "mtu_discover=1", "recverr=0", "quickack=1", "inq=0"])
 
 
 class Kernel(Corners, Case):
@@ -78,6 +103,26 @@ class PreloadMusl(Corners, Case):
         cls.program = os.path.join(cls.dir, "accept-corners-musl")
         subprocess.run(["musl-gcc", "-O1", "-D_GNU_SOURCE", "-o", cls.program,
                         os.path.join(ROOT, "tests/progs/accept-corners.c"), "-lpthread"], check=True)
+
+
+class Notify(Corners, unittest.TestCase):
+    """The same program, static, by seccomp notification."""
+    @classmethod
+    def setUpClass(cls):
+        cls.d = trp.Daemon().start()
+        cls.addClassCleanup(cls.d.stop)
+
+    def told(self, mode, *lines):
+        self.d.profile(mode, NOTIFY % mode)
+        self.d.ok("start", mode, timeout=30)
+        self.addCleanup(self.d.trpsup, "stop", mode)
+        if "client" in lines:
+            self.d.logged(mode, "client$")
+            client = web.connect("127.0.0.1", trp.HTTP_PORT, timeout=15)
+            self.addCleanup(client.close)
+            client.sendall(b"GET / HTTP/1.0\r\nHost: corners.localhost\r\n\r\n")
+        self.d.logged(mode, "done$", seconds=30)
+        return [line.split(" ", 2)[2] for line in self.d.service_log(mode).splitlines() if line.split(" ")[1:2] == ["out"]][:-1]
 
 
 if __name__ == "__main__":
