@@ -122,7 +122,8 @@ int listen_call(const struct call *c)
 /* A socket in the state in which shutdown(2) leaves a listener: bound, but listening no more. */
 static int stopped_socket(const struct channel *ch)
 {
-	int fd = socket(ch->family, SOCK_STREAM | SOCK_CLOEXEC, 0), one = 1, status = fcntl(ch->fd, F_GETFL);
+	cleanup_close int low = socket(ch->family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int fd = low < 0 ? -1 : fcntl(low, F_DUPFD_CLOEXEC, NOTIFY_OWN_FDS), one = 1, status = fcntl(ch->fd, F_GETFL);
 
 	if (fd < 0)
 		return -errno;
@@ -141,19 +142,24 @@ static int stopped_socket(const struct channel *ch)
 /* The channel is shared with the daemon and with the next instance: a real shutdown(2) would end it for all of them. */
 int shutdown_call(struct channel *ch, const struct call *c)
 {
-	pid_t process = target_process(c->tid);
-	cleanup_close int fresh = -1;
-	int cloexec, r;
+	cleanup_close int pidfd = -1, fresh = -1;
+	struct rearm registrations;
+	pid_t process;
+	int sock = target_socket(c, &process, &pidfd), cloexec, r;
 
-	if (process <= 0)
+	if (sock < 0)
 		return -EIO;
+	trp_close(&sock); /* out of rearm()'s way */
 	cloexec = target_is_cloexec(process, c->fd);
 	fresh = stopped_socket(ch);
 	if (fresh < 0 || cloexec < 0)
 		return fresh < 0 ? fresh : cloexec;
+	rearm_collect(process, c->fd, &registrations);
+	rearm_remove(pidfd, c->fd, ch->fd, &registrations);
 	r = call_replace(c, fresh, cloexec);
 	if (r < 0)
 		return r;
+	rearm_apply(pidfd, c->fd, fresh, &registrations);
 	accept_stop(ch, process);
 	return 0;
 }

@@ -73,7 +73,7 @@ int target_fetch(int pidfd, int fd);          /* a duplicate */
 int target_socket(const struct call *c, pid_t *ret_process, int *ret_pidfd);
 int target_is_cloexec(pid_t process, int fd); /* 1 or 0 */
 
-/* rearm.c: epoll registrations made before listen(2), which belong to the file that listen replaces */
+/* rearm.c: epoll registrations, which belong to the file that listen(2) or shutdown(2) replaces */
 struct rearm {
 	int n;
 	struct {
@@ -83,7 +83,9 @@ struct rearm {
 	} seen[8];
 };
 void rearm_collect(pid_t process, int fd, struct rearm *ret);
-void rearm_apply(int pidfd, int fd, int channel, const struct rearm *r);
+/* file: a descriptor of ours for what the program's fd is (or will be, or was) */
+void rearm_apply(int pidfd, int fd, int file, const struct rearm *r);
+void rearm_remove(int pidfd, int fd, int file, const struct rearm *r);
 
 /* accept.c; fill: at most CHANNELS_MAX entries of p */
 int accept_call(struct channel *ch, const struct call *c);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* rearm.c: listen(2) puts the channel in the place of the program's socket, and what was registered with epoll before that goes
- * with the old file (boost::asio registers at open). procfs lists the registrations. */
+ * with the old file (boost::asio registers at open). shutdown(2) puts a socket in the place of the channel, whose registrations
+ * stay and could never be removed again. procfs lists the registrations. */
 #include "notify.h"
 #include "base/log.h"
 
@@ -50,13 +51,13 @@ void rearm_collect(pid_t process, int fd, struct rearm *ret)
 		closedir(dir);
 }
 
-/* A registration is known by file and number: so that the program can change and remove it, the channel must have the program's
+/* A registration is known by file and number: so that the program can change and remove it, the file must have the program's
  * number while we make it. */
-void rearm_apply(int pidfd, int fd, int channel, const struct rearm *r)
+static void control(int operation, int pidfd, int fd, int file, const struct rearm *r)
 {
 	if (r->n == 0)
 		return;
-	if (fcntl(fd, F_GETFD) >= 0 || dup3(channel, fd, O_CLOEXEC) < 0) {
+	if (fcntl(fd, F_GETFD) >= 0 || dup3(file, fd, O_CLOEXEC) < 0) {
 		log_warn("descriptor %d cannot be registered with epoll again", fd);
 		return;
 	}
@@ -65,9 +66,19 @@ void rearm_apply(int pidfd, int fd, int channel, const struct rearm *r)
 		int epoll = target_fetch(pidfd, r->seen[i].epoll);
 		int up = epoll < 0 ? -1 : fcntl(epoll, F_DUPFD_CLOEXEC, NOTIFY_OWN_FDS);
 		trp_close(&epoll);
-		if (up < 0 || epoll_ctl(up, EPOLL_CTL_ADD, fd, &ev) < 0)
+		if (up < 0 || epoll_ctl(up, operation, fd, &ev) < 0)
 			log_warn("descriptor %d cannot be registered with epoll again: %m", fd);
 		trp_close(&up);
 	}
 	close(fd);
+}
+
+void rearm_apply(int pidfd, int fd, int file, const struct rearm *r)
+{
+	control(EPOLL_CTL_ADD, pidfd, fd, file, r);
+}
+
+void rearm_remove(int pidfd, int fd, int file, const struct rearm *r)
+{
+	control(EPOLL_CTL_DEL, pidfd, fd, file, r);
 }
