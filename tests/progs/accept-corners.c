@@ -88,13 +88,18 @@ static int is_ready(int fd, int ms)
 	return poll(&p, 1, ms) == 1;
 }
 
-/* The next client, of whoever runs the test */
+/* Whoever runs the test connects one now. */
+static void say_client(void)
+{
+	puts("client");
+	fflush(stdout);
+}
+
 static int take_client(int listener)
 {
 	int client;
 
-	puts("client");
-	fflush(stdout);
+	say_client();
 	client = accept(listener, NULL, NULL);
 	say("accept", client);
 	return client;
@@ -243,14 +248,18 @@ static void mode_handler(void)
 static void mode_two(void)
 {
 	int a = make_listen("127.0.0.1"), b = make_listen("0.0.0.0");
-	pthread_t t;
+	pthread_t of_a, of_b;
 
-	start(&t, waiter, &a);
+	start(&of_a, waiter, &a);
+	start(&of_b, waiter, &b);
 	pause_ms(200);
 	say("shutdown", shutdown(a, SHUT_RDWR));
-	join_error(t);
+	join_error(of_a);
 	close(a);
-	take_client(b);
+	say_client();
+	join_error(of_b);
+	say_client();
+	say("accept", accept(b, NULL, NULL));
 }
 
 static int epoll_with(int fd)
@@ -276,8 +285,7 @@ static void mode_epoll_shutdown(void)
 {
 	int fd = make_listen("0.0.0.0"), e = epoll_with(fd);
 
-	puts("client");
-	fflush(stdout);
+	say_client();
 	if (!is_ready(fd, 10000))
 		die("no client");
 	say("shutdown", shutdown(fd, SHUT_RDWR));
@@ -289,8 +297,7 @@ static void mode_epoll_close(void)
 {
 	int fd = make_listen("0.0.0.0"), e = epoll_with(fd);
 
-	puts("client");
-	fflush(stdout);
+	say_client();
 	if (!is_ready(fd, 10000))
 		die("no client");
 	say("close", close(fd));

@@ -181,7 +181,7 @@ void accept_forget(pid_t tid)
 void accept_stop(struct channel *ch, pid_t process)
 {
 	for (size_t i = n_waiters; i-- > 0;)
-		if (waiters[i].channel == ch && target_process(waiters[i].call.tid) == process) {
+		if (waiters[i].channel == ch && target_process(waiters[i].call.tid) == process && !target_is(&waiters[i].call, ch->fd)) {
 			call_answer(&waiters[i].call, -EINVAL);
 			drop(i);
 		}

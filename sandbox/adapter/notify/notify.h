@@ -89,7 +89,7 @@ void rearm_remove(int pidfd, int fd, int file, const struct rearm *r);
 
 /* accept.c; fill: at most CHANNELS_MAX entries of p */
 int accept_call(struct channel *ch, const struct call *c);
-void accept_stop(struct channel *ch, pid_t process); /* its threads that wait get EINVAL */
+void accept_stop(struct channel *ch, pid_t process); /* its threads that wait where ch was replaced get EINVAL */
 size_t accept_poll_fill(struct pollfd *p);
 void accept_poll_done(const struct pollfd *p, size_t n);
 int accept_timeout(void); /* milliseconds, -1: none */
