@@ -60,12 +60,16 @@ int option_find(int level, int name)
 
 void option_remember(struct options *o, int option, const void *value, socklen_t len)
 {
+	union option_value v;
+
 	if (len < options[option].size && options[option].name != TCP_CONGESTION)
 		return;
 	if (len > options[option].size)
 		len = options[option].size;
-	memset(&o->values[option], 0, sizeof(o->values[option]));
-	memcpy(&o->values[option], value, len);
+	memset(&v, 0, sizeof(v));
+	memcpy(&v, value, len);
+	if (memcmp(&o->values[option], &v, sizeof(v)) != 0)
+		o->values[option] = v;
 	__atomic_fetch_or(&o->set, 1u << option, __ATOMIC_RELEASE);
 }
 
@@ -96,19 +100,22 @@ static bool read_option(int sock, int option, union option_value *ret)
 	return true;
 }
 
+/* At no time less is set than before and after: the program may have another listener there, from which a thread accepts. */
 void options_snapshot(struct options *o, int sock, int family)
 {
 	int fresh = trp_raw_socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	union option_value here, there;
+	uint32_t set = 0;
 
-	__atomic_store_n(&o->set, 0, __ATOMIC_RELEASE);
-	if (fresh < 0)
-		return;
-	for (int i = 0; i < N_OPTIONS; i++)
+	for (int i = 0; fresh >= 0 && i < N_OPTIONS; i++)
 		if (read_option(sock, i, &here) && read_option(fresh, i, &there) &&
-			memcmp(&here, &there, sizeof(here)) != 0)
+			memcmp(&here, &there, sizeof(here)) != 0) {
 			option_remember(o, i, &here, options[i].size);
-	trp_raw_close(fresh);
+			set |= 1u << i;
+		}
+	__atomic_store_n(&o->set, set, __ATOMIC_RELEASE);
+	if (fresh >= 0)
+		trp_raw_close(fresh);
 }
 
 /* Errors do not matter: the client is served with what the kernel would take. */

@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #define CROWD 100  /* threads that wait in accept(2) */
+#define SOME  500  /* clients */
 #define WORN  1100 /* as many that did so one after the other */
 
 static uint16_t port;
@@ -354,6 +355,46 @@ static void mode_inherit_nothing(void)
 	inherit(0);
 }
 
+static int relisten_ends; /* atomic */
+
+/* Another listener of the same port and with the same options, again and again */
+static void *relisten(void *address)
+{
+	const int on = 1;
+
+	while (!__atomic_load_n(&relisten_ends, __ATOMIC_RELAXED)) {
+		int fd = make(address);
+		if (setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) < 0 || listen(fd, 5) < 0)
+			die("listen");
+		close(fd);
+	}
+	return NULL;
+}
+
+static void mode_relisten(void)
+{
+	const int on = 1;
+	int fd = make("127.0.0.1"), with = 0;
+	pthread_t t;
+
+	if (setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) < 0 || listen(fd, 64) < 0)
+		die("listen");
+	if (pthread_create(&t, NULL, relisten, (char[]){"127.0.0.2"}) != 0)
+		die("pthread_create");
+	say_client();
+	for (int i = 0; i < SOME; i++) {
+		int client = accept(fd, NULL, NULL);
+		if (client < 0)
+			die("accept");
+		with += get_int(client, IPPROTO_TCP, TCP_NODELAY);
+		close(client);
+	}
+	__atomic_store_n(&relisten_ends, 1, __ATOMIC_RELAXED);
+	join(t);
+	printf("with=%d\n", with);
+	fflush(stdout);
+}
+
 static const struct {
 	const char *name;
 	void (*run)(void);
@@ -364,6 +405,7 @@ static const struct {
 	{"worn", mode_worn},
 	{"inherit", mode_inherit},
 	{"inherit-nothing", mode_inherit_nothing},
+	{"relisten", mode_relisten},
 	{"handler", mode_handler},
 	{"two", mode_two},
 	{"epoll-shutdown", mode_epoll_shutdown},

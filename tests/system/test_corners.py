@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: ISC
 """test_corners: what a program does with its listener beside accepting in a loop is the same under an adapter as with a socket
 of the kernel. Each case of tests/progs/accept-corners.c is run with each: what it says is written here once."""
+import contextlib
 import os
 import shutil
 import socket
@@ -25,7 +26,8 @@ http = 80
 root = host
 bind = """ + os.path.join(BUILD, "tests/progs") + """ /opt/progs
 """
-CONNECT = "import socket,sys; s=socket.create_connection(('127.0.0.1',int(sys.argv[1])),10); s.recv(1)"
+CONNECT = ("import socket,sys\n"
+           "for _ in range(int(sys.argv[2])): s=socket.create_connection(('127.0.0.1',int(sys.argv[1])),10); s.recv(1)")
 
 
 class Corners:
@@ -33,20 +35,24 @@ class Corners:
     program = os.path.join(BUILD, "tests/progs/accept-corners")
     more = {}
 
-    def client(self, init):
-        """Connects one, which stays."""
-        self.addCleanup(self.host.connect(self.channel(socket.AF_INET)).close)
+    def clients(self, init, n):
+        """Connects some, which stay until they are closed."""
+        for _ in range(n):
+            client = self.host.connect(self.channel(socket.AF_INET))
+            self.addCleanup(client.close)
+            if n > 1:
+                client.recv(1)
 
-    def told(self, mode, *lines):
+    def told(self, mode, *lines, clients=1):
         init = self.start([self.program, mode, str(PORT)], **self.more)
         for n in range(lines.count("client")):
             init.wait_text("(client\n(.*\n)*){%d}" % (n + 1))
-            self.client(init)
+            self.clients(init, clients)
         init.wait_text("done\n", 30)
         return init.text().splitlines()[:-1]
 
-    def says(self, mode, *lines):
-        self.assertEqual(self.told(mode, *lines), list(lines))
+    def says(self, mode, *lines, **more):
+        self.assertEqual(self.told(mode, *lines, **more), list(lines))
 
     def test_cancel(self):
         self.says("cancel", "cancelled=1 cleaned=1", "cancelled=1 cleaned=1", "client", "accept=0")
@@ -78,13 +84,16 @@ class Corners:
         self.assertEqual([line for line in lines if "clamp" not in line], [
             "client", "accept=0", "rcvlowat=1", "pacing=-1", "mtu_discover=1", "recverr=0", "quickack=1", "inq=0"])
 
+    def test_relisten(self):
+        self.says("relisten", "client", "with=500", clients=500)
+
 
 class Kernel(Corners, Case):
     """The kernel's own sockets."""
     more = {"families": (), "preload": False}
 
-    def client(self, init):
-        process = subprocess.Popen(["nsenter", "-n", "-t", str(init.pids()[0]), PYTHON, "-c", CONNECT, str(PORT)], stderr=subprocess.DEVNULL)
+    def clients(self, init, n):
+        process = subprocess.Popen(["nsenter", "-n", "-t", str(init.pids()[0]), PYTHON, "-c", CONNECT, str(PORT), str(n)], stderr=subprocess.DEVNULL)
         self.addCleanup(process.wait)
         self.addCleanup(process.kill)
 
@@ -112,15 +121,19 @@ class Notify(Corners, unittest.TestCase):
         cls.d = trp.Daemon().start()
         cls.addClassCleanup(cls.d.stop)
 
-    def told(self, mode, *lines):
+    def told(self, mode, *lines, clients=1):
         self.d.profile(mode, NOTIFY % mode)
         self.d.ok("start", mode, timeout=30)
         self.addCleanup(self.d.trpsup, "stop", mode)
         for n in range(lines.count("client")):
             self.d.logged(mode, "client$", n + 1)
-            client = web.connect("127.0.0.1", trp.HTTP_PORT, timeout=15)
-            self.addCleanup(client.close)
-            client.sendall(b"GET / HTTP/1.0\r\nHost: corners.localhost\r\n\r\n")
+            for _ in range(clients):
+                client = web.connect("127.0.0.1", trp.HTTP_PORT, timeout=15)
+                self.addCleanup(client.close)
+                client.sendall(b"GET / HTTP/1.0\r\nHost: corners.localhost\r\n\r\n")
+                if clients > 1:
+                    with contextlib.suppress(ConnectionResetError):  # it does not read
+                        client.recv(1)
         self.d.logged(mode, "done$", seconds=30)
         return [line.split(" ", 2)[2] for line in self.d.service_log(mode).splitlines() if line.split(" ")[1:2] == ["out"]][:-1]
 
