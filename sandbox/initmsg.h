@@ -97,7 +97,7 @@ struct trp_adapter_ask {
 	int32_t backlog;
 };
 
-/* The answer: status 0 with one descriptor (the channel), or without one -ENOENT: not a port of the profile, the program's
+/* The answer: status 0 with one descriptor (the channel), or without one -ENOENT: not a port of the profile, or asked in a setup step; the program's
  * own listener is to be used; or -EBUSY: another process takes clients there with the other value of several. */
 struct trp_adapter_answer {
 	uint32_t magic;

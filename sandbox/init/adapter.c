@@ -43,7 +43,8 @@ int adapter_open(void)
 static void answer(int fd, const struct trp_adapter_ask *ask)
 {
 	struct trp_adapter_answer a = {.magic = TRP_ADAPTER_MAGIC, .status = -ENOENT};
-	struct init_channel *ch = control_channel(ask->port, ask->family);
+	/* a setup step's listeners are its own */
+	struct init_channel *ch = steps_upstream_was_started() ? control_channel(ask->port, ask->family) : NULL;
 
 	/* what comes for one kind of receiver the other cannot take */
 	if (ch && ch->asked && ch->several != (ask->several == 1)) {

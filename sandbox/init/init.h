@@ -145,6 +145,7 @@ int steps_timeout(void);
 void steps_tick(void);
 /* -1: something runs; else the exit status for init itself. */
 int steps_result(void);
+bool steps_upstream_was_started(void);
 /* Starts a command; is_main: it is the upstream. Its pid, and *ret_pipe for steps_exec_error(); or -errno. env NULL: -ENOMEM. */
 pid_t steps_spawn(char **argv, char **env, bool is_main, int *ret_pipe);
 /* After its end: the errno of a failed execve(2), or 0. Closes the pipe. */

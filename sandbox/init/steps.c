@@ -15,6 +15,7 @@ static int n_steps;
 static int current = -1;    /* index of the step that runs */
 static pid_t current_pid = -1;
 static int exec_pipe = -1;  /* read end: errno of a failed execve, nothing if it went well */
+static bool upstream_was_started;
 static bool stopping;
 static int stop_signo; /* for a main process that is not known yet */
 static bool main_known; /* the upstream runs and, with a pid file, the file names current_pid */
@@ -158,6 +159,7 @@ static void start(int index)
 	}
 	current = index;
 	current_pid = pid;
+	upstream_was_started = is_main;
 	main_known = is_main && !mainproc_has_file();
 	control_report(TRP_INIT_STEP, index, pid);
 }
@@ -297,4 +299,9 @@ void steps_child_ended(pid_t pid, int status)
 int steps_result(void)
 {
 	return result;
+}
+
+bool steps_upstream_was_started(void)
+{
+	return upstream_was_started;
 }

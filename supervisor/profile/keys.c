@@ -67,7 +67,7 @@ const struct lang_key profile_keys[] = {
 		.expects = "a command line with an absolute path first", .unset = "none",
 		.example = "/bin/mkdir -p ${state}/cache",
 		.help = "A command that is run before it in the same sandbox, each time; one that "
-			"fails fails the start."},
+			"fails fails the start. Clients are not for it, whatever it listens on."},
 	{"service", "pre-stop", LANG_LINES, value_commands, FIELD(pre_stop),
 		.expects = "a command line with an absolute path first", .unset = "none",
 		.example = "/usr/bin/mysqladmin flush-logs",

@@ -599,6 +599,20 @@ class InitSteps(Case):
         self.assertEqual(init.join(), 7)
         self.assertEqual(init.text(), "one\ntwo test\nthree\n")
 
+    def test_listener_of_a_setup_step_is_its_own(self):
+        """nginx -t listens for a moment: that is not what is waited for, and clients are not for it."""
+        waiting = self.host.connect(self.channel(socket.AF_INET))
+        init = self.start([PYTHON, "-c", "import socket\n"
+                           f"s=socket.create_server(('',{PORT})); c=socket.create_connection(('127.0.0.1',{PORT}))\n"
+                           "print('own', s.accept()[1]==c.getsockname())\n"],
+                          [PreloadGlibc.program, "blocking4", str(PORT)])
+        init.wait_for(LISTEN)
+        self.assertIn("own True\n", init.text())
+        self.assertEqual([m[0] for m in init.seen], [STEP, STEP, LISTEN])
+        with waiting:
+            waiting.settimeout(10)
+            self.assertIn("peer=", read_line(waiting))
+
     def test_failed_step_ends_it(self):
         init = self.run_steps(sh("exit 3"), sh("echo never"))
         self.assertEqual(init.wait_for(EXITED)[4:], (0, 3 << 8))

@@ -57,7 +57,7 @@ struct trp_client {
  * family: AF_INET6, with v6only 0 for clients of both families; or AF_INET for IPv4 clients only. flags:
  * SOCK_NONBLOCK, SOCK_CLOEXEC, TRP_SEVERAL. Returns the listener, the caller's to close, or
  *   -EBUSY         this run of the service has listened there already, the one time with and the other without TRP_SEVERAL
- *   -ENOENT        the profile does not route to this port
+ *   -ENOENT        the profile does not route to this port, or this is a setup step
  *   -ECONNREFUSED  not inside a trpsup sandbox
  *   -EINVAL        port 0, another family, other flags
  * or what else went wrong. */
