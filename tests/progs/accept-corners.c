@@ -245,6 +245,31 @@ static void mode_handler(void)
 	say("accept", accept(handled, NULL, NULL));
 }
 
+static void on_tick(int signo)
+{
+	(void)signo;
+}
+
+/* A wait that has an end is not begun again after a signal, with SA_RESTART neither (signal(7)). */
+static void mode_ticks(void)
+{
+	struct sigaction sa = {.sa_handler = on_tick, .sa_flags = SA_RESTART};
+	struct itimerval every = {{.tv_usec = 50000}, {.tv_usec = 50000}}, never = {0};
+	struct timeval limit = {.tv_sec = 2};
+	int fd = make_listen("0.0.0.0");
+
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+	sigaction(SIGALRM, &sa, NULL);
+	setitimer(ITIMER_REAL, &every, NULL);
+	say("ticks", accept(fd, NULL, NULL));
+	setitimer(ITIMER_REAL, &never, NULL);
+	take_client(fd);
+	limit.tv_sec = 0;
+	limit.tv_usec = 300000;
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+	say("late", accept(fd, NULL, NULL));
+}
+
 /* Two listeners of one port: one ends, the other does not. */
 static void mode_two(void)
 {
@@ -406,6 +431,7 @@ static const struct {
 	{"inherit", mode_inherit},
 	{"inherit-nothing", mode_inherit_nothing},
 	{"relisten", mode_relisten},
+	{"ticks", mode_ticks},
 	{"handler", mode_handler},
 	{"two", mode_two},
 	{"epoll-shutdown", mode_epoll_shutdown},

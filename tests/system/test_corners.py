@@ -84,6 +84,9 @@ class Corners:
         self.assertEqual([line for line in lines if "clamp" not in line], [
             "client", "accept=0", "rcvlowat=1", "pacing=-1", "mtu_discover=1", "recverr=0", "quickack=1", "inq=0"])
 
+    def test_ticks(self):
+        self.says("ticks", "ticks=EINTR", "client", "accept=0", "late=EAGAIN")
+
     def test_relisten(self):
         self.says("relisten", "client", "with=500", clients=500)
 

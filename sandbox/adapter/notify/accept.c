@@ -28,6 +28,10 @@ static struct waiter {
 } waiters[WAITERS_MAX];
 static size_t n_waiters; /* the first has waited longest */
 
+/* The thread whose call is looked at was in a wait with an end before, and a signal has ended that. The kernel makes a call that
+ * stood here once more if the handler has SA_RESTART; one of accept(2) itself it would not (signal(7)). */
+static const struct channel *interrupted;
+
 /* The message goes; its descriptor with it, as nobody asks for it. */
 static void take_out(const struct channel *ch)
 {
@@ -167,15 +171,21 @@ int accept_call(struct channel *ch, const struct call *c)
 	r = serve(ch, c);
 	if (r != -EAGAIN)
 		return r;
+	if (interrupted == ch)
+		return -EINTR;
 	status = fcntl(ch->fd, F_GETFL);
 	return status < 0 || status & O_NONBLOCK ? -EAGAIN : wait_for_client(ch, c);
 }
 
 void accept_forget(pid_t tid)
 {
+	interrupted = NULL;
 	for (size_t i = n_waiters; i-- > 0;)
-		if (waiters[i].call.tid == tid)
+		if (waiters[i].call.tid == tid) {
+			if (waiters[i].deadline_ms != FOR_EVER)
+				interrupted = waiters[i].channel;
 			drop(i);
+		}
 }
 
 void accept_stop(struct channel *ch, pid_t process)
