@@ -420,6 +420,40 @@ static void mode_relisten(void)
 	fflush(stdout);
 }
 
+static void finish(void)
+{
+	puts("done");
+	fflush(stdout);
+	for (;;)
+		pause();
+}
+
+static void *serve_alone(void *epoll)
+{
+	struct epoll_event ev;
+	int fd = make("0.0.0.0"), e = *(int *)epoll = epoll_with(fd);
+
+	pause_ms(200); /* the first thread ends */
+	say("listen", listen(fd, 5));
+	say_client();
+	printf("events=%d\n", epoll_wait(e, &ev, 1, 10000));
+	say("accept", accept(fd, NULL, NULL));
+	say("shutdown", shutdown(fd, SHUT_RDWR));
+	say("after", accept(fd, NULL, NULL));
+	finish();
+	return NULL;
+}
+
+/* The thread that began the process need not be there. */
+static void mode_leader(void)
+{
+	static int epoll;
+	pthread_t t;
+
+	start(&t, serve_alone, &epoll);
+	pthread_exit(NULL);
+}
+
 static const struct {
 	const char *name;
 	void (*run)(void);
@@ -432,6 +466,7 @@ static const struct {
 	{"inherit-nothing", mode_inherit_nothing},
 	{"relisten", mode_relisten},
 	{"ticks", mode_ticks},
+	{"leader", mode_leader},
 	{"handler", mode_handler},
 	{"two", mode_two},
 	{"epoll-shutdown", mode_epoll_shutdown},
@@ -444,10 +479,7 @@ int main(int argc, char **argv)
 	for (size_t i = 0; argc > 2 && i < sizeof(modes) / sizeof(modes[0]); i++)
 		if (strcmp(modes[i].name, argv[1]) == 0) {
 			modes[i].run();
-			puts("done");
-			fflush(stdout);
-			for (;;)
-				pause();
+			finish();
 		}
 	fprintf(stderr, "usage: accept-corners MODE PORT\n");
 	return 2;

@@ -87,6 +87,9 @@ class Corners:
     def test_ticks(self):
         self.says("ticks", "ticks=EINTR", "client", "accept=0", "late=EAGAIN")
 
+    def test_leader(self):
+        self.says("leader", "listen=0", "client", "events=1", "accept=0", "shutdown=0", "after=EINVAL")
+
     def test_relisten(self):
         self.says("relisten", "client", "with=500", clients=500)
 

@@ -65,7 +65,7 @@ static void remember(struct channel *ch, int sock, int backlog)
 }
 
 /* *sock: our duplicate of the program's socket; closed, so that its file goes when it is replaced. */
-static int replace_listener(const struct call *c, pid_t process, int pidfd, int *sock)
+static int replace_listener(const struct call *c, int pidfd, int *sock)
 {
 	struct sockaddr_in6 bound = {0};
 	socklen_t len = sizeof(bound);
@@ -78,14 +78,14 @@ static int replace_listener(const struct call *c, pid_t process, int pidfd, int 
 	/* for real: somebody else may have that port */
 	if (listen(*sock, backlog) < 0)
 		return -errno;
-	cloexec = target_is_cloexec(process, c->fd);
+	cloexec = target_is_cloexec(c->tid, c->fd);
 	if (cloexec < 0)
 		return cloexec;
 	copy_flags(*sock, ch);
 	remember(ch, *sock, backlog);
 	ch->bound = bound;
 	ch->bound_len = len;
-	rearm_collect(process, c->fd, &registrations);
+	rearm_collect(c->tid, c->fd, &registrations);
 	trp_close(sock);
 	r = call_replace(c, ch->fd, cloexec);
 	if (r < 0)
@@ -98,7 +98,7 @@ static int replace_listener(const struct call *c, pid_t process, int pidfd, int 
 /* A service may be told to bind an address of the host, which the sandbox's network does not have. */
 int bind_call(const struct call *c)
 {
-	cleanup_close int sock = target_socket(c, NULL, NULL);
+	cleanup_close int sock = target_socket(c, NULL);
 	int family = sock < 0 ? 0 : tcp_family(sock), one = 1;
 
 	if (family == AF_INET)
@@ -111,12 +111,11 @@ int bind_call(const struct call *c)
 int listen_call(const struct call *c)
 {
 	cleanup_close int pidfd = -1, sock = -1;
-	pid_t process;
 
 	if (channel_of(c))
 		return 0; /* to listen again is no error */
-	sock = target_socket(c, &process, &pidfd);
-	return sock < 0 ? CALL_PASS_ON : replace_listener(c, process, pidfd, &sock);
+	sock = target_socket(c, &pidfd);
+	return sock < 0 ? CALL_PASS_ON : replace_listener(c, pidfd, &sock);
 }
 
 /* A socket in the state in which shutdown(2) leaves a listener: bound, but listening no more. */
@@ -144,22 +143,21 @@ int shutdown_call(struct channel *ch, const struct call *c)
 {
 	cleanup_close int pidfd = -1, fresh = -1;
 	struct rearm registrations;
-	pid_t process;
-	int sock = target_socket(c, &process, &pidfd), cloexec, r;
+	int sock = target_socket(c, &pidfd), cloexec, r;
 
 	if (sock < 0)
 		return -EIO;
 	trp_close(&sock); /* out of rearm()'s way */
-	cloexec = target_is_cloexec(process, c->fd);
+	cloexec = target_is_cloexec(c->tid, c->fd);
 	fresh = stopped_socket(ch);
 	if (fresh < 0 || cloexec < 0)
 		return fresh < 0 ? fresh : cloexec;
-	rearm_collect(process, c->fd, &registrations);
+	rearm_collect(c->tid, c->fd, &registrations);
 	rearm_remove(pidfd, c->fd, ch->fd, &registrations);
 	r = call_replace(c, fresh, cloexec);
 	if (r < 0)
 		return r;
 	rearm_apply(pidfd, c->fd, fresh, &registrations);
-	accept_stop(ch, process);
+	accept_stop(ch, target_process(c->tid));
 	return 0;
 }

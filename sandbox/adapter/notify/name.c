@@ -9,7 +9,7 @@ int name_call(const struct call *c)
 {
 	struct sockaddr_storage sa;
 	socklen_t len;
-	cleanup_close int sock = shown_none() ? -1 : target_socket(c, NULL, NULL);
+	cleanup_close int sock = shown_none() ? -1 : target_socket(c, NULL);
 
 	if (sock < 0)
 		return CALL_PASS_ON;

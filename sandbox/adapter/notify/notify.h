@@ -69,9 +69,9 @@ int target_put_address(const struct call *c, const void *from, socklen_t from_le
 bool target_is(const struct call *c, int our_fd); /* is its c->fd the same file? */
 pid_t target_process(pid_t tid);
 int target_fetch(int pidfd, int fd);          /* a duplicate */
-/* A duplicate of c->fd, with the process and a pidfd for it (the caller's) where they are wanted; or -errno. */
-int target_socket(const struct call *c, pid_t *ret_process, int *ret_pidfd);
-int target_is_cloexec(pid_t process, int fd); /* 1 or 0 */
+/* A duplicate of c->fd, with a pidfd of the caller (ours to close) where it is wanted; or -errno. */
+int target_socket(const struct call *c, int *ret_pidfd);
+int target_is_cloexec(pid_t tid, int fd); /* 1 or 0 */
 
 /* rearm.c: epoll registrations, which belong to the file that listen(2) or shutdown(2) replaces */
 struct rearm {
@@ -82,7 +82,7 @@ struct rearm {
 		uint64_t data;
 	} seen[8];
 };
-void rearm_collect(pid_t process, int fd, struct rearm *ret);
+void rearm_collect(pid_t tid, int fd, struct rearm *ret);
 /* file: a descriptor of ours for what the program's fd is (or will be, or was) */
 void rearm_apply(int pidfd, int fd, int file, const struct rearm *r);
 void rearm_remove(int pidfd, int fd, int file, const struct rearm *r);

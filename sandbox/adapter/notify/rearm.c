@@ -11,12 +11,12 @@
 #include <stdio.h>
 #include <sys/epoll.h>
 
-static void read_info(pid_t process, int epoll, int fd, struct rearm *ret)
+static void read_info(pid_t tid, int epoll, int fd, struct rearm *ret)
 {
 	char path[64], line[256];
 	FILE *f;
 
-	snprintf(path, sizeof(path), "/proc/%d/fdinfo/%d", process, epoll);
+	snprintf(path, sizeof(path), "/proc/%d/fdinfo/%d", tid, epoll);
 	f = fopen(path, "re");
 	while (f && ret->n < (int)TRP_ARRAY_SIZE(ret->seen) && fgets(line, sizeof(line), f)) {
 		int tfd;
@@ -35,18 +35,18 @@ static void read_info(pid_t process, int epoll, int fd, struct rearm *ret)
 }
 
 /* All of them are read: their links in fd/ could only be by the upstream's own user. */
-void rearm_collect(pid_t process, int fd, struct rearm *ret)
+void rearm_collect(pid_t tid, int fd, struct rearm *ret)
 {
 	char path[64];
 	DIR *dir;
 	struct dirent *e;
 
 	ret->n = 0;
-	snprintf(path, sizeof(path), "/proc/%d/fdinfo", process);
+	snprintf(path, sizeof(path), "/proc/%d/fdinfo", tid);
 	dir = opendir(path);
 	while (dir && (e = readdir(dir)))
 		if (e->d_name[0] != '.')
-			read_info(process, atoi(e->d_name), fd, ret);
+			read_info(tid, atoi(e->d_name), fd, ret);
 	if (dir)
 		closedir(dir);
 }

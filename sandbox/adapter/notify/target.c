@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: ISC */
 #include "notify.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <linux/kcmp.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
+
+#define PIDFD_THREAD_ O_EXCL
 
 /* A thread that ended meanwhile may have given its number to another one: of the same sandbox, because we have rights over no
  * other process. Then a tenant's process writes to another of the same tenant, through us: it could itself. */
@@ -73,11 +76,17 @@ pid_t target_process(pid_t tid)
 	return r < 0 ? r : (pid_t)tgid;
 }
 
-static int open_process(pid_t process)
+/* The thread itself, where the kernel can (Linux 6.9): the first one of its process may have ended, and its descriptors with it. */
+static int open_thread(pid_t tid)
 {
-	int fd = (int)syscall(SYS_pidfd_open, process, 0);
+	int fd = (int)syscall(SYS_pidfd_open, tid, PIDFD_THREAD_);
+	pid_t process;
 
-	return fd < 0 ? -errno : fd;
+	if (fd >= 0)
+		return fd;
+	process = target_process(tid);
+	fd = process > 0 ? (int)syscall(SYS_pidfd_open, process, 0) : -1;
+	return fd < 0 ? -ESRCH : fd;
 }
 
 int target_fetch(int pidfd, int fd)
@@ -87,21 +96,20 @@ int target_fetch(int pidfd, int fd)
 	return got < 0 ? -errno : got;
 }
 
-int target_is_cloexec(pid_t process, int fd)
+int target_is_cloexec(pid_t tid, int fd)
 {
 	char path[64];
 	long flags;
 	int r;
 
-	snprintf(path, sizeof(path), "/proc/%d/fdinfo/%d", process, fd);
+	snprintf(path, sizeof(path), "/proc/%d/fdinfo/%d", tid, fd);
 	r = read_number(path, "flags", 8, &flags);
 	return r < 0 ? r : (flags & 02000000) != 0; /* O_CLOEXEC as proc(5) shows it, on every architecture that we know */
 }
 
-int target_socket(const struct call *c, pid_t *ret_process, int *ret_pidfd)
+int target_socket(const struct call *c, int *ret_pidfd)
 {
-	pid_t process = target_process(c->tid);
-	cleanup_close int low = process > 0 ? open_process(process) : -1;
+	cleanup_close int low = open_thread(c->tid);
 	cleanup_close int pidfd = low < 0 ? -1 : fcntl(low, F_DUPFD_CLOEXEC, NOTIFY_OWN_FDS); /* out of rearm()'s way */
 	int sock;
 
@@ -111,8 +119,6 @@ int target_socket(const struct call *c, pid_t *ret_process, int *ret_pidfd)
 	sock = target_fetch(pidfd, c->fd);
 	if (sock < 0)
 		return sock;
-	if (ret_process)
-		*ret_process = process;
 	if (ret_pidfd)
 		*ret_pidfd = trp_steal_fd(&pidfd);
 	return sock;

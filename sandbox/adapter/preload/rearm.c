@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /* rearm.c: listen(2) puts the channel in the place of the program's socket, and what was registered with
  * epoll before that goes with the old file (boost::asio registers at open). shutdown(2) puts a socket in the place of the channel,
- * whose registrations stay and could never be removed again. /proc/self/fdinfo lists the
- * registrations, so nothing needs to be watched in the hot path. Without /proc nothing is found. */
+ * whose registrations stay and could never be removed again. procfs lists the
+ * registrations, so nothing needs to be watched in the hot path (of our thread: the first one may have ended, and its descriptors with it).
+ * Without /proc nothing is found. */
 #include "preload.h"
 
 #include <fcntl.h>
@@ -113,8 +114,8 @@ static void look_at(int links, int infos, const char *name, int fd, struct rearm
 
 void rearm_collect(int fd, struct rearm *ret)
 {
-	int links = trp_raw_openat(AT_FDCWD, "/proc/self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	int infos = trp_raw_openat(AT_FDCWD, "/proc/self/fdinfo", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int links = trp_raw_openat(AT_FDCWD, "/proc/thread-self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int infos = trp_raw_openat(AT_FDCWD, "/proc/thread-self/fdinfo", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	char buf[1024] __attribute__((aligned(8)));
 	long n;
 
