@@ -106,14 +106,18 @@ static bool has_option(const char *words, const char *word)
 	return false;
 }
 
-/* May the plan's sandbox write here? The path is below nothing that the plan does not make writable. */
+/* May the plan's sandbox write here? The path is below nothing that the plan does not make writable. Of /proc that is a matter of its
+ * step, whatever Landlock allows there, and not of what is mounted below. */
 static bool is_planned(const struct plan *plan, const char *path)
 {
 	for (size_t i = 0; i < plan->n_rules; i++) {
 		const struct plan_rule *r = &plan->rules[i];
-		if (r->access != PLAN_ACCESS_READ && trp_path_within(path, r->path))
+		if (r->access != PLAN_ACCESS_READ && r->access != PLAN_ACCESS_PROC && trp_path_within(path, r->path))
 			return true;
 	}
+	for (size_t i = 0; i < plan->n_steps; i++)
+		if (plan->steps[i].op == PLAN_PROC && strcmp(plan->steps[i].path, path) == 0)
+			return true;
 	return false;
 }
 

@@ -23,6 +23,18 @@ http = 8000
 [limits]
 processes = 32
 """
+# nothing below /proc is to be written by it, which is mounted as ever
+CLOSED = """[service]
+command = ${libexec}/trp-hello 8000
+adapter = native
+[route]
+host = closed.localhost
+http = 8000
+[sandbox]
+root = none
+proc = %s
+memory-deny-write-execute = yes
+"""
 # In the notify adapter there is a process beside the sandbox, with a capability
 NOTIFY = PLAIN.replace("[route]", "adapter = notify\n[route]").replace("plain", "notified")
 LOOPBACK = PLAIN.replace("[route]", "adapter = loopback\n[route]").replace("plain", "looped")
@@ -48,9 +60,10 @@ def control(score, name):
 class Running(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        cls.d = trp.Daemon({"plain": PLAIN, "notified": NOTIFY, "looped": LOOPBACK, "open": OPEN})
+        cls.d = trp.Daemon({"plain": PLAIN, "notified": NOTIFY, "looped": LOOPBACK, "open": OPEN, "closed": CLOSED % "all",
+                            "closer": CLOSED.replace("closed", "closer") % "pid"})
         cls.d.start()
-        cls.d.ok("start", "plain", "notified", "looped")
+        cls.d.ok("start", "plain", "notified", "looped", "closed", "closer")
 
     @classmethod
     def tearDownClass(cls):
@@ -76,6 +89,8 @@ class Running(unittest.TestCase):
         self.assertGreater(control(found, "adapter-process")["exposure"], 0)
         found = self.fine("looped", 3)
         self.assertEqual(control(found, "passed-sockets")["exposure"], 0)
+        self.fine("closed", 2)
+        self.fine("closer", 2)
 
     def test_the_profile_says_the_same(self):
         """What is judged without a daemon is what the daemon judges."""

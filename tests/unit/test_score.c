@@ -475,6 +475,22 @@ static void test_mounts(void **state)
 	judged_free(&j);
 }
 
+/* /proc is mounted to be written to, whatever Landlock allows there. What is below it is another mount. */
+static void test_mounts_of_proc(void **state)
+{
+	(void)state;
+	for (int closed = 0; closed < 2; closed++) {
+		struct judged j = judge(closed ? STRICT "memory-deny-write-execute = yes\n" : STRICT);
+		struct score_process p = {0};
+
+		score_read_mounts(&j.view.plan, "2 1 0:2 / /proc rw,nosuid,nodev,noexec - proc proc rw,hidepid=invisible\n", &p);
+		assert_string_equal(p.writable, "");
+		score_read_mounts(&j.view.plan, "3 2 0:2 /sys /proc/sys rw,nosuid,nodev,noexec - proc proc rw\n", &p);
+		assert_string_equal(p.writable, "/proc/sys");
+		judged_free(&j);
+	}
+}
+
 /* Every control is known by a name of its own, weighs something, and where a profile can change it, names a key that exists. */
 static void test_table(void **state)
 {
@@ -514,7 +530,7 @@ int main(void)
 		cmocka_unit_test(test_formula),
 		cmocka_unit_test(test_paths),
 		cmocka_unit_test(test_proc_files),
-		cmocka_unit_test(test_mounts),
+		cmocka_unit_test(test_mounts), cmocka_unit_test(test_mounts_of_proc),
 		cmocka_unit_test(test_table),
 	};
 	return cmocka_run_group_tests(tests, files_setup, files_teardown);
