@@ -87,6 +87,6 @@ int config_check_defaults(const struct config *c, const struct profile_paths *pa
 /* ... and those that are started with the daemon? It starts without them, too. */
 int config_check_start(const struct config *c, const struct profile_paths *paths, struct profile_errors *errors);
 /* The directory of the shipped profiles and of the helper programs: beside the running program in a build
- * tree, else the installed ones. Static strings. */
+ * tree, else those that were installed with it, else those of the PREFIX that it was built with. Static strings. */
 const char *config_shipped_profiles(void);
 const char *config_libexec(void);

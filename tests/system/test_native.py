@@ -132,6 +132,11 @@ class Native(unittest.TestCase):
             version = subprocess.run([os.path.join(top, "usr/bin/trpsup"), "--version"], capture_output=True, text=True,
                                      check=True).stdout
             self.assertRegex(version, r"^trpsup \S+")
+            # and it finds what was installed with it, wherever that is, though it was built for /usr/local
+            service = subprocess.run([os.path.join(top, "usr/bin/trpsup"), "-c", os.path.join(top, "etc/trpsup/trpsup.conf"), "cat", "hello"],
+                                     capture_output=True, text=True, check=False)
+            self.assertIn("\n; %s\n" % os.path.join(top, "usr/share/trpsup/profiles/hello.ini"), service.stdout, service.stderr)
+            self.assertIn("\ncommand = %s 8000\n" % os.path.join(top, "usr/lib/trpsup/trp-hello"), service.stdout)
 
     def test_uninstall(self):
         with tempfile.TemporaryDirectory(prefix="trpsup-test-uninstall-") as top:
