@@ -117,13 +117,18 @@ static int next_reply(struct connection *c, char **ret)
 	}
 }
 
+static bool is_absent(int error)
+{
+	return error == -ENOENT || error == -ECONNREFUSED;
+}
+
 static void say_absent(const struct cli *cli, int error)
 {
-	if ((error == -ENOENT || error == -ECONNREFUSED) && cli->conf)
+	if (is_absent(error) && cli->conf)
 		cli_error("trpsupd is not running: nobody answers at %s. Start it with 'trpsup -c "
 			  "%s daemon'",
 			cli->socket, cli->conf);
-	else if (error == -ENOENT || error == -ECONNREFUSED)
+	else if (is_absent(error))
 		cli_error("trpsupd is not running: nobody answers at %s. Start it with 'systemctl "
 			  "start trpsup', or in "
 			  "the foreground with 'trpsup daemon'",
@@ -192,7 +197,7 @@ static bool take_reply(const struct cli *cli, const struct call *call, const cha
 	json_t *object = json_loads(text, 0, NULL);
 	json_t *params = json_object_get(object, "parameters");
 	const char *error = json_string_value(json_object_get(object, "error"));
-	bool print = cli->json && !call->quiet, last = true;
+	bool heard = call->quiet || (error && call->except && strcmp(error, call->except) == 0), print = cli->json && !heard, last = true;
 
 	*code = CLI_OK;
 	if (!json_is_object(object) || (params && !json_is_object(params))) {
@@ -210,7 +215,7 @@ static bool take_reply(const struct cli *cli, const struct call *call, const cha
 		*code = find_error(error) ? find_error(error)->code : CLI_FAILED;
 		if (json_is_integer(json_object_get(params, "exit_code")))
 			*code = (int)json_integer_value(json_object_get(params, "exit_code"));
-		if (!print && !call->quiet)
+		if (!print && !heard)
 			say_error(error, params);
 	} else if (json_is_true(json_object_get(object, "continues"))) {
 		last = false;
@@ -264,7 +269,7 @@ int cli_call(struct cli *cli, const struct call *call, json_t **ret_last)
 	if (r < 0) {
 		if (call->absent != CLI_OK)
 			say_absent(cli, r);
-		return call->absent;
+		return is_absent(r) || call->absent == CLI_OK ? call->absent : CLI_FAILED;
 	}
 	r = exchange(cli, call, &c, text, ret_last);
 	connection_close(&c);

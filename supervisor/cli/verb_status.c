@@ -418,6 +418,23 @@ static int print_members(struct cli *cli, const struct profile *p)
 	return code;
 }
 
+/* As the daemon answers a call that needs the profile. */
+static void print_refused(const char *name, int error, const struct profile_errors *errors)
+{
+	json_t *lines = json_array(), *o;
+
+	for (size_t i = 0; i < errors->n; i++)
+		json_array_append_new(lines, json_string(errors->v[i]));
+	if (error == -ENOENT)
+		o = json_pack("{s:s, s:{s:s, s:O?}}", "error", "trpsup.NoSuchService", "parameters", "service", name, "text", json_array_get(lines, 0));
+	else
+		o = json_pack("{s:s, s:{s:O}}", "error", "trpsup.BadProfile", "parameters", "errors", lines);
+	json_decref(lines);
+	cleanup_free char *text = show_json(o, 0);
+	printf("%s\n", text);
+	json_decref(o);
+}
+
 /* A service that the daemon has not heard of: one that could be started, or one that does not exist
  * at all? */
 static int print_unknown(struct cli *cli, const char *name)
@@ -431,7 +448,9 @@ static int print_unknown(struct cli *cli, const char *name)
 	config_profile_paths(cli->config, &paths);
 	r = profile_load(&paths, name, &p, &errors);
 	if (r < 0) {
-		for (size_t i = 0; i < errors.n; i++) {
+		if (cli->json)
+			print_refused(name, r, &errors);
+		for (size_t i = 0; i < errors.n && !cli->json; i++) {
 			show_text(stderr, errors.v[i]);
 			fputc('\n', stderr);
 		}
@@ -460,7 +479,7 @@ static int print_unknown(struct cli *cli, const char *name)
 
 int verb_status(struct cli *cli, char **args, size_t n)
 {
-	struct call call = {.method = "trpsup.Status", .absent = CLI_NOT_RUNNING, .quiet = true};
+	struct call call = {.method = "trpsup.Status", .absent = CLI_NOT_RUNNING, .except = "trpsup.NoSuchService"};
 	json_t *last = NULL;
 	const char *state;
 	int code;
@@ -473,10 +492,7 @@ int verb_status(struct cli *cli, char **args, size_t n)
 		return print_unknown(cli, args[0]);
 	if (code != CLI_OK)
 		return code;
-	if (cli->json) {
-		cleanup_free char *text = show_json(last, 0);
-		printf("{\"parameters\":%s}\n", text);
-	} else {
+	if (!cli->json) {
 		print_service(json_object_get(last, "service"));
 		print_log(json_object_get(last, "log"));
 	}
