@@ -33,19 +33,40 @@ void answer_no_such(struct control_call *call, const char *service, const char *
 	control_error(call, "trpsup.NoSuchService", json_pack("{s:s,s:s}", "service", service, "text", text));
 }
 
+/* Is there a service of that name, or one that could be started? False: the call was answered, with the nearest name that there is. */
+static bool answer_exists(struct control_call *call, struct daemon *d, const char *name)
+{
+	struct profile_errors errors = {0};
+	struct profile *p = NULL;
+	int r = 0;
+
+	if (!service_find(d, name) && !(d->seen && strcmp(d->seen->service, name) == 0))
+		r = profile_load(&d->paths, name, &p, &errors);
+	if (r == -ENOENT)
+		answer_bad_profile(call, name, r, &errors);
+	profile_errors_free(&errors);
+	profile_free(p);
+	return r != -ENOENT;
+}
+
+bool answer_known(struct control_call *call, struct daemon *d, const char *name)
+{
+	if (service_find(d, name))
+		return true;
+	if (answer_exists(call, d, name))
+		answer_no_such(call, name, "it has not been started since the daemon started");
+	return false;
+}
+
 struct service *answer_service(struct control_call *call, const json_t *params, struct daemon *d)
 {
 	const char *name = json_string_value(json_object_get(params, "service"));
-	struct service *s;
 
 	if (!name) {
 		answer_invalid(call, "service");
 		return NULL;
 	}
-	s = service_find(d, name);
-	if (!s)
-		answer_no_such(call, name, "it has not been started since the daemon started");
-	return s;
+	return answer_known(call, d, name) ? service_find(d, name) : NULL;
 }
 
 bool answer_names(struct control_call *call, const json_t *params, struct strv *ret)
@@ -72,7 +93,7 @@ bool answer_names(struct control_call *call, const json_t *params, struct strv *
 	return true;
 }
 
-bool answer_services(struct control_call *call, const json_t *params, struct daemon *d, struct strv *ret)
+static bool take_services(struct control_call *call, const json_t *params, struct daemon *d, bool must_exist, struct strv *ret)
 {
 	struct strv names = {0}, all = {0};
 	struct profile_errors errors = {0};
@@ -80,9 +101,9 @@ bool answer_services(struct control_call *call, const json_t *params, struct dae
 
 	for (size_t i = 0; ok && i < names.n; i++) {
 		int r = group_expand(d, names.v[i], ANSWER_SERVICES_MAX, &all, &errors);
-		ok = r == 0;
 		if (r < 0)
 			answer_bad_profile(call, names.v[i], r, &errors);
+		ok = r == 0 && (!must_exist || answer_exists(call, d, names.v[i]));
 	}
 	profile_errors_free(&errors);
 	strv_free(&names);
@@ -91,6 +112,16 @@ bool answer_services(struct control_call *call, const json_t *params, struct dae
 	else
 		strv_free(&all);
 	return ok;
+}
+
+bool answer_services(struct control_call *call, const json_t *params, struct daemon *d, struct strv *ret)
+{
+	return take_services(call, params, d, true, ret);
+}
+
+bool answer_future_services(struct control_call *call, const json_t *params, struct daemon *d, struct strv *ret)
+{
+	return take_services(call, params, d, false, ret);
 }
 
 void answer_bad_profile(struct control_call *call, const char *name, int error, const struct profile_errors *errors)

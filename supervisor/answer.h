@@ -18,7 +18,11 @@ void answer_bad_profile(struct control_call *call, const char *name, int error, 
 
 /* The "services" of a call: at least one valid name, as they were written. False: answered with an error; ret is empty. */
 bool answer_names(struct control_call *call, const json_t *params, struct strv *ret);
-/* The same with the members of groups in their place. */
+/* The same with the members of groups in their place; each that was written has a profile, or the daemon knows it. */
 bool answer_services(struct control_call *call, const json_t *params, struct daemon *d, struct strv *ret);
+/* ... or may have one later. */
+bool answer_future_services(struct control_call *call, const json_t *params, struct daemon *d, struct strv *ret);
+/* Does the daemon know a service of that name? False: answered with an error. */
+bool answer_known(struct control_call *call, struct daemon *d, const char *name);
 /* The one "service" of a call, known to the daemon. NULL: answered with an error. */
 struct service *answer_service(struct control_call *call, const json_t *params, struct daemon *d);

@@ -161,17 +161,6 @@ static void release_requirements(struct daemon *d, const struct service *s)
 			r->wanted = false;
 }
 
-static bool is_asked_for(const json_t *params, const char *name)
-{
-	size_t i;
-	json_t *word;
-
-	json_array_foreach (json_object_get(params, "services"), i, word)
-		if (strcmp(json_string_value(word), name) == 0)
-			return true;
-	return false;
-}
-
 static void verb_stop(struct control_call *call, const json_t *params, void *user)
 {
 	cleanup_names struct strv names = {0};
@@ -179,11 +168,6 @@ static void verb_stop(struct control_call *call, const json_t *params, void *use
 
 	if (!answer_services(call, params, d, &names))
 		return;
-	for (size_t i = 0; i < names.n; i++) /* a member of a group may well be down */
-		if (!service_find(d, names.v[i]) && is_asked_for(params, names.v[i])) {
-			answer_no_such(call, names.v[i], "it has not been started since the daemon started");
-			return;
-		}
 	if (job_open(d, call, JOB_DOWN, (const char *const *)names.v, names.n) < 0) {
 		answer_failed(call, "out of memory");
 		return;

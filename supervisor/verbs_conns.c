@@ -242,11 +242,8 @@ static bool take_parameters(struct conns *c, const json_t *params)
 	const char *client = json_string_value(json_object_get(params, "client"));
 	const struct service *s = name ? service_find(c->d, name) : NULL;
 
-	if (name && !s) {
-		control_error(c->call, "trpsup.NoSuchService",
-			json_pack("{s:s,s:s}", "service", name, "text", "it has not been started since the daemon started"));
+	if (name && !answer_known(c->call, c->d, name))
 		return false;
-	}
 	if (client && !take_client(client, &c->client)) {
 		answer_unusable(c->call, "client", client, CLIENT_EXPECTED);
 		return false;

@@ -19,7 +19,7 @@ void verb_events(struct control_call *call, const json_t *params, void *user)
 		answer_invalid(call, "since");
 	} else if (!control_wants_more(call)) {
 		control_error(call, "org.varlink.service.ExpectedMore", NULL);
-	} else if (!json_object_get(params, "services") || answer_services(call, params, user, &names)) {
+	} else if (!json_object_get(params, "services") || answer_future_services(call, params, user, &names)) {
 		events_stream(call, user, &names, json_number_value(since), json_is_true(json_object_get(params, "follow")));
 	}
 	strv_free(&names);

@@ -156,7 +156,7 @@ class Freeze(trp.DaemonTest):
         done = self.d.trpsup("freeze", "web")
         self.assertEqual(done.returncode, 1)
         self.assertIn("it is stopped: only one that is ready can be frozen", done.stderr)
-        self.assertEqual(self.d.trpsup("thaw", "nobody").returncode, 1)
+        self.assertEqual(self.d.trpsup("thaw", "nobody").returncode, 4)
 
 
 if __name__ == "__main__":
