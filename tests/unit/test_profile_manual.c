@@ -86,6 +86,43 @@ static void check_man_row(const char *text, const struct lang_key *k, const char
 		fail_msg("%s, [%s]: there is no line%s", path, k->section, line);
 }
 
+/* Without blanks and what makes pages of it: macros at the beginning of a line, escapes. To be compared, not to be read. */
+static char *bare(const char *text)
+{
+	char *out = calloc(1, strlen(text) + 1), *to = out;
+
+	assert_non_null(out);
+	for (const char *s = text; *s; s++) {
+		if (*s == '.' && (s == text || s[-1] == '\n'))
+			s += strcspn(s, " \n");
+		if (strncmp(s, "\\(dq", 4) == 0) {
+			*to++ = '"';
+			s += 3;
+		} else if (*s == '\\' && s[1] == 'e') {
+			*to++ = *s++;
+		} else if (*s && !strchr(" \n\\", *s)) {
+			*to++ = *s;
+		}
+		if (!*s)
+			break;
+	}
+	return out;
+}
+
+/* Value, default and example of it, in this order, behind its name and before the next. */
+static void check_man_values(const char *text, const struct lang_key *k, const char *path)
+{
+	cleanup_free char *line = trp_asprintf("\n.It Ic %s\n", k->name), *said = NULL, *row = NULL, *shown = NULL;
+	cleanup_free char *words = trp_asprintf("Value: %s.\nDefault: %s.\nExample:\n%s = %s\n", k->expects, k->fallback ? k->fallback : k->unset, k->name, k->example);
+	const char *from = strstr(text, line) + strlen(line), *to = strstr(from, "\n.It ");
+
+	said = bare(words);
+	row = strndup(from, to ? (size_t)(to - from) : strlen(from));
+	shown = bare(row);
+	if (!strstr(shown, said))
+		fail_msg("%s, [%s] %s: there is no\n%s", path, k->section, k->name, words);
+}
+
 /* Every word behind begin, up to end, is a key. */
 static void check_known(const char *text, const char *begin, const char *end, const struct table *t,
 	const char *section, const char *path)
@@ -116,6 +153,7 @@ static void test_documents(void **state)
 				continue;
 			check_md_row(in_md, &t->keys[j]);
 			check_man_row(in_man, &t->keys[j], t->manual);
+			check_man_values(in_man, &t->keys[j], t->manual);
 		}
 		check_known(in_md, "\n| `", "`", t, section, "doc/profile.md");
 		check_known(in_man, "\n.It Ic ", " \n", t, section, t->manual);
@@ -190,20 +228,29 @@ static void test_syscall_groups(void **state)
 }
 
 /* The list of keys that are in force at once has all of them, and no other. */
-static void test_live(void **state)
+static void check_live(const char *path, bool page)
 {
-	cleanup_free char *text = read_doc("doc/profile.md");
-	char *begin = strstr(text, "These keys are in force at once:"), *end = begin ? strstr(begin, "The others count") : NULL;
+	cleanup_free char *text = read_doc(path);
+	char *begin = strstr(text, "These keys are in force at once:"), *over = begin ? strstr(begin, "The others count") : NULL;
 
-	(void)state;
-	assert_non_null(end);
-	*end = '\0';
+	assert_non_null(over);
+	*over = '\0';
 	for (size_t i = 0; i < profile_n_keys; i++) {
 		const struct lang_key *k = &profile_keys[i];
-		cleanup_free char *name = trp_asprintf("`%s`", k->name);
-		if ((strstr(begin, name) != NULL) != profile_key_is_live(k->section, k->name))
-			fail_msg("doc/profile.md: %s of [%s]: is it in force at once?", k->name, k->section);
+		cleanup_free char *section = page ? trp_asprintf("\n.It Bq %s\n", k->section) : trp_asprintf("[%s] `", k->section);
+		cleanup_free char *name = page ? trp_asprintf("\n.Ic %s ", k->name) : trp_asprintf("`%s`", k->name);
+		const char *from = strstr(begin, section), *found = from ? strstr(from, name) : NULL;
+		const char *to = from ? strstr(from + strlen(section), page ? "\n.It " : "[") : NULL;
+		if ((found && (!to || found < to)) != profile_key_is_live(k->section, k->name))
+			fail_msg("%s: %s of [%s]: is it in force at once?", path, k->name, k->section);
 	}
+}
+
+static void test_live(void **state)
+{
+	(void)state;
+	check_live("doc/profile.md", false);
+	check_live("doc/trpsup-profile.5", true);
 }
 
 /* The example of a key says nothing wrong in its own line (it may lack what it needs elsewhere). */
