@@ -2,7 +2,8 @@
 /* trp-keeper: holds duplicates of trpsupd's descriptors, so that a daemon that is killed loses none: the next one fetches them.
  *
  * Started by the daemon with a listening socket as descriptor 3 and an id of its own as argument. May never: read or write what it
- * holds, open, connect, execute; it has no capability, and its filter leaves it the eight calls of its loop. */
+ * holds, open, connect, execute; it has no capability, and its filter leaves it the calls of its loop, and
+ * those that pass something for the daemon's connection alone. */
 #include "base/fdpass.h"
 #include "base/log.h"
 #include "base/util.h"
@@ -25,6 +26,9 @@
 #include <unistd.h>
 
 #define DENIED ENOSYS /* what the filter answers */
+/* The lowest that is free when nobody is connected: 0 to 3 are never closed, and what is kept has come while somebody was. So the filter can
+ * tell the daemon's connection from all that is kept. */
+#define CLIENT_FD (KEEP_LISTEN_FD + 1)
 
 static struct keep_table table; /* what was never used of it takes no memory */
 static int client = -1;
@@ -100,32 +104,39 @@ static void take_client(void)
 {
 	struct ucred cred;
 	socklen_t len = sizeof(cred);
-	int fd = accept4(KEEP_LISTEN_FD, NULL, NULL, SOCK_CLOEXEC);
 
-	if (fd < 0)
-		return;
-	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) < 0 || cred.uid != 0) {
-		close(fd);
-		return;
-	}
 	while (client >= 0 && take_message())
 		;
 	trp_close(&client);
-	client = fd;
+	client = accept4(KEEP_LISTEN_FD, NULL, NULL, SOCK_CLOEXEC);
+	if (client >= 0 && (getsockopt(client, SOL_SOCKET, SO_PEERCRED, &cred, &len) < 0 || cred.uid != 0))
+		trp_close(&client);
 }
+
+/* That descriptor alone; the kernel looks at 32 bits, and more of them are nobody's. */
+#define FD_IS(fd) SCMP_A0_64(SCMP_CMP_EQ, fd)
 
 static const char *install_filter(void)
 {
-	static const int allowed[] = {SCMP_SYS(poll), SCMP_SYS(ppoll), SCMP_SYS(recvmsg), SCMP_SYS(accept4), SCMP_SYS(getsockopt),
-		SCMP_SYS(close), SCMP_SYS(restart_syscall), SCMP_SYS(exit_group)};
+	static const int allowed[] = {SCMP_SYS(poll), SCMP_SYS(ppoll), SCMP_SYS(restart_syscall), SCMP_SYS(exit_group)};
 	scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_ERRNO(DENIED));
 	int r = ctx ? 0 : -ENOMEM;
 
 	for (size_t i = 0; i < TRP_ARRAY_SIZE(allowed) && r == 0; i++)
 		r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, allowed[i], 0);
+	if (r == 0)
+		r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(accept4), 1, FD_IS(KEEP_LISTEN_FD));
+	if (r == 0)
+		r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(getsockopt), 1, FD_IS(CLIENT_FD));
+	if (r == 0)
+		r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(recvmsg), 1, FD_IS(CLIENT_FD));
 	/* not with MSG_FASTOPEN, which connects */
 	if (r == 0)
-		r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(sendmsg), 1, SCMP_A2_64(SCMP_CMP_MASKED_EQ, MSG_FASTOPEN, 0));
+		r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(sendmsg), 2, FD_IS(CLIENT_FD), SCMP_A2_64(SCMP_CMP_MASKED_EQ, MSG_FASTOPEN, 0));
+	/* from 4 on, whatever is above 32 bits: another descriptor would come in the place of the listening one */
+	_Static_assert(KEEP_LISTEN_FD == 3, "the bits of all others");
+	for (int bit = 2; bit < 32 && r == 0; bit++)
+		r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(close), 1, SCMP_A0_64(SCMP_CMP_MASKED_EQ, 1ull << bit, 1ull << bit));
 	if (r == 0)
 		r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(write), 1, SCMP_A0_64(SCMP_CMP_MASKED_EQ, 0xffffffffu, STDERR_FILENO));
 	if (r == 0)
@@ -147,6 +158,11 @@ static const char *prove(void)
 		{"read() works", SYS_read, {-1}},
 		{"write() works on any descriptor", SYS_write, {-1}},
 		{"recvfrom() works", SYS_recvfrom, {-1}},
+		{"recvmsg() works on any descriptor", SYS_recvmsg, {-1}},
+		{"sendmsg() works on any descriptor", SYS_sendmsg, {-1}},
+		{"accept4() works on any descriptor", SYS_accept4, {-1}},
+		{"getsockopt() works on any descriptor", SYS_getsockopt, {-1}},
+		{"close() works on the listening socket", SYS_close, {KEEP_LISTEN_FD | 1L << 32}},
 		{"socket() works", SYS_socket, {AF_UNIX, SOCK_STREAM}},
 		{"connect() works", SYS_connect, {-1}},
 		{"setsockopt() works", SYS_setsockopt, {-1}},
