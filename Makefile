@@ -102,6 +102,13 @@ $(O)/trp-%: sandbox/helpers/trp-%
 $(O)/%.o: %.c
 	@mkdir -p $(@D)
 	$(call say,CC,$@)$(CC) $(CFLAGS) $(TRP_CFLAGS) -c -o $@ $<
+# what says its version is compiled again when that changes: programs of one build are of one version. Who may not ask git (another
+# user, by "make install") changes nothing.
+$(O)/version: FORCE
+	@mkdir -p $(@D)
+	@test -e $@ -a '$(VERSION)' = unknown || echo '$(VERSION)' | cmp -s - $@ || echo '$(VERSION)' >$@
+FORCE:
+$(patsubst %.c,$(O)/%.o,$(shell grep -lw TRP_VERSION $(wildcard router/*.c router/*/*.c sandbox/*/*.c sandbox/*/*/*.c supervisor/*.c supervisor/*/*.c))): $(O)/version
 # the kernel's headers are not among musl's; behind them only what musl has not
 $(O)/musl/%.o: %.c
 	@mkdir -p $(@D)
@@ -244,6 +251,6 @@ uninstall:
 clean:
 	rm -rf $(O)
 
-.PHONY: all weak states check check-router check-unit check-system testprogs bench fuzz asan lint demo deps deps-bench install uninstall clean
+.PHONY: FORCE all weak states check check-router check-unit check-system testprogs bench fuzz asan lint demo deps deps-bench install uninstall clean
 .SECONDARY:
 -include $(shell find $(O) -name '*.d' 2>/dev/null)

@@ -126,6 +126,12 @@ class Documents(unittest.TestCase):
         finally:
             os.chmod(self.d.dir, mode)
 
+    def test_one_version(self):
+        """Of all programs of one build, as far as they say it."""
+        said = [os.path.join(trp.BUILD, name) for name in ("trpsupd", "trpsup", "trp-router", "trp-relay", "trp-keeper", "trp-logger", "trp-notify")]
+        said = {subprocess.run([program, "--version"], capture_output=True, text=True, check=True).stdout.split()[1] for program in said}
+        self.assertEqual(said, {json.loads(self.d.trpsup("--json", "info").stdout)["parameters"]["version"]})
+
     def test_fields(self):
         every = sections(document("protocol.md"))
 
