@@ -126,6 +126,20 @@ class Documents(unittest.TestCase):
         finally:
             os.chmod(self.d.dir, mode)
 
+    def test_forbidden_calls(self):
+        """So many as doc/security.md says does each process try before it serves."""
+        def count(path, *tables):
+            text = trp.read(os.path.join(trp.TOP, path)).decode()
+            return sum(len(re.findall(r'\{"[^"]+", SYS_', re.search(r"\b%s\[\] = \{(.*?)\};" % t, text, re.S).group(1))) for t in tables)
+        rows = {m.group(1): m.group(2) for m in re.finditer(r"(?m)^\| (trp-[a-z]+)[^|]*\|(?:[^|]*\|){3}[^|]*?([a-z-]+) forbidden ones tried", document("security.md"))}
+        word = {17: "seventeen", 21: "twenty-one", 22: "twenty-two", 23: "twenty-three", 27: "twenty-seven", 47: "forty-seven", 50: "fifty"}
+        never, logs = count("router/confine.c", "never"), count("supervisor/logger/confine.c", "never")
+        found = {"trp-router": never + count("router/lockdown.c", "attempts"),
+                 "trp-relay": never + count("router/relay/lockdown.c", "attempts", "no_unix", "no_loopback"),
+                 "trp-keeper": count("supervisor/keeper/main.c", "tries"), "trp-sdnotify": count("supervisor/sdnotify/main.c", "never"),
+                 "trp-logger": logs + count("supervisor/logger/main.c", "attempts"), "trp-logread": logs + count("supervisor/logread/main.c", "attempts")}
+        self.assertEqual(rows, {name: word.get(n, n) for name, n in found.items()})
+
     def test_one_version(self):
         """Of all programs of one build, as far as they say it."""
         said = [os.path.join(trp.BUILD, name) for name in ("trpsupd", "trpsup", "trp-router", "trp-relay", "trp-keeper", "trp-logger", "trp-notify")]
