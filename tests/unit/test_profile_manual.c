@@ -10,11 +10,14 @@
 
 #include "base/io.h"
 #include "sandbox/seccomp.h"
+#include "supervisor/profile/config.h"
 #include "supervisor/profile/load.h"
 
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static const struct table {
 	const struct lang_section *sections;
@@ -177,23 +180,38 @@ static void test_variables(void **state)
 	}
 }
 
-/* The ini blocks of the document are right; what they name need not be on this machine. */
-static void test_blocks(void **state)
+static void check_config(const char *text, struct profile_errors *errors)
+{
+	char path[] = "/tmp/trp-manual-XXXXXX";
+	struct config *c = NULL;
+	int fd = mkstemp(path);
+
+	assert_true(fd >= 0);
+	assert_int_equal(trp_write_all(fd, text, strlen(text)), 0);
+	close(fd);
+	if (config_load(path, &c, errors) == 0)
+		config_free(c);
+	unlink(path);
+}
+
+/* The ini blocks of a document are right; what they name need not be on this machine. Those with a listener are of trpsup.conf. */
+static void check_blocks(const char *path, size_t least)
 {
 	static const char *const allowed[] = {"No such file or directory",
-		"${profile} has no value", "missing in [service]", "names no port", "[listener"};
+		"${profile} has no value", "missing in [service]", "names no port"};
 	static const struct profile_paths paths = {.public_port = {[TRP_PROTO_HTTP1] = 80, [TRP_PROTO_TLS] = 443}, .libexec = "/x"};
-	cleanup_free char *md = read_doc("doc/profile.md");
+	cleanup_free char *md = read_doc(path);
 	size_t n = 0;
 
-	(void)state;
 	for (const char *s = md; (s = strstr(s, "\n```ini\n")); n++) {
 		const char *begin = s + 8, *end = strstr(begin, "\n```");
+		cleanup_free char *block = strndup(begin, (size_t)(end - begin));
 		struct profile_errors errors = {0};
 		struct profile *p = NULL;
 
-		if (profile_load_buffer(&paths, "x", "profile.md", begin, (size_t)(end - begin), &p,
-			    &errors) == 0)
+		if (strstr(block, "[listener "))
+			check_config(block, &errors);
+		else if (profile_load_buffer(&paths, "x", path, block, strlen(block), &p, &errors) == 0)
 			profile_free(p);
 		for (size_t e = 0; e < errors.n; e++) {
 			bool fine = false;
@@ -205,7 +223,15 @@ static void test_blocks(void **state)
 		profile_errors_free(&errors);
 		s = end;
 	}
-	assert_true(n >= 4);
+	assert_true(n >= least);
+}
+
+static void test_blocks(void **state)
+{
+	(void)state;
+	check_blocks("doc/profile.md", 7);
+	check_blocks("README.md", 4);
+	check_blocks("doc/upstreams.md", 2);
 }
 
 static void test_syscall_groups(void **state)
