@@ -132,7 +132,7 @@ static void say_failed(struct exec *e)
 	bool missing = e->in.failure.stage == SANDBOX_STAGE_EXEC && e->in.failure.error == ENOENT;
 	char text[400];
 
-	sandbox_failure_text(&e->in.failure, text, sizeof(text));
+	inside_failure_text(&e->in, text, sizeof(text));
 	control_error(e->call, "trpsup.Failed",
 		json_pack("{s:o,s:i}", "text", controlmsg_string(text, strlen(text)), "exit_code", missing ? CODE_NOT_FOUND : CODE_NOT_EXECUTABLE));
 }
@@ -272,7 +272,7 @@ int exec_start(struct service *s, const struct exec_wish *wish, struct control_c
 		r = enter(e, s, wish);
 	if (r < 0) {
 		if (e->in.failure.stage != SANDBOX_STAGE_NONE)
-			sandbox_failure_text(&e->in.failure, err, err_size);
+			inside_failure_text(&e->in, err, err_size);
 		else if (!err[0])
 			snprintf(err, err_size, "%s", strerror(-r));
 		exec_free(e);

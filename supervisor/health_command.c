@@ -229,7 +229,7 @@ int health_command_begin(struct service *s, char *err, size_t err_size)
 		r = enter(c);
 	if (r < 0) {
 		if (c->in.failure.stage != SANDBOX_STAGE_NONE)
-			sandbox_failure_text(&c->in.failure, err, err_size);
+			inside_failure_text(&c->in, err, err_size);
 		else if (!err[0])
 			snprintf(err, err_size, "%s", strerror(-r));
 		command_free(c);

@@ -144,3 +144,18 @@ void inside_admit(struct inside *i, int *ret_master)
 	else if (r != -EPIPE) /* else it says itself what was wrong */
 		reap_kill(i->entry.child.pidfd, SIGKILL);
 }
+
+/* Of a service's own program it was looked beforehand whether it is there. */
+void inside_failure_text(const struct inside *i, char *out, size_t size)
+{
+	const struct sandbox_failure *f = &i->failure;
+	int len = (int)strnlen(f->detail, sizeof(f->detail));
+	bool cut = len > (int)sizeof(f->detail) - 5; /* only its end is there, from a whole character on */
+
+	if (f->stage != SANDBOX_STAGE_EXEC || f->error != ENOENT)
+		sandbox_failure_text(f, out, size);
+	else if (cut || memchr(f->detail, '/', (size_t)len))
+		snprintf(out, size, "cannot execute %.*s: it, or the interpreter or dynamic loader that it names, is not in the sandbox", len, f->detail);
+	else
+		snprintf(out, size, "cannot execute %.*s: it is nowhere along the PATH of the service", len, f->detail);
+}

@@ -30,3 +30,5 @@ int inside_describe(struct inside *i, struct service *s, const char *user, const
 int inside_enter(struct inside *i, const struct service *s, const struct strv *command, const struct sandbox_terminal *terminal, const int ends[3]);
 /* Its sync_fd is readable; the process is ended if it cannot be let go. *ret_master: as sandbox_admit(); -1 else. */
 void inside_admit(struct inside *i, int *ret_master);
+/* Why the command is not executed, as a sentence, after it was entered for. */
+void inside_failure_text(const struct inside *i, char *out, size_t size);

@@ -180,12 +180,15 @@ class Exec(trp.DaemonTest):
         self.target("missing")
         done = self.exec("missing", "no-such-command")
         self.assertEqual(done.returncode, 127, done.stderr)
-        self.assertIn(b"No such file", done.stderr)
+        self.assertEqual(done.stderr, b"trpsup: cannot execute no-such-command: it is nowhere along the PATH of the service\n")
+        done = self.exec("missing", "/usr/bin/no-such")
+        self.assertEqual(done.returncode, 127)
+        self.assertIn(b"cannot execute /usr/bin/no-such: it, or the interpreter or dynamic loader that it names, is not in the sandbox", done.stderr)
         # of a long path the end is shown, whatever character it is cut in
         for end in ("", "a", "ab"):
             done = self.exec("missing", "/" + "ü" * 100 + end)
             self.assertEqual(done.returncode, 127, done.stderr)
-            self.assertIn("üüü%s: No such file" % end, done.stderr.decode())
+            self.assertIn("üüü%s: it, or the interpreter" % end, done.stderr.decode())
         self.assertEqual(self.exec("missing", "/etc/ssl/openssl.cnf").returncode, 126)
         self.assertEqual(self.exec("nobody", "true").returncode, 125)
         self.assertEqual(self.exec("-u", "no-such-user", "missing", "true").returncode, 125)
