@@ -18,11 +18,13 @@ static const char *text(const json_t *object, const char *key)
 static void row(struct show_table *t, const json_t *timer)
 {
 	const char *result = text(timer, "result"), *why = text(timer, "why");
+	cleanup_free char *next = show_time(number(timer, "next")), *left = show_distance(number(timer, "next"));
+	cleanup_free char *last = show_time(number(timer, "last"));
 
 	show_cell(t, text(timer, "service"));
-	show_cell_own(t, show_time(number(timer, "next")));
-	show_cell_own(t, show_distance(number(timer, "next")));
-	show_cell_own(t, show_time(number(timer, "last")));
+	show_cell(t, next);
+	show_cell(t, left);
+	show_cell(t, last);
 	show_cell(t, result && strcmp(result, "none") != 0 ? result : NULL);
 	show_cell(t, why && *why ? why : NULL);
 }

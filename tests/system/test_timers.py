@@ -213,6 +213,7 @@ class ByHand(Case):
         table = json.loads(self.d.ok("--json", "timers"))
         self.assertEqual([t["service"] for t in table.get("parameters", table)["timers"]], ["job"])
         self.d.ok("stop", "job")
+        self.assertRegex(self.d.ok("timers"), r"(?m)^job +- +- +\S")  # no time counts
         self.assertEqual((self.state(), self.timer()["armed"], self.timer()["next"]), ("stopped", False, None))
         self.assertRegex(self.d.trpsup("status", "job").stdout, "its times do not count now")
         self.d.stop()
