@@ -84,7 +84,7 @@ _trpsup()
 			compgen -d -- "$cur"
 		)
 		;;
-	start:* | enable:* | disable:* | freeze:* | thaw:* | top:* | events:* | logs:* | stop:* | restart:* | reload:* | signal:0 | exec:0 | cat:0 | edit:0 | status:0 | conns:0)
+	start:* | enable:* | disable:* | freeze:* | thaw:* | top:* | events:* | logs:* | stop:* | restart:* | reload:* | signal:0 | exec:0 | learn:0 | cat:0 | edit:0 | status:0 | conns:0)
 		mapfile -t COMPREPLY < <(compgen -W "$(_trpsup_names)" -- "$cur")
 		;;
 	esac

@@ -237,6 +237,7 @@ static int print_help(void)
 	     "                           /etc/trpsup/trpsup.conf)\n"
 	     "  --json                   print the daemon's replies as JSON, one on each line\n"
 	     "  -h, --help               show this help\n"
+	     "  --version                show the version of this program\n"
 	     "\nExit status: 0 fine; 1 failed; 2 usage; 3 not running; 4 no such service.");
 	return CLI_OK;
 }

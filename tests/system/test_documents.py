@@ -146,6 +146,28 @@ class Documents(unittest.TestCase):
         said = {subprocess.run([program, "--version"], capture_output=True, text=True, check=True).stdout.split()[1] for program in said}
         self.assertEqual(said, {json.loads(self.d.trpsup("--json", "info").stdout)["parameters"]["version"]})
 
+    def complete(self, *words):
+        """What bash offers for the last of these."""
+        line = " ".join("'%s'" % word for word in (os.path.join(trp.BUILD, "trpsup"), "-c", self.d.conf, *words))
+        script = ("compopt() { :; }; complete() { :; }; source %s; COMP_WORDS=(%s); COMP_CWORD=%d; _trpsup; printf '%%s\\n' \"${COMPREPLY[@]}\""
+                  % (os.path.join(trp.TOP, "etc/completion/trpsup.bash"), line, len(words) + 2))
+        return set(subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True, timeout=60).stdout.split())
+
+    def test_completion(self):
+        """Verbs, their options, and names where the help has NAME."""
+        verbs, _, options = self.d.ok("help").partition("Options:")
+        every = set(re.findall(r"(?m)^  (?:.*, )?(--?[a-z]+)", options)) | {"-c", "-h"}
+        for verb in re.findall(r"(?m)^  ([a-z-]+) ", verbs):
+            with self.subTest(verb):
+                head, *own = self.d.ok("help", verb).splitlines()
+                own = {word for line in own for word in re.findall(r"(?<![a-z])--?[a-z][a-z-]*", line[:27])}
+                self.assertEqual(self.complete(verb, "-") - {"-it"}, own | every - {"--version"})
+                if re.search(r"NAME", head) and verb != "explain":
+                    self.assertIn("hello", self.complete(verb, "he"))
+        self.assertEqual(self.complete("-"), every)
+        self.assertEqual(self.complete(""), set(re.findall(r"(?m)^  ([a-z-]+) ", verbs)))
+        self.assertIn("hello", self.complete("kick", "--service", ""))
+
     def test_fields(self):
         every = sections(document("protocol.md"))
 
