@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* A server written for libtrp (libtrp(3)): answers each client with its own address and the name that it asked for.
  *	cc -o native-example native-example.c $(pkg-config --cflags --libs libtrp)
- * Profile: [service] command = /opt/native-example, adapter = native; [route] host = ..., http = 8080 */
+ * Profile: [service] command = /usr/local/bin/native-example, adapter = native; [route] host = ..., http = 8080 */
 #include <arpa/inet.h>
 #include <stdio.h>
 #include <string.h>

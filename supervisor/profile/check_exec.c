@@ -5,6 +5,7 @@
 #include "load.h"
 #include "sandbox/openat2.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -68,6 +69,28 @@ static const char *locate(const struct profile_loading *l, const char *path, con
 	return p->root == ROOT_HOST ? "/" : p->root == ROOT_DIRECTORY ? p->root_directory : NULL;
 }
 
+/* With root = host, is path (with its links: real) seen inside? Of the host's directories with programs that is /usr (supervisor/box/spec.c).
+ * Binds and ${libexec} were looked at before, for path itself. */
+static bool host_shows(const struct profile_loading *l, const char *path)
+{
+	static const char *const shown[] = {"/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/etc"};
+
+	for (size_t i = 0; i < TRP_ARRAY_SIZE(shown); i++)
+		if (below(path, shown[i]))
+			return true;
+	for (size_t i = 0; i < l->p->n_binds; i++)
+		if (strcmp(path, l->p->binds[i].target) == 0 || below(path, l->p->binds[i].target))
+			return true;
+	return l->paths->libexec && below(path, l->paths->libexec);
+}
+
+static bool is_seen(const struct profile_loading *l, const char *path)
+{
+	cleanup_free char *real = realpath(path, NULL);
+
+	return host_shows(l, path) && (!real || host_shows(l, real));
+}
+
 static void check_program(
 	const struct profile_loading *l, const char *path, struct profile_where w, const char *key)
 {
@@ -94,6 +117,9 @@ static void check_program(
 		profile_error(l->errors, w.file, w.line, key, "%s: not a regular file", path);
 	else if (!(st.st_mode & 0111))
 		profile_error(l->errors, w.file, w.line, key, "%s: not executable", path);
+	else if (rest == path && p->root == ROOT_HOST && !is_seen(l, path))
+		profile_error(l->errors, w.file, w.line, key, "%s: with root = host only the host's /usr is seen inside, expected a program there or in a bind",
+			path);
 }
 
 static void check_commands(const struct profile_loading *l, const struct profile_commands *c, const char *key)

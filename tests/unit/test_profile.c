@@ -548,6 +548,36 @@ static void test_programs(void **state)
 	profile_free(load_good("r"));
 }
 
+/* With root = host it is not enough that the host has it. */
+static void test_programs_of_the_host(void **state)
+{
+	char path[256], text[1024], want[512];
+
+	(void)state;
+	snprintf(path, sizeof(path), "/var/tmp/trp-profile-%d", getpid()); /* /tmp is made at the start */
+	assert_int_equal(mkdir(path, 0755), 0);
+	strcat(path, "/sh");
+	assert_int_equal(trp_write_atomic(AT_FDCWD, path, "", 0, 0755), 0);
+	for (int bound = 0; bound < 2; bound++) {
+		snprintf(text, sizeof(text), "[service]\ncommand = %s\n", path);
+		if (bound)
+			snprintf(text + strlen(text), sizeof(text) - strlen(text), "[sandbox]\nbind = %.*s /var/tmp/trp-profile-%d\n", (int)strlen(path) - 3, path,
+				getpid());
+		file_write("a/host.ini", text);
+		snprintf(want, sizeof(want),
+			"$/a/host.ini:2: command: %s: with root = host only the host's /usr is seen inside, expected a program there or in a bind", path);
+		if (bound) {
+			profile_free(load_good("host"));
+		} else {
+			load_bad("host", -EINVAL);
+			errors_are(&errors, want, NULL);
+		}
+	}
+	unlink(path);
+	path[strlen(path) - 3] = '\0';
+	rmdir(path);
+}
+
 static void test_file_checks(void **state)
 {
 	static char big[65 * 1024 + 1];
@@ -816,7 +846,7 @@ int main(void)
 		T(test_include_limits),
 		T(test_include_number),
 		T(test_variables),
-		T(test_programs),
+		T(test_programs), T(test_programs_of_the_host),
 		T(test_file_checks),
 		T(test_set_hosts),
 		T(test_nameless),
