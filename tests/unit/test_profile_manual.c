@@ -320,6 +320,21 @@ static void test_foreign(void **state)
 	assert_null(lang_find_foreign(&l, "execstartp"));
 }
 
+/* The file that is installed has every key, and those that have a default as a comment with that. */
+static void test_installed_config(void **state)
+{
+	cleanup_free char *conf = read_doc("etc/trpsup.conf");
+
+	(void)state;
+	for (size_t i = 0; i < config_n_keys; i++) {
+		const struct lang_key *k = &config_keys[i];
+		cleanup_free char *given = trp_asprintf("\n;%s = %s\n", k->name, k->fallback ? k->fallback : "");
+		cleanup_free char *set = trp_asprintf("\n%s = ", k->name), *shown = trp_asprintf("\n#\t%s = ", k->name), *unset = trp_asprintf("\n;%s = ", k->name);
+		if (k->fallback ? !strstr(conf, given) : !strstr(conf, set) && !strstr(conf, shown) && !strstr(conf, unset))
+			fail_msg("etc/trpsup.conf: there is no %s", k->fallback ? given : k->name);
+	}
+}
+
 /* The completion of --protocol has the words of base/protocol.c, in their order. */
 static void test_completion(void **state)
 {
@@ -347,6 +362,7 @@ int main(void)
 		cmocka_unit_test(test_live),
 		cmocka_unit_test(test_foreign),
 		cmocka_unit_test(test_completion),
+		cmocka_unit_test(test_installed_config),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
