@@ -108,7 +108,7 @@ $(O)/version: FORCE
 	@mkdir -p $(@D)
 	@test -e $@ -a '$(VERSION)' = unknown || echo '$(VERSION)' | cmp -s - $@ || echo '$(VERSION)' >$@
 FORCE:
-$(patsubst %.c,$(O)/%.o,$(shell grep -lw TRP_VERSION $(wildcard router/*.c router/*/*.c sandbox/*/*.c sandbox/*/*/*.c supervisor/*.c supervisor/*/*.c))): $(O)/version
+$(patsubst %.c,$(O)/%.o,$(shell grep -wl TRP_VERSION $(wildcard router/*.c router/*/*.c sandbox/*/*.c sandbox/*/*/*.c supervisor/*.c supervisor/*/*.c))): $(O)/version
 # the kernel's headers are not among musl's; behind them only what musl has not
 $(O)/musl/%.o: %.c
 	@mkdir -p $(@D)

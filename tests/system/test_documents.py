@@ -140,6 +140,13 @@ class Documents(unittest.TestCase):
                  "trp-logger": logs + count("supervisor/logger/main.c", "attempts"), "trp-logread": logs + count("supervisor/logread/main.c", "attempts")}
         self.assertEqual(rows, {name: word.get(n, n) for name, n in found.items()})
 
+    def test_libraries(self):
+        """doc/architecture.md names all that is linked."""
+        names = {"ev": "libev", "inih": "inih", "jansson": "jansson", "nghttp2": "nghttp2", "z": "zlib", "cmocka": "cmocka"}
+        linked = set(re.findall(r"(?<=\s)-l([a-z0-9]+)", trp.read(os.path.join(trp.TOP, "Makefile")).decode())) - {"c", "pthread"}
+        table = document("architecture.md").partition("\n## Libraries\n")[2].partition("\n\n")[0]
+        self.assertEqual({names.get(name, "lib" + name) for name in linked} | {"musl", "openssl"}, set(re.findall(r"(?m)^\| ([a-z0-9]+) \|", table)) - {"library"})
+
     def test_one_version(self):
         """Of all programs of one build, as far as they say it."""
         said = [os.path.join(trp.BUILD, name) for name in ("trpsupd", "trpsup", "trp-router", "trp-relay", "trp-keeper", "trp-logger", "trp-notify")]
