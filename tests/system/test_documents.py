@@ -147,6 +147,17 @@ class Documents(unittest.TestCase):
         table = document("architecture.md").partition("\n## Libraries\n")[2].partition("\n\n")[0]
         self.assertEqual({names.get(name, "lib" + name) for name in linked} | {"musl", "openssl"}, set(re.findall(r"(?m)^\| ([a-z0-9]+) \|", table)) - {"library"})
 
+    def test_messages(self):
+        """doc/protocol.md has each type of message, by its number."""
+        text = document("protocol.md")
+        for heading, header, prefix in (("## 2. Init", "sandbox/initmsg.h", "TRP_INIT_"), ("## 3. Router control", "router/control.h", "ROUTER_"),
+                                        ("### Observer control", "router/live.h", "OBSERVER_")):
+            with self.subTest(header):
+                table = re.split(r"\n##+ ", text.partition("\n" + heading)[2])[0]
+                said = {name: int(number) for number, name in re.findall(r"(?m)^\| (\d+) ([A-Z_]+) \|", table)}
+                code = trp.read(os.path.join(trp.TOP, header)).decode()
+                self.assertEqual(said, {name: int(number) for name, number in re.findall(r"(?m)^\t%s([A-Z_]+) = (\d+)," % prefix, code)})
+
     def test_one_version(self):
         """Of all programs of one build, as far as they say it."""
         said = [os.path.join(trp.BUILD, name) for name in ("trpsupd", "trpsup", "trp-router", "trp-relay", "trp-keeper", "trp-logger", "trp-notify")]
