@@ -183,9 +183,11 @@ time.sleep(1000)
         self.waits("self", "ready")
 
     def test_reload_needs_one_that_is_ready(self):
-        done = self.d.trpsup("reload", "nobody")
+        self.d.profile("down", trp.HELLO % "")
+        done = self.d.trpsup("reload", "down")
         self.assertEqual(done.returncode, 1)
         self.assertIn("does not run", done.stdout + done.stderr)
+        self.assertEqual(self.d.trpsup("reload", "nobody").returncode, 4)
 
     # the rest of sd_notify
 
