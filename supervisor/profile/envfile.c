@@ -28,19 +28,6 @@ static size_t line_end(const struct reader *r)
 	return r->end - r->at >= 2 && r->at[0] == '\r' && r->at[1] == '\n' ? 2 : 0;
 }
 
-/* One that ends no line would do so for others, and is no part of what anybody means. */
-static bool check_returns(const struct reader *r)
-{
-	unsigned line = 1;
-
-	for (const char *s = r->at; s < r->end; line += *s++ == '\n')
-		if (*s == '\r' && (s + 1 == r->end || s[1] != '\n')) {
-			profile_error(r->errors, r->path, line, NULL, "a carriage return stands here that ends no line");
-			return false;
-		}
-	return true;
-}
-
 static void take(struct reader *r)
 {
 	r->line += *r->at == '\n';
@@ -172,7 +159,7 @@ int envfile_parse(const char *path, const char *text, size_t len, struct env_set
 
 	if (!out)
 		return -ENOMEM;
-	if (!lang_check_text(errors, path, text, len) || !check_returns(&r))
+	if (!lang_check_text(errors, path, text, len))
 		return -EINVAL;
 	for (skip_to_name(&r); r.at < r.end && error != -ENOMEM; skip_to_name(&r)) {
 		int one = assignment(&r, set);

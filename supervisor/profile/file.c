@@ -40,6 +40,10 @@ bool lang_check_text(struct profile_errors *errors, const char *path, const char
 	size_t n;
 
 	for (const char *s = text, *end = text + len; s < end; s += n) {
+		if (*s == '\r' && (s + 1 == end || s[1] != '\n')) { /* what follows would look like a line, and be part of this one */
+			profile_error(errors, path, line, NULL, "a carriage return stands here that ends no line");
+			return false;
+		}
 		n = text_char(s, (size_t)(end - s));
 		if (n == 0) {
 			profile_error(errors, path, line, NULL,

@@ -1260,6 +1260,11 @@ static const struct {
 		"description = a\302\233b\n",
 		"bad.ini:3: the byte 0xc2 does not belong here, expected UTF-8 text without "
 		"control characters\n"},
+	{"carriage return within a line", "web",
+		"[service]\n"
+		"command = /bin/sh\n"
+		"; little memory\r[limits]\rmemory = 64M\n",
+		"bad.ini:3: a carriage return stands here that ends no line\n"},
 	/* clang-format on */
 };
 
