@@ -50,21 +50,35 @@ static void check_timer(const struct profile_loading *l)
 		p->restart = RESTART_NO;
 }
 
+/* Its own, or a relay. */
+static void check_program(const struct profile_loading *l)
+{
+	const struct profile *p = l->p;
+	/* with targets it was meant to be a relay */
+	const bool needs_command = p->adapter == ADAPTER_LOOPBACK || (p->adapter != ADAPTER_RELAY && p->targets.n == 0);
+
+	if (p->adapter == ADAPTER_RELAY)
+		check_relay(l);
+	else if (p->adapter == ADAPTER_LOOPBACK)
+		check_loopback(l);
+	else
+		check_no_relay(l);
+	if (!needs_command || p->command.n > 0)
+		return;
+	if (!was_set(l, "service", "command") && !l->lang.lost)
+		profile_error(l->errors, p->file, 0, "command",
+			"missing in [service], expected a command line with an absolute "
+			"path first");
+	else if (l->errors->n == 0)
+		complain(l, "service", "command", "was reset and not given again");
+}
+
 static void check_service(const struct profile_loading *l)
 {
 	const struct profile *p = l->p;
 	bool routed = profile_is_routed(p);
 
-	if (p->adapter == ADAPTER_LOOPBACK)
-		check_loopback(l);
-	if (p->adapter == ADAPTER_RELAY || (p->targets.n > 0 && p->adapter != ADAPTER_LOOPBACK))
-		check_relay(l);
-	else if (p->command.n == 0 && !was_set(l, "service", "command") && !l->lang.lost)
-		profile_error(l->errors, p->file, 0, "command",
-			"missing in [service], expected a command line with an absolute "
-			"path first");
-	else if (p->command.n == 0 && l->errors->n == 0)
-		complain(l, "service", "command", "was reset and not given again");
+	check_program(l);
 	if (p->ready == READY_LISTEN && !routed)
 		complain(l, "service", "ready", "'listen' needs http, tls or another protocol in [route]");
 	if (p->ready == READY_FD && p->ready_fd >= p->limit_open_files)

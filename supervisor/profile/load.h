@@ -37,6 +37,8 @@ void check_health(const struct profile_loading *l);
 void check_relay(const struct profile_loading *l);
 /* ... and with adapter = loopback, to which some of [relay] applies */
 void check_loopback(const struct profile_loading *l);
+/* ... and with any other, to which nothing of it does */
+void check_no_relay(const struct profile_loading *l);
 /* Gives a checked profile with adapter = relay its program and its empty root. */
 int relay_complete(const struct profile_loading *l);
 /* claims.c: has each name of each listener one owner in the set? 0, also with errors, or -ENOMEM. */

@@ -47,10 +47,6 @@ void check_relay(const struct profile_loading *l)
 {
 	const struct profile *p = l->p;
 
-	if (p->adapter != ADAPTER_RELAY) {
-		complain(l, "relay", "target", "needs adapter = relay in [service]");
-		return;
-	}
 	if (p->targets.n == 0 && profile_where(p, "relay", "target").line == 0)
 		complain(l, "service", "adapter",
 			"'relay' needs target = ADDRESS:PORT in [relay]");
@@ -72,9 +68,23 @@ void check_relay(const struct profile_loading *l)
 			"has no effect with adapter = relay: it has no program of its own");
 }
 
+static const char *const of_targets[] = {"target", "balance", "health-interval", "health-failures"};
+static const char *const of_both[] = {"proxy-protocol", "connect-timeout", "idle-timeout"};
+
+void check_no_relay(const struct profile_loading *l)
+{
+	const struct profile *p = l->p;
+
+	for (size_t i = 0; i < TRP_ARRAY_SIZE(of_targets); i++)
+		if (profile_where(p, "relay", of_targets[i]).line && (i > 0 || p->targets.n > 0))
+			complain(l, "relay", of_targets[i], "needs adapter = relay in [service]");
+	for (size_t i = 0; i < TRP_ARRAY_SIZE(of_both); i++)
+		if (profile_where(p, "relay", of_both[i]).line)
+			complain(l, "relay", of_both[i], "needs adapter = relay or loopback in [service]");
+}
+
 void check_loopback(const struct profile_loading *l)
 {
-	static const char *const of_targets[] = {"target", "balance", "health-interval", "health-failures"};
 	const struct profile *p = l->p;
 
 	if (!profile_is_routed(p) && l->errors->n == 0)

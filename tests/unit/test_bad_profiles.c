@@ -1265,6 +1265,18 @@ static const struct {
 		"command = /bin/sh\n"
 		"; little memory\r[limits]\rmemory = 64M\n",
 		"bad.ini:3: a carriage return stands here that ends no line\n"},
+	{"keys of a relay without one", "web",
+		"[service]\n"
+		"command = /bin/sh\n"
+		"[relay]\n"
+		"balance = source\n"
+		"proxy-protocol = v2\n"
+		"idle-timeout = 10m\n"
+		"health-failures = 1\n",
+		"bad.ini:4: balance: needs adapter = relay in [service]\n"
+		"bad.ini:7: health-failures: needs adapter = relay in [service]\n"
+		"bad.ini:5: proxy-protocol: needs adapter = relay or loopback in [service]\n"
+		"bad.ini:6: idle-timeout: needs adapter = relay or loopback in [service]\n"},
 	/* clang-format on */
 };
 
