@@ -242,6 +242,8 @@ static void check_sandbox(const struct profile_loading *l)
 		complain(l, "sandbox", "state-at", "needs state = yes");
 	if (!p->state && strv_has(&p->exec_from, "state"))
 		complain(l, "sandbox", "exec-from", "'state' needs state = yes");
+	if (!p->state && was_set(l, "limits", "state-size"))
+		complain(l, "limits", "state-size", "needs state = yes in [sandbox]");
 	for (size_t i = 0; i < p->use.n; i++)
 		if (!strv_has(&p->requires, p->use.v[i])) {
 			struct profile_where w = profile_where(p, "sandbox", "use");

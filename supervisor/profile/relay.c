@@ -17,7 +17,7 @@ static const struct {
 	{"sandbox", "bind"}, {"sandbox", "secret"}, {"sandbox", "credential"}, {"sandbox", "credential-command"}, {"sandbox", "publish"}, {"sandbox", "use"},
 	{"sandbox", "state"}, {"sandbox", "state-at"}, {"sandbox", "syscalls"},
 	{"sandbox", "architectures"}, {"sandbox", "exec-from"}, {"sandbox", "proc"}, {"sandbox", "memory-deny-write-execute"}, {"sandbox", "user-namespaces"},
-	{"sandbox", "tmp-size"}, {"limits", "file-size"},
+	{"sandbox", "tmp-size"}, {"limits", "file-size"}, {"limits", "state-size"},
 };
 
 static void complain(const struct profile_loading *l, const char *section, const char *key,

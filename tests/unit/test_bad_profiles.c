@@ -1277,6 +1277,25 @@ static const struct {
 		"bad.ini:7: health-failures: needs adapter = relay in [service]\n"
 		"bad.ini:5: proxy-protocol: needs adapter = relay or loopback in [service]\n"
 		"bad.ini:6: idle-timeout: needs adapter = relay or loopback in [service]\n"},
+	{"size of a state directory that there is not", "web",
+		"[service]\n"
+		"command = /bin/sh\n"
+		"[sandbox]\n"
+		"state = no\n"
+		"[limits]\n"
+		"state-size = 64M\n",
+		"bad.ini:6: state-size: needs state = yes in [sandbox]\n"},
+	{"size of a relay's state directory", "web",
+		"[service]\n"
+		"adapter = relay\n"
+		"[route]\n"
+		"host = a.test\n"
+		"http = 80\n"
+		"[relay]\n"
+		"target = 192.0.2.1\n"
+		"[limits]\n"
+		"state-size = 64M\n",
+		"bad.ini:9: state-size: has no effect with adapter = relay: it has no program of its own\n"},
 	/* clang-format on */
 };
 
