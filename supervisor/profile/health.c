@@ -167,7 +167,7 @@ void check_health(const struct profile_loading *l)
 {
 	static const char *const others[] = {"interval", "timeout", "failures", "successes", "start-period", "status", "send-host", "unhealthy"};
 	struct profile *p = l->p;
-	bool refused = was_set(l, "health", "check"); /* and a message was written */
+	bool refused = was_set(l, "health", "check") && l->errors->n > 0; /* without a message it was reset */
 
 	if (p->ready == READY_CHECK && p->check_kind == CHECK_NONE && !refused)
 		complain(l, "service", "ready", "'check' needs check in [health]");

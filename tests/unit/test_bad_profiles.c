@@ -1296,6 +1296,16 @@ static const struct {
 		"[limits]\n"
 		"state-size = 64M\n",
 		"bad.ini:9: state-size: has no effect with adapter = relay: it has no program of its own\n"},
+	{"health check taken back", "web",
+		"[service]\n"
+		"command = /bin/sh\n"
+		"ready = check\n"
+		"[health]\n"
+		"check = command /bin/true\n"
+		"failures = 5\n"
+		"check =\n",
+		"bad.ini:3: ready: 'check' needs check in [health]\n"
+		"bad.ini:6: failures: has no effect without check\n"},
 	/* clang-format on */
 };
 
