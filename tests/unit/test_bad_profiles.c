@@ -1306,6 +1306,14 @@ static const struct {
 		"check =\n",
 		"bad.ini:3: ready: 'check' needs check in [health]\n"
 		"bad.ini:6: failures: has no effect without check\n"},
+	{"names taken back", "web",
+		"[service]\n"
+		"command = /bin/sh\n"
+		"[route]\n"
+		"http = 80\n"
+		"host = a.test\n"
+		"host =\n",
+		"bad.ini:4: http: nobody would get there, expected host or default = yes in [route]\n"},
 	/* clang-format on */
 };
 
