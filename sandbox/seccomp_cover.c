@@ -43,6 +43,34 @@ const struct seccomp_group *seccomp_group_of(const char *name)
 	return NULL;
 }
 
+static bool word_has(const char *word, const char *call)
+{
+	size_t n;
+	const struct seccomp_group *g = seccomp_groups(&n);
+
+	for (size_t i = 0; word[0] == '@' && i < n; i++)
+		if ((strcmp(word, "@default") == 0 ? g[i].is_default : strcmp(word, g[i].name) == 0) && listed(g[i].syscalls, call))
+			return true;
+	return strcmp(word, call) == 0;
+}
+
+bool seccomp_covers(const char *word, const char *other)
+{
+	size_t n;
+	const struct seccomp_group *g = seccomp_groups(&n);
+
+	if (other[0] != '@')
+		return word_has(word, other);
+	for (size_t i = 0; i < n; i++) {
+		if (strcmp(other, "@default") == 0 ? !g[i].is_default : strcmp(other, g[i].name) != 0)
+			continue;
+		for (const char *const *call = g[i].syscalls; *call; call++)
+			if (!word_has(word, *call))
+				return false;
+	}
+	return true;
+}
+
 static bool has(const char *const *names, size_t n, const char *name)
 {
 	for (size_t i = 0; i < n; i++)

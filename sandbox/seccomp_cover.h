@@ -20,3 +20,5 @@ const struct seccomp_group *seccomp_group_of(const char *name);
 bool seccomp_words_allow(const char *const *words, size_t n, const char *name);
 /* Do the words (valid ones) allow no call that outer does not allow? */
 bool seccomp_within(const char *const *words, size_t n, const char *const *outer, size_t n_outer);
+/* Has word ("@default", a group or a call, without a -) all calls of other? */
+bool seccomp_covers(const char *word, const char *other);

@@ -221,6 +221,8 @@ struct profile {
 	struct strv state_at; /* further paths inside at which the state directory's subdirectory is shown:
 				 "SUBDIR:/absolute/path", e.g. "lib:/var/lib/mysql" */
 	struct strv syscalls; /* seccomp words; default "@default" */
+	const char *syscalls_file; /* which of its files gave the words */
+	size_t syscalls_from;      /* ... from this one on */
 	struct strv architectures; /* tables of system calls: "native" "x86"; default native alone */
 	struct strv exec_from; /* writable places that are not noexec: "state" "tmp" "run" "shm" "memfd" */
 	bool user_namespaces; /* it may make namespaces of its own; default no */

@@ -4,6 +4,7 @@
 #include "base/endpoint.h"
 #include "base/parse.h"
 #include "sandbox/seccomp.h"
+#include "sandbox/seccomp_cover.h"
 
 #include <ctype.h>
 #include <string.h>
@@ -377,22 +378,42 @@ static int unknown_syscall(const struct lang_value *v, const char *word)
 		v->key->expects, near);
 }
 
+/* A removal that would come to nothing. What one file takes out another may give back; but who writes @default there means all of it by mistake:
+ * it would be the end of every removal before. */
+static int check_removals(const struct lang_value *v, const struct profile *p)
+{
+	const char *word = v->text;
+
+	if (word[0] == '-' && seccomp_is_always(word + 1))
+		return lang_refuse(v, "'%s' has no effect: trp-init makes this system call itself, so no service is without it", word);
+	for (size_t i = strcmp(word, "@default") == 0 ? 0 : p->syscalls_from; word[0] != '-' && i < p->syscalls.n; i++)
+		if (p->syscalls.v[i][0] == '-' && seccomp_covers(word, p->syscalls.v[i] + 1))
+			return lang_refuse(v, "'%s' gives back what '%s' has taken out, expected only one of them, or the removal behind it", word,
+				p->syscalls.v[i]);
+	return 0;
+}
+
 int value_syscalls(const struct lang_value *v, void *base)
 {
 	struct profile *p = base;
 	const char *word = v->text;
 	int r = 0;
 
-	if (!word) {
+	if (!word)
 		strv_free(&p->syscalls);
-		return 0;
+	if (!word || p->syscalls_file != v->where.file) {
+		p->syscalls_file = v->where.file;
+		p->syscalls_from = p->syscalls.n;
 	}
+	if (!word)
+		return 0;
 	if (word[0] == '-')
 		word++;
 	if (!seccomp_valid_name(word))
 		return unknown_syscall(v, word);
+	r = check_removals(v, p);
 	/* a list that begins with taking out takes out of the default */
-	if (p->syscalls.n == 0 && v->text[0] == '-')
+	if (r == 0 && p->syscalls.n == 0 && v->text[0] == '-')
 		r = strv_push(&p->syscalls, "@default");
 	return r < 0 ? r : strv_push(&p->syscalls, v->text);
 }

@@ -1314,6 +1314,21 @@ static const struct {
 		"host = a.test\n"
 		"host =\n",
 		"bad.ini:4: http: nobody would get there, expected host or default = yes in [route]\n"},
+	{"system calls that are taken out and given back", "web",
+		"[service]\n"
+		"command = /bin/sh\n"
+		"[sandbox]\n"
+		"syscalls = -@ipc\n"
+		" @default\n"
+		"syscalls = -ptrace @debug -@network socket\n",
+		"bad.ini:5: syscalls: '@default' gives back what '-@ipc' has taken out, expected only one of them, or the removal behind it\n"
+		"bad.ini:6: syscalls: '@debug' gives back what '-ptrace' has taken out, expected only one of them, or the removal behind it\n"},
+	{"system call that cannot be taken out", "web",
+		"[service]\n"
+		"command = /bin/sh\n"
+		"[sandbox]\n"
+		"syscalls = @default -socket -execve\n",
+		"bad.ini:4: syscalls: '-execve' has no effect: trp-init makes this system call itself, so no service is without it\n"},
 	/* clang-format on */
 };
 

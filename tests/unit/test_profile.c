@@ -188,7 +188,7 @@ static void test_other_keys(void **state)
 		"bind = /srv/www /srv/www\n  \"/srv/a b\" /data rw optional\n  /srv/c /c rw exec\n"
 		"secret = key db/root\npublish = yes\nuse = db\nstate-at = lib:/var/lib/x "
 		"www:/var/www\n"
-		"syscalls = -ptrace\n  @debug\nexec-from = state memfd\nallow-missing = landlock cgroup cgroup-bpf\ntmp-size = 4K\n"
+		"syscalls = -@ipc\n  @debug\nexec-from = state memfd\nallow-missing = landlock cgroup cgroup-bpf\ntmp-size = 4K\n"
 		"[limits]\nprocesses = unlimited\nmemory = unlimited\ncpu = 0.5G\n");
 	load_bad("full", -EINVAL);
 	errors_are(&errors,
@@ -208,7 +208,7 @@ static void test_other_keys(void **state)
 		"bind = /srv/www /srv/www\n  \"/srv/a b\" /data rw optional\n  /srv/c /c rw exec\n"
 		"secret = key db/root\npublish = yes\nuse = db\nstate-at = lib:/var/lib/x "
 		"www:/var/www\n"
-		"syscalls = -ptrace\n  @debug\nexec-from = state memfd\nallow-missing = landlock cgroup cgroup-bpf\ntmp-size = 4K\n"
+		"syscalls = -@ipc\n  @debug\nexec-from = state memfd\nallow-missing = landlock cgroup cgroup-bpf\ntmp-size = 4K\n"
 		"credential = x:/etc/x\ncredential-command = y:/bin/y\ncredential =\ncredential-command =\n"
 		"credential = tls:/etc/${name}.key\ncredential-command = pw:/bin/vault 'a b' ${name}\ncredential = z:/etc/z\n"
 		"[limits]\nprocesses = unlimited\nmemory = unlimited\ncpu = unlimited\n"
@@ -249,7 +249,7 @@ static void test_other_keys(void **state)
 	assert_true(p->publish);
 	list_is(&p->use, "db");
 	list_is(&p->state_at, "lib:/var/lib/x|www:/var/www");
-	list_is(&p->syscalls, "@default|-ptrace|@debug");
+	list_is(&p->syscalls, "@default|-@ipc|@debug");
 	list_is(&p->allow_missing, "landlock|cgroup|cgroup-bpf");
 	assert_int_equal(p->tmp_size, 4096);
 	assert_true(p->limit_processes == CGROUP_UNLIMITED);
