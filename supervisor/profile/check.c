@@ -2,6 +2,7 @@
 /* check.c: what can be seen only when all of a profile was read. A key without an effect is a
  * mistake of its author, so it is refused, not ignored. */
 #include "load.h"
+#include "base/parse.h"
 #include "sandbox/seccomp.h"
 
 #include <string.h>
@@ -260,18 +261,42 @@ static void check_sandbox(const struct profile_loading *l)
 	}
 }
 
-/* Two things cannot be seen at one place inside. */
-static void check_targets(const struct profile_loading *l)
+static const char *state_target(const struct profile *p, size_t i)
+{
+	return strchr(p->state_at.v[i], ':') + 1;
+}
+
+/* Two things cannot be seen at one place inside. What is shown later hides what was shown below it: first the binds, then state-at, each in their
+ * order. */
+static void check_bind_target(const struct profile_loading *l, const struct profile_bind *b)
 {
 	const struct profile *p = l->p;
 
+	for (const struct profile_bind *later = b + 1; later < p->binds + p->n_binds; later++)
+		if (trp_path_within(b->target, later->target))
+			profile_error(l->errors, b->where.file, b->where.line, "bind",
+				"the target '%s' lies in '%s' of %s:%u, which would hide it: expected behind that", b->target, later->target,
+				later->where.file, later->where.line);
+	for (size_t i = 0; i < p->state_at.n; i++)
+		if (strcmp(state_target(p, i), b->target) == 0)
+			profile_error(l->errors, b->where.file, b->where.line, "bind", "the target '%s' is taken already by state-at", b->target);
+		else if (trp_path_within(b->target, state_target(p, i)))
+			profile_error(l->errors, b->where.file, b->where.line, "bind", "the target '%s' lies in that of state-at = %s, which would hide it",
+				b->target, p->state_at.v[i]);
+}
+
+static void check_targets(const struct profile_loading *l)
+{
+	const struct profile *p = l->p;
+	struct profile_where w = profile_where(p, "sandbox", "state-at");
+
 	for (size_t i = 0; i < p->n_binds; i++)
-		for (size_t j = 0; j < p->state_at.n; j++)
-			if (strcmp(strchr(p->state_at.v[j], ':') + 1, p->binds[i].target) == 0)
-				profile_error(l->errors, p->binds[i].where.file,
-					p->binds[i].where.line, "bind",
-					"the target '%s' is taken already by state-at",
-					p->binds[i].target);
+		check_bind_target(l, &p->binds[i]);
+	for (size_t i = 0; i < p->state_at.n; i++)
+		for (size_t later = i + 1; later < p->state_at.n; later++)
+			if (trp_path_within(state_target(p, i), state_target(p, later)))
+				profile_error(l->errors, w.file, w.line, "state-at", "the target of '%s' lies in that of '%s', which would hide it: expected behind that",
+					p->state_at.v[i], p->state_at.v[later]);
 }
 
 /* A variable that names something which this profile does not have. */

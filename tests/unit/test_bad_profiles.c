@@ -1329,6 +1329,18 @@ static const struct {
 		"[sandbox]\n"
 		"syscalls = @default -socket -execve\n",
 		"bad.ini:4: syscalls: '-execve' has no effect: trp-init makes this system call itself, so no service is without it\n"},
+	{"targets that others would hide", "web",
+		"[service]\n"
+		"command = /bin/sh\n"
+		"[sandbox]\n"
+		"bind = /dev/null /srv/www/.git\n"
+		" /srv/www /srv/www\n"
+		" /srv/conf /var/lib/app/conf\n"
+		" /srv/www/a /srv/www/b\n"
+		"state-at = a:/var/lib/app/a lib:/var/lib/app\n",
+		"bad.ini:4: bind: the target '/srv/www/.git' lies in '/srv/www' of bad.ini:5, which would hide it: expected behind that\n"
+		"bad.ini:6: bind: the target '/var/lib/app/conf' lies in that of state-at = lib:/var/lib/app, which would hide it\n"
+		"bad.ini:8: state-at: the target of 'a:/var/lib/app/a' lies in that of 'lib:/var/lib/app', which would hide it: expected behind that\n"},
 	/* clang-format on */
 };
 
