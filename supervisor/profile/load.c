@@ -254,7 +254,7 @@ static int read_all(struct profile_loading *l, const char *service)
 	int r = read_found(l, l->p->file);
 
 	if (r == 0)
-		r = lookup_dropins(l->paths, service, &dropins);
+		r = lookup_dropins(l->paths, service, &dropins, l->errors);
 	for (size_t i = 0; i < dropins.n && r == 0; i++)
 		r = read_found(l, dropins.v[i]);
 	strv_free(&dropins);
@@ -281,8 +281,6 @@ int profile_load(const struct profile_paths *paths, const char *service, struct 
 	r = begin(&l, service, file);
 	if (r == 0)
 		r = read_all(&l, service);
-	if (r < 0 && r != -ENOMEM)
-		profile_error(errors, file, 0, NULL, "%s", strerror(-r));
 	r = finish(&l, r, before, ret);
 	return r < 0 && r != -ENOMEM ? -EINVAL : r;
 }

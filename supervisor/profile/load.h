@@ -21,8 +21,8 @@ struct profile_loading {
  * written). */
 int lookup_main(const struct profile_paths *paths, const char *service, char **ret,
 	struct profile_errors *errors);
-/* Drop-ins in the order in which they are read. */
-int lookup_dropins(const struct profile_paths *paths, const char *service, struct strv *ret);
+/* Drop-ins in the order in which they are read. 0, -ENOMEM, or another -errno with a message. */
+int lookup_dropins(const struct profile_paths *paths, const char *service, struct strv *ret, struct profile_errors *errors);
 
 /* expand.c: hook of struct lang, whose user is a struct profile_loading. */
 int expand_variables(const struct lang_value *v, const char *text, char **ret);

@@ -22,22 +22,31 @@ static size_t ini_stem(const char *name)
 	return len > 4 && name[0] != '.' && strcmp(name + len - 4, ".ini") == 0 ? len - 4 : 0;
 }
 
+/* 1 with an entry, 0 at the end. -errno: what else there is cannot be read, and is not missing. */
+static int next_entry(DIR *d, struct dirent **ret)
+{
+	errno = 0;
+	*ret = readdir(d);
+	return *ret ? 1 : -errno;
+}
+
 /* Names of the profiles in one directory. */
 static int list_directory(const char *path, struct strv *names)
 {
 	DIR *d = opendir(path);
 	struct dirent *e;
-	int r = 0;
+	int r = 0, more = 0;
 
 	if (!d)
 		return errno == ENOENT ? 0 : -errno;
-	while (r == 0 && (e = readdir(d))) {
+	while (r == 0 && (more = next_entry(d, &e)) > 0) {
 		cleanup_free char *name = strndup(e->d_name, ini_stem(e->d_name));
 		if (!name)
 			r = -ENOMEM;
 		else if (trp_valid_service_name(name) && !strv_has(names, name))
 			r = strv_push(names, name);
 	}
+	r = r < 0 ? r : more;
 	closedir(d);
 	return r;
 }
@@ -111,8 +120,9 @@ int lookup_main(const struct profile_paths *paths, const char *service, char **r
 			struct stat st;
 			if (!path)
 				return -ENOMEM;
-			/* lstat: a dangling link is a mistake to report, not a file to pass over */
-			if (lstat(path, &st) < 0)
+			/* lstat: a dangling link is a mistake to report, not a file to pass over; and so is one that cannot be looked at:
+			 * another of that name is not what was meant */
+			if (lstat(path, &st) < 0 && errno == ENOENT)
 				continue;
 			*ret = trp_steal_ptr(&path);
 			return 0;
@@ -127,11 +137,11 @@ static int add_dropins(const char *dir, struct strv *base, struct strv *ret)
 {
 	DIR *d = opendir(dir);
 	struct dirent *e;
-	int r = 0;
+	int r = 0, more = 0;
 
 	if (!d)
 		return errno == ENOENT || errno == ENOTDIR ? 0 : -errno;
-	while (r == 0 && (e = readdir(d))) {
+	while (r == 0 && (more = next_entry(d, &e)) > 0) {
 		cleanup_free char *entry = NULL;
 		if (!ini_stem(e->d_name) || strv_has(base, e->d_name))
 			continue;
@@ -143,7 +153,7 @@ static int add_dropins(const char *dir, struct strv *base, struct strv *ret)
 			r = strv_push(ret, entry);
 	}
 	closedir(d);
-	return r;
+	return r < 0 ? r : more;
 }
 
 static int compare_names(const void *a, const void *b)
@@ -155,7 +165,7 @@ static int compare_names(const void *a, const void *b)
 	return c ? c : (nx > ny) - (nx < ny);
 }
 
-int lookup_dropins(const struct profile_paths *paths, const char *service, struct strv *ret)
+int lookup_dropins(const struct profile_paths *paths, const char *service, struct strv *ret, struct profile_errors *errors)
 {
 	struct strv base = {0}, found = {0}, out = {0};
 	size_t len = strcspn(service, "@");
@@ -167,6 +177,8 @@ int lookup_dropins(const struct profile_paths *paths, const char *service, struc
 			cleanup_free char *dir = trp_asprintf("%s/%.*s.ini.d", paths->dirs[i],
 				template ? (int)len : (int)strlen(service), service);
 			r = dir ? add_dropins(dir, &base, &found) : -ENOMEM;
+			if (r < 0 && r != -ENOMEM)
+				profile_error(errors, dir, 0, NULL, "%s", strerror(-r));
 		}
 	if (r == 0 && found.n > 0)
 		qsort(found.v, found.n, sizeof(*found.v), compare_names);

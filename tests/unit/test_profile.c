@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /* Profiles that are right, from real files: every key, defaults, lookup, drop-ins, includes,
  * instances, variables; files that may not be read; and what is seen across profiles. Messages of
- * single profiles: test_bad_profiles.c. */
+ * single profiles: test_bad_profiles.c.
+ * wrap: readdir */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -11,10 +12,25 @@
 #include "sandbox/cgroup.h"
 #include "supervisor/profile/load.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <signal.h>
 
 #include "profile_files.h"
+
+static const char *unreadable; /* the name of an entry at which its directory cannot be read on; NULL: none */
+
+struct dirent *__real_readdir(DIR *d);
+struct dirent *__wrap_readdir(DIR *d);
+struct dirent *__wrap_readdir(DIR *d)
+{
+	struct dirent *e = __real_readdir(d);
+
+	if (!e || !unreadable || strcmp(e->d_name, unreadable) != 0)
+		return e;
+	errno = EIO;
+	return NULL;
+}
 
 static int load(const char *service, struct profile **ret)
 {
@@ -327,6 +343,37 @@ static void test_lookup(void **state)
 		NULL);
 	load_bad("../web", -EINVAL);
 	profile_errors_free(&errors);
+}
+
+/* Perhaps it is there: one of a later directory is not meant. */
+static void test_lookup_of_what_cannot_be_seen(void **state)
+{
+	(void)state;
+	file_write("b/web.ini", "[service]\ncommand = /bin/sh b\n");
+	assert_int_equal(symlink("a", file_path("a")), 0);
+	load_bad("web", -EINVAL);
+	errors_are(&errors, "$/a/web.ini: Too many levels of symbolic links", "$/a/web.ini.d: Too many levels of symbolic links", NULL);
+	load_bad("wep", -EINVAL);
+	profile_errors_free(&errors);
+	assert_int_equal(unlink(file_path("a")), 0);
+}
+
+/* What it says besides is not known: it is not without its limits. */
+static void test_dropins_that_cannot_be_listed(void **state)
+{
+	const char *dirs[] = {file_path("b")};
+	struct profile_paths paths = {.dirs = dirs, .n_dirs = 1};
+	struct strv names = {0};
+
+	(void)state;
+	file_write("b/web.ini", "[service]\ncommand = /bin/sh\n");
+	file_write("b/web.ini.d/limits.ini", "[limits]\nmemory = 64M\n");
+	unreadable = "limits.ini";
+	load_bad("web", -EINVAL);
+	errors_are(&errors, "$/b/web.ini.d: Input/output error", NULL);
+	unreadable = "web.ini";
+	assert_int_equal(profile_list(&paths, &names), -EIO);
+	unreadable = NULL;
 }
 
 static void test_list(void **state)
@@ -839,6 +886,8 @@ int main(void)
 		T(test_other_keys),
 		T(test_timer),
 		T(test_lookup),
+		T(test_lookup_of_what_cannot_be_seen),
+		T(test_dropins_that_cannot_be_listed),
 		T(test_list),
 		T(test_dropins),
 		T(test_dropin_errors),
