@@ -6,6 +6,7 @@
 #include "supervisor/load.h"
 #include "supervisor/logger.h"
 #include "supervisor/record.h"
+#include "supervisor/timeout.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -84,6 +85,7 @@ static void put_in_force(struct service *s, const struct profile *old, const str
 	quota_tell(s);
 	hold_profile(s);
 	timers_profile(s, old);
+	timeout_profile(s, old);
 	demand_again(s);
 }
 

@@ -63,17 +63,54 @@ void timeout_extend(struct service *s, uint64_t us)
 		timeout_set(s, (uint64_t)((end - now) * 1000.0));
 }
 
+/* What its state has by this profile; 0: nothing of it. */
+static uint64_t time_by(const struct service *s, const struct profile *p)
+{
+	switch (s->state) {
+	case STATE_STARTING:
+		return p->start_timeout_ms;
+	case STATE_RELOADING:
+		return p->reload_timeout_ms;
+	case STATE_DRAINING:
+		return p->drain_ms ? p->drain_ms : 1;
+	case STATE_BACKOFF:
+		return service_backoff_ms(s->failures_in_a_row, p->restart_delay_ms, p->restart_delay_max_ms);
+	case STATE_LEAVING:
+	case STATE_STOPPING:
+	case STATE_RESTARTING:
+	case STATE_ABORTING:
+	case STATE_RESTING:
+		return p->stop_timeout_ms;
+	default:
+		return 0;
+	}
+}
+
+static bool may_ask_for_more(const struct service *s)
+{
+	return s->state != STATE_DRAINING && s->state != STATE_BACKOFF;
+}
+
 void timeout_again(struct service *s)
 {
-	const struct profile *p = s->profile;
+	const uint64_t ms = s->state == STATE_BACKOFF ? 0 : time_by(s, s->profile);
 
-	if (s->state == STATE_STARTING)
-		timeout_grant(s, p->start_timeout_ms);
-	else if (s->state == STATE_RELOADING)
-		timeout_grant(s, p->reload_timeout_ms);
-	else if (s->state == STATE_DRAINING)
-		timeout_set(s, p->drain_ms ? p->drain_ms : 1);
-	else if (s->state == STATE_LEAVING || s->state == STATE_STOPPING || s->state == STATE_RESTARTING || s->state == STATE_ABORTING ||
-		s->state == STATE_RESTING)
-		timeout_grant(s, p->stop_timeout_ms);
+	if (ms > 0 && may_ask_for_more(s))
+		timeout_grant(s, ms);
+	else if (ms > 0)
+		timeout_set(s, ms);
+}
+
+void timeout_profile(struct service *s, const struct profile *old)
+{
+	const double more = ((double)time_by(s, s->profile) - (double)time_by(s, old)) / 1000.0;
+	double left;
+
+	if (!ev_is_active(&s->timer) || (may_ask_for_more(s) && s->timer_most <= 0.)) /* it is being killed */
+		return;
+	s->timer_most += more + ((double)s->profile->timeout_extension_ms - (double)old->timeout_extension_ms) / 1000.0;
+	ev_now_update(s->d->loop);
+	left = ev_timer_remaining(s->d->loop, &s->timer) + more;
+	if (more != 0.)
+		timeout_set(s, left > 0.001 ? (uint64_t)(left * 1000.0) : 1);
 }

@@ -13,3 +13,5 @@ void timeout_grant(struct service *s, uint64_t ms);
 void timeout_extend(struct service *s, uint64_t us);
 /* What its state has begins anew: an earlier daemon had it in this one, or a part of it is over. */
 void timeout_again(struct service *s);
+/* Its profile has other times than old had: what it does now has so much more or less. */
+void timeout_profile(struct service *s, const struct profile *old);

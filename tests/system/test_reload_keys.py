@@ -4,6 +4,7 @@
 runs: 'trpsup reload' puts it in force or says what that needs. A key that is in none of the tables below fails the test, too."""
 import os
 import re
+import subprocess
 import unittest
 
 import trp
@@ -322,6 +323,62 @@ class ProfileKeys(trp.DaemonTest):
         own, bracket, others = rest.partition("\n[")
         own = re.sub("(?m)^%s = .*\n?" % re.escape(key), "", own + "\n")
         return before + head + "%s = %s\n" % (key, value) + own + bracket + others
+
+
+# what takes an hour by the profile that it is started with, and ends soon by that of the reload
+SLEEPING = """[service]
+command = /bin/sh -c 'trap "" TERM; while :; do sleep 1; done'
+ready = %s
+%s
+"""
+
+
+class InForce(trp.DaemonTest):
+    """What a service is in the middle of ends by the times that the reload brings."""
+
+    def tearDown(self):
+        self.d.profile("slow", SLEEPING % ("started", "stop-timeout = 100ms"))
+        self.d.trpsup("reload")
+        self.d.trpsup("signal", "slow", "KILL")  # one that waits for an hour, as a failed test leaves it
+        super().tearDown()
+
+    def begin(self, name, before, ready="started"):
+        self.d.profile(name, SLEEPING % (ready, before))
+        self.d.call("trpsup.Start", services=[name], wait=False)
+
+    def change(self, name, after, said, ready="started"):
+        self.d.profile(name, SLEEPING % (ready, after))
+        self.assertEqual(self.d.ok("reload"), "%s: %s: in force now\n" % (name, said))
+
+    def reaches(self, name, state):
+        trp.wait_until(lambda: self.d.status(name)["state"] == state, 30, "%s is %s" % (name, state))
+
+    def test_start_timeout(self):
+        self.begin("slow", "start-timeout = 1h\nstop-timeout = 100ms\nrestart = no", "notify")
+        self.reaches("slow", "starting")
+        self.change("slow", "start-timeout = 100ms\nstop-timeout = 100ms\nrestart = no", "start-timeout", "notify")
+        self.reaches("slow", "failed")
+
+    def test_stop_timeout(self):
+        self.begin("slow", "stop-timeout = 1h")
+        self.reaches("slow", "ready")
+        stop = subprocess.Popen([os.path.join(trp.BUILD, "trpsup"), "-c", self.d.conf, "stop", "slow"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        try:
+            self.reaches("slow", "stopping")
+            self.change("slow", "stop-timeout = 100ms", "stop-timeout")
+            self.reaches("slow", "stopped")
+            self.assertEqual(stop.wait(30), 0)
+        finally:
+            stop.kill()
+            stop.wait()
+
+    def test_restart_delay(self):
+        self.begin("slow", "restart-delay = 1h\nrestart-delay-max = 1h")
+        self.reaches("slow", "ready")
+        self.d.ok("signal", "slow", "KILL")
+        self.reaches("slow", "backoff")
+        self.change("slow", "restart-delay = 10ms\nrestart-delay-max = 1h", "restart-delay")
+        self.reaches("slow", "ready")
 
 
 if __name__ == "__main__":
