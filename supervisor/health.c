@@ -120,6 +120,15 @@ void health_update(struct service *s)
 		check(s);
 }
 
+void health_profile(struct service *s)
+{
+	const double interval = (double)s->profile->check_interval_ms / 1000.0;
+	struct health *h = &s->health;
+
+	if (!h->going && ev_is_active(&h->timer) && ev_timer_remaining(s->d->loop, &h->timer) > interval)
+		set_timer(s, interval);
+}
+
 void health_stop(struct service *s)
 {
 	abort_check(s);
@@ -139,6 +148,12 @@ static void say_unhealthy(struct service *s)
 		p->check_unhealthy == UNHEALTHY_RESTART ? "; ending it" : "");
 }
 
+/* By what its profile says now: it may have been unhealthy before that said so. */
+static bool must_end(const struct service *s)
+{
+	return health_is_unhealthy(s) && s->profile->check_unhealthy == UNHEALTHY_RESTART && service_is_up(s);
+}
+
 static void changed(struct service *s, enum health_news news, unsigned before)
 {
 	s->health.since = ev_time();
@@ -150,7 +165,7 @@ static void changed(struct service *s, enum health_news news, unsigned before)
 		event_say(s, "healthy", "healthy");
 	share_changed(s);
 	record_save(s);
-	if (news == HEALTH_NOW_UNHEALTHY && s->profile->check_unhealthy == UNHEALTHY_RESTART && service_is_up(s))
+	if (news == HEALTH_NOW_UNHEALTHY && must_end(s))
 		service_event(s, EVENT_UNHEALTHY);
 	else if (is_starting(s) && instance_is_ready(s))
 		service_event(s, EVENT_READY);
@@ -172,6 +187,8 @@ void health_done(struct service *s, bool passed, const char *text)
 	log_debug("%s: check %s%s", s->name, passed ? "passed" : "failed: ", passed ? "" : text);
 	news = health_count(&h->count, passed, is_starting(s) || is_excused(s), p->check_failures, p->check_successes);
 	next(s);
+	if (!passed && must_end(s))
+		news = HEALTH_NOW_UNHEALTHY;
 	if (news != HEALTH_SAME)
 		changed(s, news, before);
 	else if (h->count.failures != failures)

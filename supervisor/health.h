@@ -48,6 +48,8 @@ struct service;
 void health_reset(struct service *s);
 /* Something has changed on which it depends whether checks are made. Also for one that an earlier daemon had checked. */
 void health_update(struct service *s);
+/* Its profile has other keys of [health]. */
+void health_profile(struct service *s);
 /* The run is over. */
 void health_stop(struct service *s);
 /* What its init says came back: untrusted. */

@@ -86,6 +86,7 @@ static void put_in_force(struct service *s, const struct profile *old, const str
 	hold_profile(s);
 	timers_profile(s, old);
 	timeout_profile(s, old);
+	health_profile(s);
 	demand_again(s);
 }
 

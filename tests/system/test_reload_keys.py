@@ -380,6 +380,16 @@ class InForce(trp.DaemonTest):
         self.change("slow", "restart-delay = 10ms\nrestart-delay-max = 1h", "restart-delay")
         self.reaches("slow", "ready")
 
+    def test_health(self):
+        check = "[health]\ncheck = command /bin/false\nfailures = 2\n"
+        self.begin("slow", "stop-timeout = 100ms\nrestart = no\n" + check + "interval = 1h\nunhealthy = keep")
+        self.reaches("slow", "ready")
+        trp.wait_until(lambda: self.d.status("slow")["health"]["failures"] == 1, 30, "it was checked")
+        self.change("slow", "stop-timeout = 100ms\nrestart = no\n" + check + "interval = 100ms\nunhealthy = keep", "interval in [health]")
+        trp.wait_until(lambda: self.d.status("slow")["health"]["state"] == "unhealthy", 30, "it was checked again")
+        self.change("slow", "stop-timeout = 100ms\nrestart = no\n" + check + "interval = 100ms", "unhealthy")
+        self.reaches("slow", "failed")
+
 
 if __name__ == "__main__":
     unittest.main()
