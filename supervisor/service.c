@@ -111,7 +111,8 @@ static void action_up(struct service *s)
 
 static void action_reload(struct service *s)
 {
-	bool says_so = s->profile->reload == RELOAD_NOTIFY;
+	/* the key is in force at once, but this run may still be one that cannot say anything */
+	bool says_so = s->profile->reload == RELOAD_NOTIFY && s->profile->ready == READY_NOTIFY;
 	int r;
 
 	s->reload_asked_us = trp_now_ns() / 1000u;

@@ -380,6 +380,14 @@ class InForce(trp.DaemonTest):
         self.change("slow", "restart-delay = 10ms\nrestart-delay-max = 1h", "restart-delay")
         self.reaches("slow", "ready")
 
+    def test_reload_by_notify(self):
+        """The run that there is has no socket by which it could say that it has reloaded."""
+        self.begin("slow", "reload-signal = WINCH\nreload-timeout = 1h")
+        self.reaches("slow", "ready")
+        self.d.profile("slow", SLEEPING % ("notify", "reload-signal = WINCH\nreload-timeout = 1h\nreload = notify"))
+        self.assertEqual(self.d.ok("reload"), "slow: reload: in force now\nslow: ready: after a restart of it\n")
+        self.d.ok("reload", "slow", timeout=30)
+
     def test_health(self):
         check = "[health]\ncheck = command /bin/false\nfailures = 2\n"
         self.begin("slow", "stop-timeout = 100ms\nrestart = no\n" + check + "interval = 1h\nunhealthy = keep")
