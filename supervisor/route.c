@@ -253,7 +253,13 @@ static void tell_route(struct service *s, size_t l, enum trp_protocol protocol, 
 		s->profile->plain_http && protocol == TRP_PROTO_HTTP1, c4, c6);
 }
 
-/* Calls the router for each (listener, protocol, name) of p: sets it; or, if not set, deletes it. kept: unless that, or another service, has it too. */
+/* Its next start is to be without it (a port is not taken from one that runs), and another has it already. */
+static bool has_given_up(const struct service *s, size_t l, enum trp_protocol protocol, const char *host)
+{
+	return s->pending && !has_route(s->d, s->pending, l, protocol, host) && others_have(s, l, protocol, host);
+}
+
+/* Calls the router for each (listener, protocol, name) of p: sets it; or, if not set, deletes it, unless kept or another service has it too. */
 static void each_route(struct service *s, const struct profile *p, bool set, const struct profile *kept)
 {
 	for (int k = 0; k < TRP_PROTO_COUNT; k++) {
@@ -261,9 +267,9 @@ static void each_route(struct service *s, const struct profile *p, bool set, con
 		for (size_t l = 0; p->port[k] && l < s->d->n_listeners; l++) {
 			const char *host;
 			for (size_t i = 0; (host = route_name_on(s->d, l, p, protocol, i)); i++) {
-				if (set)
+				if (set && !has_given_up(s, l, protocol, host))
 					tell_route(s, l, protocol, host);
-				else if (!kept || !(has_route(s->d, kept, l, protocol, host) || others_have(s, l, protocol, host)))
+				else if (!set && !(kept && has_route(s->d, kept, l, protocol, host)) && !others_have(s, l, protocol, host))
 					routerproc_route_del(s->d->router, s->d->listeners[l].id, protocol, host);
 			}
 		}

@@ -4,9 +4,11 @@
 runs: 'trpsup reload' puts it in force or says what that needs. A key that is in none of the tables below fails the test, too."""
 import os
 import re
+import socket
 import subprocess
 import unittest
 
+import openings
 import trp
 
 BEFORE = """[service]
@@ -397,6 +399,38 @@ class InForce(trp.DaemonTest):
         trp.wait_until(lambda: self.d.status("slow")["health"]["state"] == "unhealthy", 30, "it was checked again")
         self.change("slow", "stop-timeout = 100ms\nrestart = no\n" + check + "interval = 100ms", "unhealthy")
         self.reaches("slow", "failed")
+
+
+NAMED = """[service]
+command = ${libexec}/trp-hello 8000
+adapter = native
+[route]
+%s
+[sandbox]
+root = none
+"""
+
+
+class Moved(trp.DaemonTest):
+    """A name that a reload gives to another while the one that had it still runs with the ports that it had."""
+
+    def is_taken(self):
+        """Does a service get who asks for the name by TLS, or is it told that nobody has it?"""
+        with socket.create_connection(("127.0.0.1", trp.TLS_PORT), 10) as sock:
+            sock.sendall(openings.hello(b"moved.test"))
+            return sock.recv(1) != b"\x15"
+
+    def test_stop_of_the_one_before(self):
+        self.d.profile("a", NAMED % "host = moved.test\nhttp = 8001\ntls = 8000")
+        self.d.profile("b", NAMED % "host = b.test\ntls = 8000")
+        self.d.ok("start", "b")
+        self.d.call("trpsup.Start", services=["a"], wait=False)
+        self.d.profile("a", NAMED % "host = moved.test\nhttp = 8001")
+        self.d.profile("b", NAMED % "host = b.test moved.test\ntls = 8000")
+        self.assertEqual(sorted(self.d.ok("reload").splitlines()), ["a: tls: after a restart of it", "b: host: in force now"])
+        trp.wait_until(self.is_taken, 30, "b has the name")
+        self.d.ok("stop", "a")
+        self.assertTrue(self.is_taken())
 
 
 if __name__ == "__main__":
