@@ -56,6 +56,18 @@ static bool same_words(const struct strv *a, const struct strv *b)
 	return same;
 }
 
+/* One that does not exist is no reason to refuse the rest, as it is none at a start; but then nobody would see it. */
+static void compare_start(struct reload *r)
+{
+	struct profile_errors missing = {0};
+
+	say(r, "start: counts when the daemon is started the next time");
+	config_check_start(r->next, &r->paths, &missing);
+	for (size_t i = 0; i < missing.n; i++)
+		say(r, "%s", missing.v[i]);
+	profile_errors_free(&missing);
+}
+
 /* What is open or mounted by these names stays so as long as the daemon runs. */
 static void compare_daemon(struct reload *r)
 {
@@ -64,7 +76,7 @@ static void compare_daemon(struct reload *r)
 	if (!same_words(&old->profile_dirs, &next->profile_dirs))
 		say(r, "profile-dirs: changed");
 	if (!same_words(&old->start, &next->start))
-		say(r, "start: counts when the daemon is started the next time");
+		compare_start(r);
 	if (old->workers != next->workers)
 		say(r, "workers: counts when the routers are replaced (trpsup upgrade-router) or the daemon is restarted");
 	if (old->router_scheduling != next->router_scheduling)

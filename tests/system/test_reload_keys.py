@@ -197,7 +197,8 @@ CONFIG = {
     ("daemon", "access-log-files"): ("9", "access-log-files: stays .* until the daemon is restarted"),
     ("daemon", "workers"): ("2", "workers: counts when .* the daemon is restarted"),
     ("daemon", "router-scheduling"): ("batch", "router-scheduling: counts when .* the daemon is restarted"),
-    ("daemon", "start"): ("dep", "start: counts when the daemon is started the next time"),
+    ("daemon", "start"): ("dep dap", "start: counts when the daemon is started the next time\n"
+                          r".*trpsup\.conf:\d+: start: there is no service 'dap'; did you mean 'dep'\?"),
     ("listener", "port"): ("PORT", "listener all: added, port .*\nlistener all: removed, port .*"),
     ("listener", "address"): ("127.0.0.1", "listener all: added, 127.0.0.1 port .*\nlistener all: removed, port .*"),
     ("listener", "family"): ("ipv4", "listener all: added, port .* of IPv4\nlistener all: removed, port .*"),
