@@ -158,6 +158,15 @@ static bool tried_protocol(const struct profile_loading *l)
 	return false;
 }
 
+/* What cannot be had by any start. */
+static void check_limits(const struct profile_loading *l)
+{
+	const struct profile *p = l->p;
+
+	if (p->limit_processes == 1 && p->adapter != ADAPTER_RELAY)
+		complain(l, "limits", "processes", "1 is trp-init alone, expected at least 2");
+}
+
 static void check_route_limits(const struct profile_loading *l)
 {
 	static const char *const keys[] = {"rate", "burst", "queue", "hold", "max-connections"};
@@ -355,6 +364,7 @@ void check_profile(const struct profile_loading *l)
 	check_route_limits(l);
 	check_health(l);
 	check_sandbox(l);
+	check_limits(l);
 	check_unseen_calls(l);
 	check_architectures(l);
 	check_targets(l);

@@ -14,6 +14,8 @@
 #define RANGE(a, b)  .min = (a), .max = (b)
 #define UNLIMITED(a) .min = (a), .max = CGROUP_UNLIMITED
 #define KIB          1024ull
+#define PROCESSES_MAX 4194304  /* there cannot be more (PID_MAX_LIMIT) */
+#define CPU_MAX      10000000 /* permille; the kernel takes some more */
 #define SECOND       1000ull
 #define DAY          (24 * 3600 * SECOND)
 
@@ -426,8 +428,8 @@ const struct lang_key profile_keys[] = {
 		.fallback = "64M", .example = "1G",
 		.help = "Room in /tmp, in /run and in /dev/shm, each."},
 
-	{"limits", "processes", LANG_SCALAR, value_number, LIVE(limit_processes), UNLIMITED(1),
-		.expects = "a number such as 512, or unlimited", .fallback = "512", .example = "64",
+	{"limits", "processes", LANG_SCALAR, value_number, LIVE(limit_processes), UNLIMITED(1), .most = PROCESSES_MAX,
+		.expects = "a number such as 512, up to 4194304, or unlimited", .fallback = "512", .example = "64",
 		.help = "Processes and threads."},
 	{"limits", "memory", LANG_SCALAR, value_size, LIVE(limit_memory), UNLIMITED(KIB *KIB),
 		.expects = "a size such as 1G, at least 1M, or unlimited", .fallback = "1G",
@@ -437,8 +439,8 @@ const struct lang_key profile_keys[] = {
 		.expects = "stop, continue or kill", .fallback = "stop", .example = "continue",
 		.help = "When the kernel has killed a process of it for want of memory, stop: the rest gets its stop signal, and the service has failed. "
 			"continue: it is left to itself, for one that starts its workers anew. kill: the rest is killed at once."},
-	{"limits", "cpu", LANG_SCALAR, value_percent, LIVE(limit_cpu_permille), UNLIMITED(10),
-		.expects = "a percentage such as 50% or 200%, at least 1%, or unlimited",
+	{"limits", "cpu", LANG_SCALAR, value_percent, LIVE(limit_cpu_permille), UNLIMITED(10), .most = CPU_MAX,
+		.expects = "a percentage such as 50% or 200%, from 1% to 1000000%, or unlimited",
 		.fallback = "unlimited", .example = "150%",
 		.help = "Processor time; 100% is one processor."},
 	{"limits", "cpu-weight", LANG_SCALAR, value_number, LIVE(limit_cpu_weight), RANGE(1, CGROUP_WEIGHT_MAX),

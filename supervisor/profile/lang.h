@@ -55,6 +55,7 @@ struct lang_key {
 	size_t offset, size;
 	bool live; /* a new value counts for a service that runs; else when it is started the next time */
 	uint64_t min, max; /* for numbers; max 0 = no range */
+	uint64_t most; /* the largest number beside "unlimited", which is max then; 0: any */
 	const char *const
 		*words;       /* the words permitted, NULL-terminated, in the order of the enum */
 	const char *expects;  /* "a size such as 64M"; the type in the manual */

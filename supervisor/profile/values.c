@@ -22,6 +22,11 @@ static int set_string(char **p, const char *text)
 	return 0;
 }
 
+static bool is_unlimited(const struct lang_value *v)
+{
+	return v->key->max == CGROUP_UNLIMITED && strcmp(v->text, "unlimited") == 0;
+}
+
 /* A number into its field if it lies in the key's range. */
 static int set_number(const struct lang_value *v, void *base, int r, uint64_t n)
 {
@@ -29,13 +34,10 @@ static int set_number(const struct lang_value *v, void *base, int r, uint64_t n)
 		return r;
 	if (v->key->max && (n < v->key->min || n > v->key->max))
 		return -ERANGE;
+	if (v->key->most && n > v->key->most && !is_unlimited(v))
+		return -ERANGE;
 	*(uint64_t *)field(v, base) = n;
 	return 0;
-}
-
-static bool is_unlimited(const struct lang_value *v)
-{
-	return v->key->max == CGROUP_UNLIMITED && strcmp(v->text, "unlimited") == 0;
 }
 
 bool value_is_path(const char *text)

@@ -3,6 +3,7 @@
 """What services say of themselves by sd_notify(3) becomes a state, and what becomes of starts that fail. The services are
 small Python programs, started by the daemon as any other."""
 import os
+import shutil
 import signal
 import threading
 import time
@@ -305,12 +306,16 @@ time.sleep(1000)
     # starts that fail
 
     def test_temporary_error_is_tried_again(self):
-        self.d.profile("full", SIMPLE % ("/bin/sleep 1000", 1))  # no room for any process beside its init
-        done = self.d.trpsup("start", "full")
-        self.assertEqual(done.returncode, 1)
-        self.waits("full", "failed")
+        program = os.path.join(self.programs, "busy")
+        shutil.copy("/bin/sleep", program)
+        text = (SIMPLE % ("/opt/p/busy 1000", 512)).replace("root = host\n", "root = host\nbind = %s /opt/p\n" % self.programs)
+        self.d.profile("full", text.replace("ready = started", "ready = notify"))
+        with open(program, "ab"):  # nobody can execute it meanwhile
+            done = self.d.trpsup("start", "full")
+            self.assertEqual(done.returncode, 1)
+            self.waits("full", "failed")
         self.assertIn("3 failures", self.d.status("full")["message"])
-        self.assertEqual(len(self.d.logged("full", "cannot execute .*unavailable$", 3)), 3)
+        self.assertEqual(len(self.d.logged("full", "cannot execute .*Text file busy$", 3)), 3)
 
     def test_permanent_error_is_not(self):
         program = os.path.join(self.programs, "nothing")

@@ -967,12 +967,12 @@ static const struct {
 		"io-weight = 10001\n"
 		"locked-memory = all\n"
 		"io-writes = 1M\n",
-		"bad.ini:4: processes: '0' is out of range, expected a number such as 512, or "
+		"bad.ini:4: processes: '0' is out of range, expected a number such as 512, up to 4194304, or "
 		"unlimited\n"
 		"bad.ini:5: memory: '1K' is out of range, expected a size such as 1G, at least "
 		"1M, or unlimited\n"
 		"bad.ini:6: cpu: '50' is not valid, expected a percentage such as 50% or 200%, "
-		"at least 1%, or unlimited\n"
+		"from 1% to 1000000%, or unlimited\n"
 		"bad.ini:7: open-files: 'unlimited' is not valid, expected a number from 16 to "
 		"1048576\n"
 		"bad.ini:8: file-size: '-1' is not valid, expected a size such as 1G, or "
@@ -1341,6 +1341,20 @@ static const struct {
 		"bad.ini:4: bind: the target '/srv/www/.git' lies in '/srv/www' of bad.ini:5, which would hide it: expected behind that\n"
 		"bad.ini:6: bind: the target '/var/lib/app/conf' lies in that of state-at = lib:/var/lib/app, which would hide it\n"
 		"bad.ini:8: state-at: the target of 'a:/var/lib/app/a' lies in that of 'lib:/var/lib/app', which would hide it: expected behind that\n"},
+	{"limits that no kernel has", "web",
+		"[service]\n"
+		"command = /bin/sh\n"
+		"[limits]\n"
+		"processes = 4194305\n"
+		"cpu = 184467440737096516%\n",
+		"bad.ini:4: processes: '4194305' is out of range, expected a number such as 512, up to 4194304, or unlimited\n"
+		"bad.ini:5: cpu: '184467440737096516%' is out of range, expected a percentage such as 50% or 200%, from 1% to 1000000%, or unlimited\n"},
+	{"room for no program", "web",
+		"[service]\n"
+		"command = /bin/sh\n"
+		"[limits]\n"
+		"processes = 1\n",
+		"bad.ini:4: processes: 1 is trp-init alone, expected at least 2\n"},
 	/* clang-format on */
 };
 

@@ -209,7 +209,7 @@ static void test_other_keys(void **state)
 	load_bad("full", -EINVAL);
 	errors_are(&errors,
 		"$/a/full.ini:31: cpu: '0.5G' is not valid, expected a percentage such as 50% or "
-		"200%, at least 1%, "
+		"200%, from 1% to 1000000%, "
 		"or unlimited",
 		NULL);
 	file_write("b/full.ini", "");
