@@ -7,7 +7,7 @@
 #include "supervisor/ids.h"
 
 #define MOUNTS_MAX    256
-#define STRINGS_MAX   1024
+#define STRINGS_MAX   2048
 #define RLIMITS_MAX   16
 
 /* Strings live until box_free(). */

@@ -158,6 +158,36 @@ static bool tried_protocol(const struct profile_loading *l)
 	return false;
 }
 
+static size_t count_words(const struct profile_commands *c)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < c->n; i++)
+		n += c->v[i].n;
+	return n;
+}
+
+static size_t count_mounts(const struct profile *p)
+{
+	return p->n_binds + p->host_files.n + p->n_secrets + p->state_at.n + p->use.n;
+}
+
+/* What no start has room for. */
+static void check_room(const struct profile_loading *l)
+{
+	const struct profile *p = l->p;
+	const char *most = p->n_binds > 0 ? "bind" : p->host_files.n > 0 ? "host-files" : p->n_secrets > 0 ? "secret" : "state-at";
+
+	if (count_mounts(p) > PROFILE_MOUNTS_MAX)
+		complain(l, "sandbox", most,
+			"more than " TRP_STR(PROFILE_MOUNTS_MAX) " lines of bind and words of host-files, secret, state-at and use, all together");
+	if (p->command.n + count_words(&p->setup) + count_words(&p->pre_stop) > PROFILE_WORDS_MAX)
+		complain(l, "service", "command", "more than " TRP_STR(PROFILE_WORDS_MAX) " words, with those of setup and pre-stop");
+	if (p->env.n > PROFILE_VARS_MAX)
+		profile_error(l->errors, p->env.v[PROFILE_VARS_MAX].where.file, p->env.v[PROFILE_VARS_MAX].where.line,
+			p->env.v[PROFILE_VARS_MAX].name, "more than %d variables in [environment]", PROFILE_VARS_MAX);
+}
+
 /* What cannot be had by any start. */
 static void check_limits(const struct profile_loading *l)
 {
@@ -365,6 +395,7 @@ void check_profile(const struct profile_loading *l)
 	check_health(l);
 	check_sandbox(l);
 	check_limits(l);
+	check_room(l);
 	check_unseen_calls(l);
 	check_architectures(l);
 	check_targets(l);

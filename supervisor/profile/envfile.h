@@ -14,7 +14,7 @@
 
 #define ENVFILES_MAX 16          /* of one profile */
 #define ENVFILE_MAX  (64 * 1024) /* bytes of one */
-#define ENVFILE_VARS 512         /* of all files of one profile */
+#define ENVFILE_VARS PROFILE_VARS_MAX /* of all files of one profile */
 
 /* Pure. Adds what text says to set, where it takes the place of what has that name; path is for messages and must live as long as set. 0;
  * -EINVAL with a message for each mistake, and set holds what was right; -ENOMEM. Fuzzed. */

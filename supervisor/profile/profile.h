@@ -111,6 +111,11 @@ struct profile_commands {
 	struct profile_where *where; /* of each */
 	size_t n;
 };
+/* What a description of a sandbox has room for (supervisor/box/spec.h), and some more of its own. */
+#define PROFILE_MOUNTS_MAX 128 /* bind, host-files, secret, state-at and use together */
+#define PROFILE_VARS_MAX   512 /* [environment]; files may have as many again (envfile.h) */
+#define PROFILE_WORDS_MAX  1024 /* of command, setup and pre-stop together */
+
 #define PROFILE_STEPS_MAX 63 /* of both kinds together: what trp-init takes beside the command */
 
 /* calendar = ..., each as it was written, too. */

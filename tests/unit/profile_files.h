@@ -50,6 +50,27 @@ static inline void file_write(const char *name, const char *text)
 	assert_int_equal(trp_write_atomic(AT_FDCWD, path, text, strlen(text), 0644), 0);
 }
 
+/* A profile with so many binds, variables and words of its command (at least 2), in fresh memory. */
+static inline char *files_large_profile(size_t binds, size_t vars, size_t words)
+{
+	char *text = NULL;
+	size_t size;
+	FILE *f = open_memstream(&text, &size);
+
+	assert_non_null(f);
+	fprintf(f, "[service]\ncommand = /bin/sh\n");
+	for (size_t i = 1; i < words; i++)
+		fprintf(f, " x\n");
+	fprintf(f, "[sandbox]\n");
+	for (size_t i = 0; i < binds; i++)
+		fprintf(f, "bind = /srv /opt/%zu\n", i);
+	fprintf(f, "[environment]\n");
+	for (size_t i = 0; i < vars; i++)
+		fprintf(f, "V%zu = x\n", i);
+	assert_int_equal(fclose(f), 0);
+	return text;
+}
+
 /* Exactly these messages; $ stands for the directory. NULL ends the list. */
 static inline void errors_are(struct profile_errors *e, ...)
 {

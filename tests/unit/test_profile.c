@@ -688,6 +688,19 @@ static void check_set(const char *const *services, size_t n, int expected)
 		profile_free(set[i]);
 }
 
+/* More than a start has room for: said when it is read. */
+static void test_large(void **state)
+{
+	cleanup_free char *large = files_large_profile(PROFILE_MOUNTS_MAX + 1, PROFILE_VARS_MAX + 1, PROFILE_WORDS_MAX + 1);
+
+	(void)state;
+	file_write("a/web.ini", large);
+	load_bad("web", -EINVAL);
+	errors_are(&errors, "$/a/web.ini:1156: bind: more than 128 lines of bind and words of host-files, secret, state-at and use, all together",
+		"$/a/web.ini:2: command: more than 1024 words, with those of setup and pre-stop",
+		"$/a/web.ini:1670: V512: more than 512 variables in [environment]", NULL);
+}
+
 static void test_set_hosts(void **state)
 {
 	static const char *const names[] = {"one", "two", "three"};
@@ -888,6 +901,7 @@ int main(void)
 		T(test_lookup),
 		T(test_lookup_of_what_cannot_be_seen),
 		T(test_dropins_that_cannot_be_listed),
+		T(test_large),
 		T(test_list),
 		T(test_dropins),
 		T(test_dropin_errors),

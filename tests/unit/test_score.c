@@ -515,6 +515,17 @@ static void test_table(void **state)
 	judged_free(&j);
 }
 
+/* There is room for all that may be said. */
+static void test_large(void **state)
+{
+	cleanup_free char *text = files_large_profile(PROFILE_MOUNTS_MAX, PROFILE_VARS_MAX, PROFILE_WORDS_MAX);
+	struct judged j;
+
+	(void)state;
+	j = judge(text);
+	judged_free(&j);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -527,6 +538,7 @@ int main(void)
 		cmocka_unit_test(test_each_step),
 		cmocka_unit_test(test_scheduling),
 		cmocka_unit_test(test_each_thing_in_force),
+		cmocka_unit_test(test_large),
 		cmocka_unit_test(test_formula),
 		cmocka_unit_test(test_paths),
 		cmocka_unit_test(test_proc_files),
