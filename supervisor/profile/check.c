@@ -32,17 +32,38 @@ static void check_steps(const struct profile_loading *l)
 		complain(l, "service", "pre-stop", "has no effect with ready = exit: it runs only for a service that was ready");
 }
 
+/* Any of these was set: it means nothing. */
+static void refuse_set(const struct profile_loading *l, const char *section, const char *const *keys, const char *text)
+{
+	for (; *keys; keys++)
+		if (was_set(l, section, *keys))
+			complain(l, section, *keys, text);
+}
+
+static void check_log(const struct profile_loading *l)
+{
+	static const char *const of_files[] = {"log-size", "log-files", "log-age", "log-keep", "log-total", "log-compress", NULL},
+		*const of_rate[] = {"log-burst", "log-over-rate", NULL};
+	const struct profile *p = l->p;
+
+	if (!strv_has(&p->log_to, "file"))
+		refuse_set(l, "service", of_files, "has no effect without file in log-to");
+	else if (p->log_total < p->log_size)
+		complain(l, "service", "log-total", "less than log-size, which one file may have");
+	if (p->log_rate == CGROUP_UNLIMITED)
+		refuse_set(l, "service", of_rate, "has no effect with log-rate = unlimited");
+}
+
 static void check_timer(const struct profile_loading *l)
 {
-	static const char *const with[] = {"random-delay", "persistent"};
+	static const char *const with[] = {"random-delay", "persistent", NULL};
 	struct profile *p = l->p;
 	const char *key = p->calendars.n > 0 ? "calendar" : p->timer_interval_ms > 0 ? "interval" : "delay-after-boot";
 
-	for (size_t i = 0; i < TRP_ARRAY_SIZE(with) && !profile_is_timed(p); i++)
-		if (was_set(l, "timer", with[i]))
-			complain(l, "timer", with[i], "has no effect without calendar, interval or delay-after-boot");
-	if (!profile_is_timed(p))
+	if (!profile_is_timed(p)) {
+		refuse_set(l, "timer", with, "has no effect without calendar, interval or delay-after-boot");
 		return;
+	}
 	if (p->ready != READY_EXIT)
 		complain(l, "timer", key, "needs ready = exit in [service]: what is run by time must end");
 	if (p->timer_persistent && p->calendars.n == 0 && p->timer_interval_ms == 0)
@@ -76,6 +97,7 @@ static void check_program(const struct profile_loading *l)
 
 static void check_service(const struct profile_loading *l)
 {
+	static const char *const of_notify[] = {"reload-timeout", "timeout-extension", NULL};
 	const struct profile *p = l->p;
 	bool routed = profile_is_routed(p);
 
@@ -120,6 +142,8 @@ static void check_service(const struct profile_loading *l)
 		complain(l, "service", "keep-descriptors", "needs a larger open-files in [limits]: they and " TRP_STR(DESCRIPTORS_LEFT) " more");
 	if (p->watchdog_ms > 0 && p->ready != READY_NOTIFY)
 		complain(l, "service", "watchdog", "needs ready = notify");
+	if (p->ready != READY_NOTIFY)
+		refuse_set(l, "service", of_notify, "has no effect without ready = notify");
 	if (p->restart_delay_max_ms < p->restart_delay_ms)
 		complain(l, "service", "restart-delay-max", "shorter than restart-delay");
 	if (strv_has(&p->requires, p->service))
@@ -199,11 +223,10 @@ static void check_limits(const struct profile_loading *l)
 
 static void check_route_limits(const struct profile_loading *l)
 {
-	static const char *const keys[] = {"rate", "burst", "queue", "hold", "max-connections"};
+	static const char *const keys[] = {"rate", "burst", "queue", "hold", "max-connections", NULL};
 
-	for (size_t i = 0; i < TRP_ARRAY_SIZE(keys); i++)
-		if (was_set(l, "route", keys[i]) && !profile_is_routed(l->p))
-			complain(l, "route", keys[i], "limits clients, but [route] names no port for a protocol");
+	if (!profile_is_routed(l->p))
+		refuse_set(l, "route", keys, "limits clients, but [route] names no port for a protocol");
 	if (was_set(l, "route", "burst") && l->p->route_interval_ns == 0)
 		complain(l, "route", "burst", "means nothing without rate, expected rate = 200/s or the like");
 }
@@ -389,6 +412,7 @@ void check_profile(const struct profile_loading *l)
 	}
 	check_service(l);
 	check_steps(l);
+	check_log(l);
 	check_timer(l);
 	check_route(l);
 	check_route_limits(l);

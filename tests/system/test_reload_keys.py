@@ -385,10 +385,10 @@ class InForce(trp.DaemonTest):
 
     def test_reload_by_notify(self):
         """The run that there is has no socket by which it could say that it has reloaded."""
-        self.begin("slow", "reload-signal = WINCH\nreload-timeout = 1h")
+        self.begin("slow", "reload-signal = WINCH")
         self.reaches("slow", "ready")
         self.d.profile("slow", SLEEPING % ("notify", "reload-signal = WINCH\nreload-timeout = 1h\nreload = notify"))
-        self.assertEqual(self.d.ok("reload"), "slow: reload: in force now\nslow: ready: after a restart of it\n")
+        self.assertEqual(self.d.ok("reload"), "slow: reload, reload-timeout: in force now\nslow: ready: after a restart of it\n")
         self.d.ok("reload", "slow", timeout=30)
 
     def test_health(self):

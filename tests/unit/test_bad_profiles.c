@@ -1355,6 +1355,30 @@ static const struct {
 		"[limits]\n"
 		"processes = 1\n",
 		"bad.ini:4: processes: 1 is trp-init alone, expected at least 2\n"},
+	{"keys of log files without files", "web",
+		"[service]\n"
+		"command = /bin/sh\n"
+		"log-to = syslog\n"
+		"log-size = 1M\n"
+		"log-keep = 1d\n"
+		"log-compress = no\n"
+		"log-rate = unlimited\n"
+		"log-burst = 1M\n"
+		"log-over-rate = drop\n",
+		"bad.ini:4: log-size: has no effect without file in log-to\n"
+		"bad.ini:5: log-keep: has no effect without file in log-to\n"
+		"bad.ini:6: log-compress: has no effect without file in log-to\n"
+		"bad.ini:8: log-burst: has no effect with log-rate = unlimited\n"
+		"bad.ini:9: log-over-rate: has no effect with log-rate = unlimited\n"},
+	{"log files that are less than one", "web",
+		"[service]\n"
+		"command = /bin/sh\n"
+		"log-total = 1M\n"
+		"reload-timeout = 1s\n"
+		"timeout-extension = 1s\n",
+		"bad.ini:4: reload-timeout: has no effect without ready = notify\n"
+		"bad.ini:5: timeout-extension: has no effect without ready = notify\n"
+		"bad.ini:3: log-total: less than log-size, which one file may have\n"},
 	/* clang-format on */
 };
 
