@@ -153,7 +153,7 @@ int trp_parse_duration(const char *text, uint64_t *ret_ms)
 		if (r < 0)
 			return r;
 		u = find_unit(units, TRP_ARRAY_SIZE(units), &text);
-		if (!u)
+		if (!u || (div > 1 && u->scale == 1)) /* it would be less than asked for, or 0, which is another thing */
 			return -EINVAL;
 		r = take_scaled(u->scale, whole, frac, div, &part);
 		if (r < 0 || __builtin_add_overflow(sum, part, &sum))

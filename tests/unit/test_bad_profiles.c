@@ -1379,6 +1379,12 @@ static const struct {
 		"bad.ini:4: reload-timeout: has no effect without ready = notify\n"
 		"bad.ini:5: timeout-extension: has no effect without ready = notify\n"
 		"bad.ini:3: log-total: less than log-size, which one file may have\n"},
+	{"time that is too short for its unit", "web",
+		"[service]\n"
+		"command = /bin/sh\n"
+		"ready = notify\n"
+		"watchdog = 0.9ms\n",
+		"bad.ini:4: watchdog: '0.9ms' is not valid, expected a time such as 30s, up to 1d, or 0\n"},
 	/* clang-format on */
 };
 
