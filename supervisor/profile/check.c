@@ -144,8 +144,10 @@ static void check_service(const struct profile_loading *l)
 		complain(l, "service", "watchdog", "needs ready = notify");
 	if (p->ready != READY_NOTIFY)
 		refuse_set(l, "service", of_notify, "has no effect without ready = notify");
-	if (p->restart_delay_max_ms < p->restart_delay_ms)
+	if (p->restart_delay_max_ms < p->restart_delay_ms && was_set(l, "service", "restart-delay-max"))
 		complain(l, "service", "restart-delay-max", "shorter than restart-delay");
+	else if (p->restart_delay_max_ms < p->restart_delay_ms)
+		complain(l, "service", "restart-delay", "longer than restart-delay-max, expected a longer one of that, too");
 	if (strv_has(&p->requires, p->service))
 		complain(l, "service", "requires", "a service cannot require itself");
 	if (strv_has(&p->after, p->service))

@@ -1385,6 +1385,11 @@ static const struct {
 		"ready = notify\n"
 		"watchdog = 0.9ms\n",
 		"bad.ini:4: watchdog: '0.9ms' is not valid, expected a time such as 30s, up to 1d, or 0\n"},
+	{"pause that is longer than the longest by default", "web",
+		"[service]\n"
+		"command = /bin/sh\n"
+		"restart-delay = 1m\n",
+		"bad.ini:3: restart-delay: longer than restart-delay-max, expected a longer one of that, too\n"},
 	/* clang-format on */
 };
 
