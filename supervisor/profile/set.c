@@ -66,10 +66,53 @@ static int check_named(const struct set *set, const struct profile *p, const cha
 	return r;
 }
 
+/* What p wants of another's directory and secrets is there. (That they exist was looked at.) */
+static void check_shown(const struct set *set, const struct profile *p, struct profile_errors *errors)
+{
+	for (size_t i = 0; i < p->use.n; i++) {
+		size_t at = find(set, p->use.v[i]);
+		struct profile_where w = profile_where(p, "sandbox", "use");
+		if (at < set->n && !set->v[at]->publish)
+			profile_error(errors, w.file, w.line, "use", "'%s' shows nothing, expected publish = yes in %s", p->use.v[i],
+				set->v[at]->file);
+	}
+}
+
+static bool has_secret(const struct profile *p, const char *name)
+{
+	for (size_t i = 0; i < p->n_secrets; i++)
+		if (!p->secrets[i].service && strcmp(p->secrets[i].name, name) == 0)
+			return true;
+	return false;
+}
+
+/* One that it does not have itself would be made for p alone. */
+static void check_secrets(const struct set *set, const struct profile *p, struct profile_errors *errors)
+{
+	for (size_t i = 0; i < p->n_secrets; i++) {
+		const struct profile_secret *s = &p->secrets[i];
+		const struct profile *other = NULL;
+		const char *near, *names[64];
+		size_t n = 0;
+		if (s->service && find(set, s->service) < set->n)
+			other = set->v[find(set, s->service)];
+		if (!other || has_secret(other, s->name))
+			continue;
+		for (size_t k = 0; k < other->n_secrets && n < TRP_ARRAY_SIZE(names); k++)
+			if (!other->secrets[k].service)
+				names[n++] = other->secrets[k].name;
+		near = trp_nearest(s->name, names, n);
+		profile_error(errors, s->where.file, s->where.line, "secret", "'%s/%s': there is no secret of that name in %s%s%s%s", s->service,
+			s->name, other->file, near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
+	}
+}
+
 static int check_names(const struct set *set, const struct profile *p, struct profile_errors *errors)
 {
 	int r = check_named(set, p, "service", "requires", &p->requires, false, errors);
 
+	check_shown(set, p, errors);
+	check_secrets(set, p, errors);
 	if (r == 0)
 		r = check_named(set, p, "service", "wants", &p->wants, false, errors);
 	return r == 0 ? check_named(set, p, "group", "members", &p->members, true, errors) : r;

@@ -254,7 +254,7 @@ class ProfileKeys(trp.DaemonTest):
         at_once = re.search(r"These keys are in force at once:\n(.*?)\n\n", profiles, re.S)[1]
         cls.live = {(section, key) for part in at_once.split(";") for section in re.findall(r"\[([a-z]+)\]", part)
                     for key in re.findall(r"`([a-z-]+)`", part)}
-        cls.d = trp.Daemon({"x": BEFORE, "dep": trp.HELLO % "", "other": trp.HELLO % ""})
+        cls.d = trp.Daemon({"x": BEFORE, "dep": trp.HELLO % "" + "publish = yes\n", "other": trp.HELLO % ""})
         cls.d.listeners += "[listener all]\nport = %d\nprotocols = http tls h2c minecraft xmpp xmpp-server ssh postgres raw\n" % trp.free_port(18700)
         cls.d.start()
 

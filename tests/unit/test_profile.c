@@ -815,6 +815,21 @@ static void test_route_keys(void **state)
 	}
 }
 
+/* What is shown of another, and its secrets, are there; a secret that is not would be one that the other does not know. */
+static void test_set_shown(void **state)
+{
+	static const char *const names[] = {"db", "web"};
+
+	(void)state;
+	file_write("a/db.ini", "[service]\ncommand = /bin/sh\n[sandbox]\npublish = yes\nsecret = root\n");
+	file_write("a/web.ini", "[service]\ncommand = /bin/sh\nrequires = db\n[sandbox]\nuse = db\nsecret = own db/root\n");
+	check_set(names, 2, 0);
+	file_write("a/db.ini", "[service]\ncommand = /bin/sh\n[sandbox]\nsecret = rooot\n");
+	check_set(names, 2, -EINVAL);
+	errors_are(&errors, "$/a/web.ini:5: use: 'db' shows nothing, expected publish = yes in $/a/db.ini",
+		"$/a/web.ini:6: secret: 'db/root': there is no secret of that name in $/a/db.ini; did you mean 'rooot'?", NULL);
+}
+
 static void test_set_requires(void **state)
 {
 	static const char *const names[] = {"one", "two", "three", "web@x"};
@@ -901,6 +916,7 @@ int main(void)
 		T(test_lookup),
 		T(test_lookup_of_what_cannot_be_seen),
 		T(test_dropins_that_cannot_be_listed),
+		T(test_set_shown),
 		T(test_large),
 		T(test_list),
 		T(test_dropins),
