@@ -80,13 +80,57 @@ static void check_md_row(const char *text, const struct lang_key *k)
 		fail_msg("doc/profile.md, [%s]: there is no line%s", k->section, line);
 }
 
+/* The text of a piece of a manual page as it is read, in one line: without macros and escapes. */
+static char *as_read(const char *from, const char *to)
+{
+	static const char *const escapes[][2] = {{"\\-", "-"}, {"\\&", ""}, {"\\(dq", "\""}};
+	char *out = malloc((size_t)(to - from) + 1), *o = out;
+	bool begins = true;
+
+	assert_non_null(out);
+	while (from < to) {
+		const char *put = NULL;
+		size_t skip = 1;
+		if (begins && *from == '.' && to - from > 4 && from[3] == ' ')
+			from += 4; /* .Ic, .Ql, .Dl and the like */
+		begins = *from == '\n';
+		for (size_t i = 0; i < TRP_ARRAY_SIZE(escapes); i++)
+			if (strncmp(from, escapes[i][0], strlen(escapes[i][0])) == 0) {
+				put = escapes[i][1];
+				skip = strlen(escapes[i][0]);
+			}
+		if (put)
+			o = stpcpy(o, put);
+		else if (*from == '\n' || *from == ' ')
+			o = o > out && o[-1] != ' ' ? stpcpy(o, " ") : o;
+		else if (*from == '.' && o > out && o[-1] == ' ' && strchr(" \n", from[1])) /* .Ql word . */
+			o[-1] = '.';
+		else
+			*o++ = *from;
+		from += skip;
+	}
+	*o = '\0';
+	return out;
+}
+
+/* ".It Ic key", and at the end of what follows: "Value: expects. Default: default. Example: key = example" */
 static void check_man_row(const char *text, const struct lang_key *k, const char *path)
 {
-	char line[128];
+	char line[128], row[1024];
+	cleanup_free char *read = NULL, *want = NULL;
+	const char *from, *to;
 
 	snprintf(line, sizeof(line), "\n.It Ic %s\n", k->name);
-	if (!strstr(text, line))
+	from = strstr(text, line);
+	if (!from)
 		fail_msg("%s, [%s]: there is no line%s", path, k->section, line);
+	from += strlen(line);
+	to = strstr(from, "\n.It Ic ");
+	read = as_read(from, to ? to : from + strlen(from));
+	snprintf(row, sizeof(row), "Value: %s. Default: %s. Example: %s = %s", k->expects, k->fallback ? k->fallback : k->unset, k->name, k->example);
+	want = as_read(row, row + strlen(row));
+	if (!strstr(read, want))
+		fail_msg("%s, [%s]: %s: expected '%s' in '%s'", path, k->section, k->name, want, read);
 }
 
 /* Without blanks and what makes pages of it: macros at the beginning of a line, escapes. To be compared, not to be read. */
