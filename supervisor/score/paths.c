@@ -148,20 +148,44 @@ struct worst {
 	const char *why;
 };
 
+/* The daemon's own directories, wherever trpsup.conf has them, are what they are where it says nothing. */
+static unsigned grave_of(const struct score_view *v, const struct score_place *place, unsigned *ret_least, const char **ret_why)
+{
+	const struct {
+		const char *path, *as;
+	} own[] = {{v->site->run_dir, "/run/trpsup"}, {v->site->state_dir, "/var/lib/trpsup"}};
+	unsigned most = score_path_grave(place->source, place->writable, ret_least, ret_why);
+
+	for (size_t i = 0; i < TRP_ARRAY_SIZE(own); i++) {
+		const char *why;
+		unsigned least, exposure;
+		if (!within(place->source, own[i].path) && !within(own[i].path, place->source))
+			continue;
+		exposure = score_path_grave(own[i].as, place->writable, &least, &why);
+		if (exposure > most || least > *ret_least)
+			*ret_why = why;
+		most = exposure > most ? exposure : most;
+		*ret_least = least > *ret_least ? least : *ret_least;
+	}
+	return most;
+}
+
 static void look_at(void *data, const struct score_place *place)
 {
 	struct worst *w = data;
 	unsigned exposure, least;
 	const char *why;
+	bool worse;
 
 	if (place->kind != PLACE_HOST || place->writable != w->writable || w->binds != (place->bind != NULL || w->v->profile->adapter == ADAPTER_RELAY))
 		return;
-	exposure = score_path_grave(place->source, place->writable, &least, &why);
-	w->n++;
-	if (w->n > 1 && exposure <= w->row->exposure && least <= w->row->least)
+	exposure = grave_of(w->v, place, &least, &why);
+	worse = w->n++ == 0 || least > w->row->least || (least == w->row->least && exposure > w->row->exposure);
+	/* another one may be less exposed, and nearer to giving the host away */
+	w->row->exposure = exposure > w->row->exposure ? exposure : w->row->exposure;
+	w->row->least = least > w->row->least ? least : w->row->least;
+	if (!worse)
 		return;
-	w->row->exposure = exposure;
-	w->row->least = least;
 	if (place->bind)
 		w->row->where = place->bind->where;
 	snprintf(w->path, sizeof(w->path), "%.190s", place->source);

@@ -415,6 +415,45 @@ static void test_paths(void **state)
 	}
 }
 
+/* Of several binds the gravest counts, in whatever respect. */
+static void test_two_binds(void **state)
+{
+	(void)state;
+	for (int turned = 0; turned < 2; turned++) {
+		struct judged j = judge(turned ? STRICT "bind = /etc/letsencrypt /k\nbind = /var/log /l\n" : STRICT "bind = /var/log /l\nbind = /etc/letsencrypt /k\n");
+		const struct score_row *row;
+
+		judge_now(&j);
+		row = row_of(&j.score, "host-readable");
+		assert_int_equal(row->least, SCORE_FLOOR_BAD);
+		assert_int_equal(row->exposure, 60);
+		judged_free(&j);
+	}
+}
+
+/* trpsup.conf says where the daemon's socket and the services' state are. */
+static void test_own_directories(void **state)
+{
+	static const struct {
+		const char *bind, *row;
+		unsigned least;
+	} binds[] = {{"/srv/own/run /x", "host-readable", SCORE_FLOOR_HOST}, {"/srv/own/state/state/other /x rw", "host-writable", SCORE_FLOOR_HOST},
+		{"/srv/own/state /x", "host-readable", SCORE_FLOOR_GRAVE}, {"/srv /x rw", "host-writable", SCORE_FLOOR_HOST}, {"/srv/www /x", "host-readable", 0}};
+
+	(void)state;
+	for (size_t i = 0; i < TRP_ARRAY_SIZE(binds); i++) {
+		cleanup_free char *text = trp_asprintf("%sbind = %s\n", STRICT, binds[i].bind);
+		struct judged j = judge(text);
+
+		j.site.run_dir = "/srv/own/run";
+		j.site.state_dir = "/srv/own/state";
+		judge_now(&j);
+		if (row_of(&j.score, binds[i].row)->least != binds[i].least)
+			fail_msg("bind = %s: %u", binds[i].bind, row_of(&j.score, binds[i].row)->least);
+		judged_free(&j);
+	}
+}
+
 static void test_proc_files(void **state)
 {
 	static const char status[] = "Name:\tSeccomp: 0\\nCapEff:\t00\nUmask:\t0022\nState:\tS (sleeping)\nUid:\t1001000\t1001001\t1001002\t1001003\n"
@@ -540,7 +579,7 @@ int main(void)
 		cmocka_unit_test(test_each_thing_in_force),
 		cmocka_unit_test(test_large),
 		cmocka_unit_test(test_formula),
-		cmocka_unit_test(test_paths),
+		cmocka_unit_test(test_paths), cmocka_unit_test(test_two_binds), cmocka_unit_test(test_own_directories),
 		cmocka_unit_test(test_proc_files),
 		cmocka_unit_test(test_mounts), cmocka_unit_test(test_mounts_of_proc),
 		cmocka_unit_test(test_table),
