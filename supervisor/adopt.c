@@ -238,6 +238,7 @@ static void adopt_one(void *data, const char *name, const json_t *json)
 		strv_push(&d->lost, name);
 		log_error("%s: ended: its profile cannot be read, so that it cannot be taken over", name);
 		end_run(d, name);
+		record_remove_of(d, name);
 	}
 	profile_errors_free(&errors);
 }

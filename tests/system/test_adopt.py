@@ -93,6 +93,25 @@ class Kept(unittest.TestCase):
         """How often it was spawned."""
         return len(d.log_lines(name, " sup starting"))
 
+    def test_what_is_lost_is_lost_once(self):
+        """What could not be taken over is ended, and is not there to be taken over by the daemon after that one, nor keeps it from an upgrade."""
+        with trp.Daemon({"h": HELLO}) as d:
+            program = os.path.join(d.dir, "bin/server")
+            os.mkdir(os.path.dirname(program))
+            shutil.copy(os.path.join(trp.BUILD, "trp-hello"), program)
+            d.profile("gone", HELLO.replace("${libexec}/trp-hello", "/opt/bin/server").replace("h.localhost", "gone.localhost")
+                      + "bind = %s /opt/bin\n" % os.path.dirname(program))
+            d.ok("start", "h", "gone")
+            before = {"h": d.pids("h")[:2]}
+            self.kill(d)
+            os.unlink(program)
+            with open(os.path.join(d.run_dir, "records/strange.json"), "w", encoding="utf-8") as f:
+                f.write("{}")
+            d.run()
+            self.assertIn("gone: ended: its profile cannot be read", d.daemon_log())
+            self.assertRegex(d.ok("upgrade"), r"^trpsupd .*: 1 services? go(es)? on\n$")
+            self.same(d, ["h"], before)
+
     def test_under_load(self):
         with trp.Daemon({"h": HELLO, "n": NOTIFY, "l": LOOPBACK, "writer": WRITER}) as d:
             names = ["h", "n", "l", "writer"]
