@@ -106,6 +106,7 @@ class Learn(unittest.TestCase):
     def restart_daemon(self):
         self.d.process.send_signal(signal.SIGTERM)
         self.assertEqual(self.d.process.wait(60), 0)
+        self.d.remove_own_group()
         self.assertEqual(self.d.left(), [])
         self.d.log.close()
         self.d.run()

@@ -116,6 +116,7 @@ class Manager(unittest.TestCase):
                 self.assertNotIn("-parent/", trp.cgroups_of(d.process.pid))
                 d.process.send_signal(signal.SIGTERM)
                 d.process.wait(30)
+                d.remove_own_group()
                 self.assertEqual([f for f in os.listdir(parent) if os.path.isdir(os.path.join(parent, f))], [])
                 os.rmdir(parent)
         finally:
