@@ -234,6 +234,8 @@ static int exchange(const struct cli *cli, const struct call *call, struct conne
 	int r = send_call(c, text), code = CLI_OK;
 	bool last = false;
 
+	if (r == -EPIPE) /* it has closed the connection, and said why before */
+		r = 0;
 	while (r == 0 && !last) {
 		cleanup_free char *reply = NULL;
 		r = next_reply(c, &reply);

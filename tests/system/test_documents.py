@@ -2,10 +2,12 @@
 # SPDX-License-Identifier: ISC
 """What the manual says of every verb: exit codes with and without a daemon, a right to ask it, and a service; what is printed with
 --json; and that doc/protocol.md names every field of the replies."""
+import contextlib
 import json
 import os
 import re
 import shutil
+import socket
 import subprocess
 import unittest
 
@@ -109,6 +111,17 @@ class Documents(unittest.TestCase):
                 self.assertEqual(done.returncode, 3 if verb in said else 125 if verb == "exec" else 1)
                 self.assertIn("trpsup: trpsupd is not running", done.stderr)
                 self.assertEqual(done.stdout, "")
+
+    def test_too_many_clients(self):
+        """Who is not let in is told so, also if the daemon was quicker to say it than the call to be sent."""
+        with contextlib.ExitStack() as clients:
+            for _ in range(256):
+                clients.enter_context(socket.socket(socket.AF_UNIX)).connect(os.path.join(self.d.run_dir, "control"))
+            for args in [("status", "hello"), ("ps",), ("start", "hello"), ("logs", "hello")] * 10:
+                done = self.d.trpsup(*args)
+                self.assertEqual((done.returncode, done.stdout, done.stderr), (1, "", "trpsup: too many clients\n"))
+            done = self.d.trpsup("--json", "ps")
+            self.assertEqual(json.loads(done.stdout)["error"], "trpsup.Busy")
 
     @unittest.skipUnless(shutil.which("setpriv"), "no setpriv (util-linux)")
     def test_without_the_right(self):
