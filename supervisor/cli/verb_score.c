@@ -260,7 +260,7 @@ static void print_total(const json_t *o)
 		printf("; in force in %.0f process%s%s", number_of(o, "processes"), number_of(o, "processes") == 1 ? "" : "es",
 			json_is_false(json_object_get(o, "all_processes")) ? " that were looked at; there are more" : "");
 	else
-		printf("; from the profile, nothing runs");
+		printf("; from the profile alone");
 	putchar('\n');
 }
 

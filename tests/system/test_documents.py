@@ -126,6 +126,8 @@ class Documents(unittest.TestCase):
     @unittest.skipUnless(shutil.which("setpriv"), "no setpriv (util-linux)")
     def test_without_the_right(self):
         """To whom the daemon does not answer it is not said to be down."""
+        self.d.profile("sleeper", "[service]\ncommand = /bin/sleep 1000\n")
+        self.d.ok("start", "sleeper")
         shown = os.path.join(self.d.dir, "trpsup")
         shutil.copy(os.path.join(trp.BUILD, "trpsup"), shown)
         mode = os.stat(self.d.dir).st_mode
@@ -136,8 +138,13 @@ class Documents(unittest.TestCase):
                                       capture_output=True, text=True, check=False, timeout=60)
                 self.assertIn("permission denied", done.stderr)
                 self.assertEqual(done.returncode, 1, args)
+            done = subprocess.run(["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", shown, "-c", self.d.conf, "score", "sleeper"],
+                                  capture_output=True, text=True, check=False, timeout=60)
+            self.assertRegex(done.stdout, r"\nsleeper: .*; from the profile alone\n$", done.stderr)  # not: nothing runs
         finally:
             os.chmod(self.d.dir, mode)
+            self.d.ok("stop", "sleeper")
+            os.unlink(os.path.join(self.d.profile_dir, "sleeper.ini"))
 
     def test_forbidden_calls(self):
         """So many as doc/security.md says does each process try before it serves."""
