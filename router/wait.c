@@ -163,17 +163,26 @@ void wait_add(struct router *r, const struct client *c, uint32_t need)
 		give_up(r, slot);
 }
 
-static void lingering_ready(struct router *r, uint32_t slot)
+/* Takes what has come. False: it has ended, or that was too much in all. */
+static bool lingers_on(struct router *r, uint32_t slot)
 {
 	struct waiter *w = &r->pool.slots[slot];
+	const uint32_t drained = w->drained;
 
-	if (client_drain(w->client.fd, &w->drained)) {
-		drop(r, slot);
-	} else if (r->now_ns - w->answered_ns < LINGER_ALL_NS - LINGER_NS) {
+	if (client_drain(w->client.fd, &w->drained))
+		return false;
+	if (w->drained != drained && r->now_ns - w->answered_ns < LINGER_ALL_NS - LINGER_NS) {
 		queue_remove(r, &r->pool.lingering, slot);
 		w->deadline_ns = r->now_ns + LINGER_NS;
 		queue_append(r, &r->pool.lingering, slot);
 	}
+	return true;
+}
+
+static void lingering_ready(struct router *r, uint32_t slot)
+{
+	if (!lingers_on(r, slot))
+		drop(r, slot);
 }
 
 static void settle(struct router *r, uint32_t slot)
@@ -210,17 +219,19 @@ void wait_ready(struct router *r, uint32_t slot, uint32_t generation, uint32_t e
 static uint64_t expire_queue(struct router *r, struct wait_queue *q)
 {
 	struct waiter *w;
+	uint32_t slot;
 
-	while (q->first) {
-		w = &r->pool.slots[q->first];
+	while ((slot = q->first) != 0) {
+		w = &r->pool.slots[slot];
 		if (w->deadline_ns > r->now_ns)
 			return w->deadline_ns;
-		if (w->lingers) {
-			drop(r, q->first);
-			continue;
+		/* what came in time counts, though we are late */
+		if (!w->lingers) {
+			client_look(r, &w->client, CLIENT_TIME_UP);
+			settle(r, slot);
+		} else if (!lingers_on(r, slot) || w->deadline_ns <= r->now_ns) {
+			drop(r, slot);
 		}
-		client_look(r, &w->client, CLIENT_TIME_UP);
-		settle(r, q->first);
 	}
 	return 0;
 }

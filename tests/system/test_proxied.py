@@ -4,7 +4,6 @@
 behind the daemon."""
 import ipaddress
 import os
-import signal
 import socket
 import struct
 import time
@@ -145,13 +144,10 @@ class Proxied(RouterCase):
         openings = [v1() + http("a.test"), v2() + tls("a.test")]
         clients = [self.client(data[:9], port=port) for data in openings]
         self.assertTrue(test_router.wait_for(lambda: self.router.stats()["waiting"] == len(clients)))
-        os.kill(self.router.pid, signal.SIGSTOP)
-        try:
+        with self.router.held_up():
             for client, data in zip(clients, openings):
                 client.sendall(data[9:])
             time.sleep(2.5)
-        finally:
-            os.kill(self.router.pid, signal.SIGCONT)
         for _ in clients:
             self.assertEqual(self.take().peer, mapped(PEER))
 
