@@ -64,8 +64,21 @@ static bool is_closer(const struct route_hit *a, const struct route_hit *b)
 	return a->rank < b->rank || (a->rank == RANK_WILDCARD && b->rank == RANK_WILDCARD && a->at < b->at);
 }
 
+/* A name whose last label is a number is an IPv4 address (and a top level domain never one). */
+static bool is_address(const struct route_key *key)
+{
+	size_t i = key->name_len;
+
+	if (i > 0 && key->name[0] == '[')
+		return true;
+	while (i > 0 && key->name[i - 1] >= '0' && key->name[i - 1] <= '9')
+		i--;
+	return i < key->name_len && (i == 0 || key->name[i - 1] == '.');
+}
+
 /* Is it to be answered with the way to https? Only for names: what a default route serves under whatever name has no
- * certificate for it. Nor is a wildcard the way to what has a closer name here, on_http (NULL: nothing has): that is somebody else's. */
+ * certificate for it. Nor is a wildcard the way to what has a closer name here, on_http (NULL: nothing has): that is somebody else's. An address is
+ * never said in TLS (RFC 6066 section 3): who asked for it gets the default there. */
 static bool redirects(
 	const struct router *r, const struct client *c, const struct route_key *http, const struct route_hit *on_http)
 {
@@ -77,6 +90,11 @@ static bool redirects(
 		return false;
 	tls.listener = l->redirect.listener;
 	tls.protocol = TRP_PROTO_TLS;
+	if (is_address(http)) {
+		tls.name_len = 0;
+		return on_http && on_http->rank == RANK_EXACT && route_find_hit(&r->routes, &tls, &hit) == ROUTE_HIT &&
+			hit.to.service && hit.to.service == on_http->to.service && redirect_wanted(r->peek, c->seen);
+	}
 	return route_find_hit(&r->routes, &tls, &hit) == ROUTE_HIT && hit.rank != RANK_DEFAULT &&
 		!(on_http && is_closer(on_http, &hit)) && redirect_wanted(r->peek, c->seen);
 }

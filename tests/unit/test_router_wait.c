@@ -339,6 +339,36 @@ static void test_half_closed_is_raw(void **state)
 	route_clear(&r.routes);
 }
 
+/* RFC 6066 section 3: a client of TLS says no address. Who asked for one would come to the default there, whoever that is. */
+static void test_redirect_of_addresses(void **state)
+{
+	static const char *const addresses[] = {"192.0.2.1", "[2001:db8::1]", "[::ffff:192.0.2.1]"};
+
+	(void)state;
+	r.listeners[0].redirect = (struct router_redirect){.listener = 2, .port = 443};
+	for (size_t i = 0; i < TRP_ARRAY_SIZE(addresses); i++) {
+		route(1, TRP_PROTO_HTTP1, addresses[i], 1);
+		route(2, TRP_PROTO_TLS, addresses[i], 1);
+		assert_int_equal(verdict_of(addresses[i]), VERDICT_HANDED_ON); /* there is none */
+		route(2, TRP_PROTO_TLS, "", 2);
+		assert_int_equal(verdict_of(addresses[i]), VERDICT_HANDED_ON); /* another service */
+		route(2, TRP_PROTO_TLS, "", 1);
+		assert_int_equal(verdict_of(addresses[i]), VERDICT_REDIRECTED); /* the same */
+		assert_true(route_del(&r.routes, &(struct route_key){2, TRP_PROTO_TLS, 0, ""}));
+	}
+	route(2, TRP_PROTO_TLS, "192.0.2.2", 1); /* nothing but TLS has it */
+	assert_int_equal(verdict_of("192.0.2.2"), VERDICT_MISDIRECTED);
+	route(1, TRP_PROTO_HTTP1, "", 1); /* whatever a default has */
+	route(2, TRP_PROTO_TLS, "", 1);
+	assert_int_equal(verdict_of("192.0.2.3"), VERDICT_HANDED_ON);
+	route(1, TRP_PROTO_HTTP1, "192.0.2.1.example", 1);
+	route(2, TRP_PROTO_TLS, "192.0.2.1.example", 1);
+	assert_int_equal(verdict_of("192.0.2.1.example"), VERDICT_REDIRECTED);
+	route(2, TRP_PROTO_TLS, "1a", 1);
+	assert_int_equal(verdict_of("1a"), VERDICT_REDIRECTED);
+	route_clear(&r.routes);
+}
+
 /* A wildcard for TLS is no reason to send away the clients of a service that has a name of its own for HTTP alone: they would come to another one. */
 static void test_redirect_to_another(void **state)
 {
@@ -423,6 +453,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_answered_once, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_linger, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_redirect_to_another, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_redirect_of_addresses, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_half_closed_is_raw, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_dribble, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_long_head, set_up, tear_down),
