@@ -205,19 +205,34 @@ bool config_listeners_overlap(const struct config_listener *a, const struct conf
 	return a->port == b->port && !a->fd_name && !b->fd_name && scopes_overlap(a, b);
 }
 
-/* The first for TLS that the same clients can reach, else the first for TLS. */
+/* Can each client of a reach b, by the same address? */
+static bool scope_covers(const struct config_listener *b, const struct config_listener *a)
+{
+	return scopes_overlap(a, b) && (!b->device || a->device) && (b->family == FAMILY_BOTH || b->family == a->family) &&
+		(!b->has_address || a->has_address);
+}
+
+static size_t first_tls(const struct config *c, const struct config_listener *from,
+	bool fits(const struct config_listener *to, const struct config_listener *from))
+{
+	for (size_t j = 0; j < c->n_listeners; j++)
+		if (c->listeners[j].protocols & 1u << TRP_PROTO_TLS && (!fits || fits(&c->listeners[j], from)))
+			return j;
+	return c->n_listeners;
+}
+
+/* The first for TLS that the same clients can reach, else that some of them can, else the first for TLS. */
 size_t config_redirect_target(const struct config *c, size_t i)
 {
-	size_t found = c->n_listeners;
+	const struct config_listener *l = &c->listeners[i];
+	size_t found;
 
-	for (size_t j = 0; c->listeners[i].redirect_https && j < c->n_listeners; j++) {
-		if (!(c->listeners[j].protocols & 1u << TRP_PROTO_TLS))
-			continue;
-		if (scopes_overlap(&c->listeners[i], &c->listeners[j]))
-			return j;
-		found = found < j ? found : j;
-	}
-	return found;
+	if (!l->redirect_https)
+		return c->n_listeners;
+	found = first_tls(c, l, scope_covers);
+	if (found == c->n_listeners)
+		found = first_tls(c, l, scopes_overlap);
+	return found < c->n_listeners ? found : first_tls(c, l, NULL);
 }
 
 static void check_redirect(const struct config *c, size_t i, struct profile_errors *e)

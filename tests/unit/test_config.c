@@ -294,6 +294,20 @@ static void test_redirect(void **state)
 	assert_int_equal(config_redirect_target(c, 3), 1); /* the first */
 	assert_int_equal(config_redirect_target(c, 4), 5); /* none */
 	config_free(c);
+	/* one that some of the clients could not reach comes behind one that all can */
+	c = load_good("[listener all]\nport = 80\nprotocols = http\nredirect-https = yes\n"
+		      "[listener inner]\nport = 8443\nprotocols = tls\naddress = 192.0.2.1\n"
+		      "[listener six]\nport = 8444\nprotocols = tls\nfamily = ipv6\n"
+		      "[listener eth]\nport = 8445\nprotocols = tls\ndevice = eth0\n"
+		      "[listener outer]\nport = 443\nprotocols = tls\n"
+		      "[listener http-inner]\nport = 81\nprotocols = http\nredirect-https = yes\naddress = 192.0.2.1\n"
+		      "[listener http-six]\nport = 82\nprotocols = http\nredirect-https = yes\nfamily = ipv6\n"
+		      "[listener http-eth]\nport = 83\nprotocols = http\nredirect-https = yes\ndevice = eth0\nfamily = ipv4\n");
+	assert_int_equal(config_redirect_target(c, 0), 4);
+	assert_int_equal(config_redirect_target(c, 5), 1);
+	assert_int_equal(config_redirect_target(c, 6), 2);
+	assert_int_equal(config_redirect_target(c, 7), 3);
+	config_free(c);
 	refused("[listener a]\n" L "redirect-https = yes\n[listener b]\nport = 81\nprotocols = ssh\nredirect-https = yes\n");
 	errors_are(&errors, F "4: redirect-https: there is no listener with protocols = tls to send clients to",
 		F "8: redirect-https: needs protocols = http in [listener b]", NULL);
