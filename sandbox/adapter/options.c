@@ -118,6 +118,24 @@ void options_snapshot(struct options *o, int sock, int family)
 		trp_raw_close(fresh);
 }
 
+void options_take(struct options *o, const struct options *more)
+{
+	for (uint32_t set = more->set; set; set &= set - 1) {
+		int i = __builtin_ctz(set);
+		option_remember(o, i, &more->values[i], options[i].size);
+	}
+}
+
+/* Not the doubled ones: sizes of buffers differ between the families where nobody has set them. */
+void options_carry(int sock, int channel)
+{
+	union option_value value;
+
+	for (int i = 0; i < N_OPTIONS; i++)
+		if (options[i].level == SOL_SOCKET && !options[i].doubled && read_option(sock, i, &value))
+			trp_raw_setsockopt(channel, options[i].level, options[i].name, &value, options[i].size);
+}
+
 /* Errors do not matter: the client is served with what the kernel would take. */
 void options_replay(const struct options *o, int sock)
 {

@@ -25,6 +25,12 @@ struct options {
 int option_find(int level, int name);
 /* Remembers what sock has that a fresh socket of its family has not. */
 void options_snapshot(struct options *o, int sock, int family);
+/* Adds those that are set in more. */
+void options_take(struct options *o, const struct options *more);
+/* What a channel can hold of it too (the times, SO_KEEPALIVE, SO_LINGER ...) is set there as on sock, also what is not set: an instance
+ * before this one may have used it. It holds for the channel itself, above all the time that accept(2) waits; and who comes by the
+ * channel without listen(2) (it was executed with it, or passed it) finds it there: options_snapshot(o, channel, AF_UNIX). */
+void options_carry(int sock, int channel);
 void option_remember(struct options *o, int option, const void *value, socklen_t len);
 /* Reads a remembered value as getsockopt(2) does; false: it was never set. */
 bool option_recall(const struct options *o, int option, void *value, socklen_t *len);

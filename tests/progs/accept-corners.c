@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* accept-corners: what programs do with a listener beside accepting in a loop, for the tests of the adapters.
- *	accept-corners MODE PORT
+ *	accept-corners MODE PORT [FD]
  * Each mode says what it saw, the same under an adapter as with a socket of the kernel. Where it says "client" it waits for one.
  * Knows nothing of trpsup. Only libc, so that musl-gcc can build it too. */
 #include <arpa/inet.h>
@@ -380,6 +380,56 @@ static void mode_inherit_nothing(void)
 	inherit(0);
 }
 
+static int inherited_fd; /* of a program that was executed with a listener */
+
+static void exec_with(int fd)
+{
+	char number[16], service[16];
+
+	snprintf(number, sizeof(number), "%d", fd);
+	snprintf(service, sizeof(service), "%u", port);
+	execl("/proc/self/exe", "accept-corners", "inherited", service, number, (char *)NULL);
+	die("exec");
+}
+
+static void mode_exec(void)
+{
+	const int on = 1, rate = 1000000;
+	const struct timeval limit = {.tv_sec = 44};
+	const struct linger linger = {.l_onoff = 1, .l_linger = 5};
+	int fd = make("0.0.0.0");
+
+	setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
+	if (listen(fd, 5) < 0)
+		die("listen");
+	setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
+	setsockopt(fd, SOL_SOCKET, SO_MAX_PACING_RATE, &rate, sizeof(rate));
+	exec_with(fd);
+}
+
+static void mode_exec_nothing(void)
+{
+	exec_with(make_listen("0.0.0.0"));
+}
+
+static void mode_inherited(void)
+{
+	struct linger linger = {0};
+	struct timeval limit = {0};
+	socklen_t len = sizeof(linger);
+	int client;
+
+	setsockopt(inherited_fd, SOL_SOCKET, SO_OOBINLINE, &(int){1}, sizeof(int)); /* beside those that it has */
+	client = take_client(inherited_fd);
+	getsockopt(client, SOL_SOCKET, SO_LINGER, &linger, &len);
+	len = sizeof(limit);
+	getsockopt(client, SOL_SOCKET, SO_SNDTIMEO, &limit, &len);
+	printf("keepalive=%d linger=%d,%d sndtimeo=%ld pacing=%d oobinline=%d\n", get_int(client, SOL_SOCKET, SO_KEEPALIVE), linger.l_onoff,
+		linger.l_linger, (long)limit.tv_sec, get_int(client, SOL_SOCKET, SO_MAX_PACING_RATE), get_int(client, SOL_SOCKET, SO_OOBINLINE));
+	fflush(stdout);
+}
+
 static int relisten_ends; /* atomic */
 
 /* Another listener of the same port and with the same options, again and again */
@@ -467,6 +517,9 @@ static const struct {
 	{"relisten", mode_relisten},
 	{"ticks", mode_ticks},
 	{"leader", mode_leader},
+	{"exec", mode_exec},
+	{"exec-nothing", mode_exec_nothing},
+	{"inherited", mode_inherited},
 	{"handler", mode_handler},
 	{"two", mode_two},
 	{"epoll-shutdown", mode_epoll_shutdown},
@@ -476,11 +529,12 @@ static const struct {
 int main(int argc, char **argv)
 {
 	port = (uint16_t)(argc > 2 ? atoi(argv[2]) : 0);
+	inherited_fd = argc > 3 ? atoi(argv[3]) : -1;
 	for (size_t i = 0; argc > 2 && i < sizeof(modes) / sizeof(modes[0]); i++)
 		if (strcmp(modes[i].name, argv[1]) == 0) {
 			modes[i].run();
 			finish();
 		}
-	fprintf(stderr, "usage: accept-corners MODE PORT\n");
+	fprintf(stderr, "usage: accept-corners MODE PORT [FD]\n");
 	return 2;
 }

@@ -90,6 +90,12 @@ class Corners:
     def test_leader(self):
         self.says("leader", "listen=0", "client", "events=1", "accept=0", "shutdown=0", "after=EINVAL")
 
+    def test_exec(self):
+        self.says("exec", "client", "accept=0", "keepalive=1 linger=1,5 sndtimeo=44 pacing=1000000 oobinline=1")
+
+    def test_exec_nothing(self):
+        self.says("exec-nothing", "client", "accept=0", "keepalive=0 linger=0,0 sndtimeo=0 pacing=-1 oobinline=1")
+
     def test_relisten(self):
         self.says("relisten", "client", "with=500", clients=500)
 

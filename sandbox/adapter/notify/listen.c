@@ -40,21 +40,14 @@ static struct channel *wanted_channel(int sock, struct sockaddr_in6 *bound, sock
 	return channel_find(ntohs(bound->sin6_port), (uint16_t)family); /* at the same place in a struct sockaddr_in */
 }
 
-/* As the program has set its own; also the time that accept(2) waits, even if it is none: the channel may have been used by an
- * instance before this one. */
+/* As the program has set its own. */
 static void copy_flags(int sock, const struct channel *ch)
 {
 	int status = fcntl(sock, F_GETFL);
-	char value[16];
-	socklen_t len = sizeof(value);
 
 	if (status >= 0)
 		fcntl(ch->fd, F_SETFL, status & O_NONBLOCK);
-	if (getsockopt(sock, SOL_SOCKET, SO_RCVTIMEO, value, &len) == 0)
-		setsockopt(ch->fd, SOL_SOCKET, SO_RCVTIMEO, value, len);
-	len = sizeof(value);
-	if (getsockopt(sock, SOL_SOCKET, SO_KEEPALIVE, value, &len) == 0)
-		setsockopt(ch->fd, SOL_SOCKET, SO_KEEPALIVE, value, len);
+	options_carry(sock, ch->fd);
 }
 
 static void remember(struct channel *ch, int sock, int backlog)

@@ -69,9 +69,10 @@ static bool is_valid(const struct sockaddr *addr, const socklen_t *len, int flag
 }
 
 /* What is left to be done for one that was taken. family: the socket's. */
-static void introduce(int client, const struct channel_id *id, int family, const struct trp_handoff *h, struct sockaddr *addr, socklen_t *len)
+static void introduce(
+	int fd, int client, const struct channel_id *id, int family, const struct trp_handoff *h, struct sockaddr *addr, socklen_t *len)
 {
-	const struct listener *l = listener_find(id);
+	const struct listener *l = listener_known(id, fd);
 
 	if (l)
 		options_replay(&l->options, client);
@@ -90,7 +91,7 @@ static int accept_channel(
 		return -EINVAL;
 	client = take(fd, id, flags, tried, &h, &family);
 	if (client >= 0)
-		introduce(client, id, family, &h, addr, len);
+		introduce(fd, client, id, family, &h, addr, len);
 	return client;
 }
 
@@ -114,7 +115,7 @@ static int accept_at_once(int fd, struct sockaddr *addr, socklen_t *len, int fla
 		trp_raw_close(client); /* nobody's */
 		return -EINVAL;
 	}
-	introduce(client, &id, adapter_settle(client, id.family, flags, &h), &h, addr, len);
+	introduce(fd, client, &id, adapter_settle(client, id.family, flags, &h), &h, addr, len);
 	return client;
 }
 

@@ -59,17 +59,6 @@ static int put_over(int from, int to)
 	return sys_dup3(from, to, cloexec & FD_CLOEXEC ? O_CLOEXEC : 0);
 }
 
-/* accept(2) honours the listener's SO_RCVTIMEO, and so does recvmsg(2) on the channel. It is set even when
- * it is zero: the channel may have been used by an instance before this one. */
-static void copy_timeout(int from, int to)
-{
-	char value[16];
-	socklen_t len = sizeof(value);
-
-	if (sys_getsockopt(from, SOL_SOCKET, SO_RCVTIMEO, value, &len) == 0)
-		trp_raw_setsockopt(to, SOL_SOCKET, SO_RCVTIMEO, value, len);
-}
-
 static void remember(const struct channel_id *id, int fd, const struct sockaddr_in6 *bound,
 	socklen_t len, int backlog, int v6only)
 {
@@ -108,7 +97,7 @@ static int replace_listener(int fd, int family, int backlog)
 	if (channel < 0)
 		return channel;
 	remember(&id, fd, &bound, len, backlog, v6only);
-	copy_timeout(fd, channel);
+	options_carry(fd, channel);
 	rearm_collect(fd, &registrations);
 	r = put_over(channel, fd);
 	trp_raw_close(channel);
@@ -155,7 +144,7 @@ static int stopped_socket(const struct channel_id *id, const struct listener *l)
  * shutdown(2) would end it for all of them. */
 static int stop_listener(int fd, const struct channel_id *id)
 {
-	struct listener *l = listener_get(id);
+	struct listener *l = listener_known(id, fd);
 	struct rearm registrations;
 	bool other = channel_has_other(fd, id); /* which goes on */
 	int fresh, r;

@@ -41,6 +41,20 @@ bool listener_any_stopped(void)
 	return __atomic_load_n(&any_stopped, __ATOMIC_SEQ_CST);
 }
 
+struct listener *listener_known(const struct channel_id *id, int fd)
+{
+	struct listener *l = listener_find(id);
+	struct options held = {.set = 0};
+
+	if (l || __atomic_load_n(&listeners[LISTENERS_MAX - 1].key, __ATOMIC_ACQUIRE)) /* known, or full */
+		return l;
+	options_snapshot(&held, fd, AF_UNIX);
+	l = listener_get(id);
+	if (l)
+		options_take(&l->options, &held);
+	return l;
+}
+
 /* Entries are never given back, so a claimed key stays where it is and threads need no lock. */
 struct listener *listener_get(const struct channel_id *id)
 {

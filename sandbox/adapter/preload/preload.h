@@ -6,7 +6,7 @@
  * Principle: make the real call; when its result shows that the descriptor may be a channel, ask
  * getsockname(2), which tells after any dup, fork, exec or passing. There is no table of descriptors and
  * nothing of close, dup, fork or exec is replaced. What the program set on its listener is remembered by
- * (port, family) in static memory, which fork copies; after an exec it is unknown and defaults hold.
+ * (port, family) in static memory, which fork copies; after an exec it is what the channel holds (options_carry()), else defaults.
  *
  * Freestanding: no libc function is called but __errno_location(). Internal functions return -errno. */
 #pragma once
@@ -56,6 +56,8 @@ void listener_stop(struct listener *l, bool stopped);
 bool listener_any_stopped(void);
 /* NULL when the table is full: nothing is remembered then */
 struct listener *listener_get(const struct channel_id *id);
+/* The same; if it is new, with what fd, the channel, holds of its options: this process has not called listen(2) for it */
+struct listener *listener_known(const struct channel_id *id, int fd);
 
 /* wait.c: threads that block in accept(2), so that shutdown(2) can wake them as the kernel does */
 struct wait {

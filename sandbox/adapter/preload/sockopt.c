@@ -49,7 +49,7 @@ EXPORT int setsockopt(int fd, int level, int name, const void *value, socklen_t 
 		return 0;
 	if (!channel_identify(fd, &id))
 		return finish(r);
-	l = listener_get(&id);
+	l = listener_known(&id, fd);
 	if (l && option != OPTION_NONE && value)
 		option_remember(&l->options, option, value, len);
 	return 0;
