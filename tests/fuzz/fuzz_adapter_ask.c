@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* What a process of the sandbox asks of trp-init (sandbox/init/adapter.c): the input is one packet. What must hold: exactly one answer of the fixed
- * size for what is a question, and with it the channel exactly if the profile has that one; no answer else. */
+ * size for what is a question, and with it the channel exactly if the profile has that one and the upstream was started; no answer
+ * else. */
 #include "base/fdpass.h"
 
 #include <stdint.h>
@@ -15,6 +16,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 /* init's other part */
 static struct init_channel channel = {.fd = -1};
 static int n_listens;
+static bool started;
+
+bool steps_upstream_was_started(void)
+{
+	return started;
+}
 
 struct init_channel *control_channel(uint16_t port, uint16_t family)
 {
@@ -42,7 +49,7 @@ static void check_answer(int fd, const uint8_t *data, size_t size, bool was_aske
 	if (size == sizeof(ask))
 		memcpy(&ask, data, sizeof(ask));
 	question = ask.magic == TRP_ADAPTER_MAGIC;
-	known = question && ask.port == 80 && ask.family == AF_INET;
+	known = question && ask.port == 80 && ask.family == AF_INET && started;
 	given = known && (!was_asked || was_several == (ask.several == 1));
 	if (question != (n == (ssize_t)sizeof(a)) || (question && a.magic != TRP_ADAPTER_MAGIC))
 		abort();
@@ -65,6 +72,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		channel.fd = dup(pair[0]);
 	channel.asked = was_asked = size > 0 && data[size - 1] % 2;
 	channel.several = was_several = size > 0 && data[size - 1] % 4 > 1;
+	started = size == 0 || data[size - 1] % 8 < 4;
 	n_listens = 0;
 	if (send(pair[1], data, size, MSG_DONTWAIT) >= 0 && !serve(pair[0]))
 		abort(); /* there was a packet: it is done with, for good or bad */
