@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #define CROWD 100  /* threads that wait in accept(2) */
+#define LOOPS 64   /* of one process */
 #define SOME  500  /* clients */
 #define WORN  1100 /* as many that did so one after the other */
 
@@ -319,15 +320,26 @@ static void mode_epoll_shutdown(void)
 	say_events(e);
 }
 
-static void mode_epoll_close(void)
+/* A loop for each thread, as many servers have it; registered before listen(2) */
+static void mode_epoll_many(void)
 {
-	int fd = make_listen("0.0.0.0"), e = epoll_with(fd);
+	int fd = make("0.0.0.0"), loops[LOOPS], told = 0, removed = 0;
+	struct epoll_event ev;
 
+	for (int i = 0; i < LOOPS; i++)
+		loops[i] = epoll_with(fd);
+	if (listen(fd, 5) < 0)
+		die("listen");
 	say_client();
 	if (!is_ready(fd, 10000))
 		die("no client");
-	say("close", close(fd));
-	say_events(e);
+	for (int i = 0; i < LOOPS; i++)
+		told += epoll_wait(loops[i], &ev, 1, 0) == 1;
+	say("shutdown", shutdown(fd, SHUT_RDWR));
+	for (int i = 0; i < LOOPS; i++)
+		removed += epoll_ctl(loops[i], EPOLL_CTL_DEL, fd, NULL) == 0;
+	printf("told=%d removed=%d\n", told, removed);
+	fflush(stdout);
 }
 
 /* What a client's socket has of its listener, set before or after listen(2) */
@@ -520,10 +532,10 @@ static const struct {
 	{"exec", mode_exec},
 	{"exec-nothing", mode_exec_nothing},
 	{"inherited", mode_inherited},
+	{"epoll-many", mode_epoll_many},
 	{"handler", mode_handler},
 	{"two", mode_two},
 	{"epoll-shutdown", mode_epoll_shutdown},
-	{"epoll-close", mode_epoll_close},
 };
 
 int main(int argc, char **argv)

@@ -96,6 +96,9 @@ class Corners:
     def test_exec_nothing(self):
         self.says("exec-nothing", "client", "accept=0", "keepalive=0 linger=0,0 sndtimeo=0 pacing=-1 oobinline=1")
 
+    def test_epoll_many(self):
+        self.says("epoll-many", "client", "shutdown=0", "told=64 removed=64")
+
     def test_relisten(self):
         self.says("relisten", "client", "with=500", clients=500)
 

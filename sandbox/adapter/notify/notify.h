@@ -14,6 +14,7 @@
 #include "base/handoff.h"
 #include "base/util.h"
 #include "sandbox/adapter/options.h"
+#include "sandbox/adapter/rearm.h"
 #include "sandbox/adapter/shown.h"
 #include "sandbox/initmsg.h"
 
@@ -73,15 +74,7 @@ int target_fetch(int pidfd, int fd);          /* a duplicate */
 int target_socket(const struct call *c, int *ret_pidfd);
 int target_is_cloexec(pid_t tid, int fd); /* 1 or 0 */
 
-/* rearm.c: epoll registrations, which belong to the file that listen(2) or shutdown(2) replaces */
-struct rearm {
-	int n;
-	struct {
-		int epoll;
-		uint32_t events;
-		uint64_t data;
-	} seen[8];
-};
+/* rearm.c */
 void rearm_collect(pid_t tid, int fd, struct rearm *ret);
 /* file: a descriptor of ours for what the program's fd is (or will be, or was) */
 void rearm_apply(int pidfd, int fd, int file, const struct rearm *r);

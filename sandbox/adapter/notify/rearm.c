@@ -18,7 +18,7 @@ static void read_info(pid_t tid, int epoll, int fd, struct rearm *ret)
 
 	snprintf(path, sizeof(path), "/proc/%d/fdinfo/%d", tid, epoll);
 	f = fopen(path, "re");
-	while (f && ret->n < (int)TRP_ARRAY_SIZE(ret->seen) && fgets(line, sizeof(line), f)) {
+	while (f && ret->n < REARM_MAX && fgets(line, sizeof(line), f)) {
 		int tfd;
 		unsigned events;
 		uint64_t data;

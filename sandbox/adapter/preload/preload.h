@@ -14,6 +14,7 @@
 #include "base/rawsys.h"
 #include "sandbox/adapter/channel.h"
 #include "sandbox/adapter/options.h"
+#include "sandbox/adapter/rearm.h"
 #include "sandbox/adapter/shown.h"
 
 #include <errno.h>
@@ -69,15 +70,7 @@ bool wait_leave(const struct wait *w); /* true: shutdown(2) wanted it woken */
 /* fd: only those that wait there, -1: all. */
 void wait_wake(const struct channel_id *id, int fd);
 
-/* rearm.c: epoll registrations, which belong to the file that listen(2) or shutdown(2) replaces */
-struct rearm {
-	int n;
-	struct {
-		int epoll;
-		uint32_t events;
-		uint64_t data;
-	} seen[8];
-};
+/* rearm.c */
 void rearm_collect(int fd, struct rearm *ret);
 void rearm_apply(int fd, const struct rearm *r);
 void rearm_remove(int fd, const struct rearm *r);

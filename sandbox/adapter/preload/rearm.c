@@ -59,7 +59,7 @@ static void parse_line(const char *p, const char *end, int epoll, int fd, struct
 		!(p = take_word(p, end, "events:", 7)) || !(p = take_number(p, end, 16, &events)) ||
 		!(p = take_word(p, end, "data:", 5)) || !(p = take_number(p, end, 16, &data)))
 		return;
-	if (tfd != (uint64_t)fd || ret->n == sizeof(ret->seen) / sizeof(ret->seen[0]))
+	if (tfd != (uint64_t)fd || ret->n == REARM_MAX)
 		return;
 	ret->seen[ret->n].epoll = epoll;
 	ret->seen[ret->n].events = (uint32_t)events;
