@@ -394,13 +394,13 @@ static void mode_inherit_nothing(void)
 
 static int inherited_fd; /* of a program that was executed with a listener */
 
-static void exec_with(int fd)
+static void exec_with(int fd, const char *mode)
 {
 	char number[16], service[16];
 
 	snprintf(number, sizeof(number), "%d", fd);
 	snprintf(service, sizeof(service), "%u", port);
-	execl("/proc/self/exe", "accept-corners", "inherited", service, number, (char *)NULL);
+	execl("/proc/self/exe", "accept-corners", mode, service, number, (char *)NULL);
 	die("exec");
 }
 
@@ -417,12 +417,25 @@ static void mode_exec(void)
 		die("listen");
 	setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
 	setsockopt(fd, SOL_SOCKET, SO_MAX_PACING_RATE, &rate, sizeof(rate));
-	exec_with(fd);
+	exec_with(fd, "inherited");
 }
 
 static void mode_exec_nothing(void)
 {
-	exec_with(make_listen("0.0.0.0"));
+	exec_with(make_listen("0.0.0.0"), "inherited");
+}
+
+static void mode_exec_again(void)
+{
+	exec_with(make_listen("0.0.0.0"), "inherited-again");
+}
+
+static void mode_inherited_again(void)
+{
+	say("shutdown", shutdown(inherited_fd, SHUT_RDWR));
+	say("accept", accept(inherited_fd, NULL, NULL));
+	say("listen", listen(inherited_fd, 5));
+	take_client(inherited_fd);
 }
 
 static void mode_inherited(void)
@@ -531,7 +544,9 @@ static const struct {
 	{"leader", mode_leader},
 	{"exec", mode_exec},
 	{"exec-nothing", mode_exec_nothing},
+	{"exec-again", mode_exec_again},
 	{"inherited", mode_inherited},
+	{"inherited-again", mode_inherited_again},
 	{"epoll-many", mode_epoll_many},
 	{"handler", mode_handler},
 	{"two", mode_two},

@@ -99,6 +99,9 @@ class Corners:
     def test_epoll_many(self):
         self.says("epoll-many", "client", "shutdown=0", "told=64 removed=64")
 
+    def test_exec_again(self):
+        self.says("exec-again", "shutdown=0", "accept=EINVAL", "listen=0", "client", "accept=0")
+
     def test_relisten(self):
         self.says("relisten", "client", "with=500", clients=500)
 

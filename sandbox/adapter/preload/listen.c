@@ -125,18 +125,17 @@ EXPORT int listen(int fd, int backlog)
 static int stopped_socket(const struct channel_id *id, const struct listener *l)
 {
 	int fd = trp_raw_socket(id->family, SOCK_STREAM | SOCK_CLOEXEC, 0), one = 1;
+	struct sockaddr_storage bound;
 
 	if (fd < 0)
 		return fd;
 	trp_raw_setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
 	trp_raw_setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof(one));
-	if (l && l->bound_len) {
-		if (id->family == AF_INET6)
-			trp_raw_setsockopt(
-				fd, IPPROTO_IPV6, IPV6_V6ONLY, &l->options.v6only, sizeof(l->options.v6only));
+	if (l && id->family == AF_INET6)
+		trp_raw_setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &l->options.v6only, sizeof(l->options.v6only));
+	if (l)
 		options_replay(&l->options, fd);
-		sys_bind(fd, &l->bound, l->bound_len);
-	}
+	sys_bind(fd, &bound, listener_bound(id, &bound));
 	return fd;
 }
 

@@ -2,6 +2,7 @@
 #include "preload.h"
 
 #include <stddef.h>
+#include <string.h>
 
 #define LISTENERS_MAX 32
 
@@ -24,6 +25,17 @@ struct listener *listener_find(const struct channel_id *id)
 			return NULL;
 	}
 	return NULL;
+}
+
+socklen_t listener_bound(const struct channel_id *id, struct sockaddr_storage *ret)
+{
+	const struct listener *l = listener_find(id);
+	struct trp_addr any = {.family = id->family, .port = htons(id->port)};
+
+	if (!l || !l->bound_len)
+		return (socklen_t)trp_addr_to_sockaddr(&any, 0, ret);
+	memcpy(ret, &l->bound, l->bound_len);
+	return l->bound_len;
 }
 
 /* Of all: who stops one says so here first, and nobody takes it back. */

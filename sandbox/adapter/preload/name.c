@@ -5,19 +5,6 @@
 #include <stddef.h>
 #include <string.h>
 
-/* Where the program bound it; after an exec only family and port are known. */
-static void give_bound(const struct channel_id *id, struct sockaddr *addr, socklen_t *len)
-{
-	const struct listener *l = listener_find(id);
-	struct trp_addr any = {.family = id->family, .port = htons(id->port)};
-	struct sockaddr_storage sa;
-
-	if (l && l->bound_len)
-		copy_address(&l->bound, l->bound_len, addr, len);
-	else
-		copy_address(&sa, (socklen_t)trp_addr_to_sockaddr(&any, 0, &sa), addr, len);
-}
-
 /* How much room the caller gave is needed again after the real call has changed it. */
 static bool maybe_family(const struct sockaddr *addr, socklen_t room, int family)
 {
@@ -43,13 +30,14 @@ EXPORT int getsockname(int fd, __SOCKADDR_ARG addr, socklen_t *restrict len)
 {
 	socklen_t room = len ? *len : 0;
 	int r = sys_getsockname(fd, addr.__sockaddr__, len);
+	struct sockaddr_storage sa;
 	struct channel_id id;
 
 	if (r < 0)
 		return finish(r);
 	if (maybe_family(addr.__sockaddr__, room, AF_UNIX) && channel_identify(fd, &id)) {
 		*len = room;
-		give_bound(&id, addr.__sockaddr__, len);
+		copy_address(&sa, listener_bound(&id, &sa), addr.__sockaddr__, len);
 	} else {
 		show(fd, false, addr.__sockaddr__, room, len);
 	}

@@ -59,6 +59,8 @@ bool listener_any_stopped(void);
 struct listener *listener_get(const struct channel_id *id);
 /* The same; if it is new, with what fd, the channel, holds of its options: this process has not called listen(2) for it */
 struct listener *listener_known(const struct channel_id *id, int fd);
+/* Where the program bound it; after an exec only family and port are known. Returns the length. */
+socklen_t listener_bound(const struct channel_id *id, struct sockaddr_storage *ret);
 
 /* wait.c: threads that block in accept(2), so that shutdown(2) can wake them as the kernel does */
 struct wait {
