@@ -176,6 +176,36 @@ static void mode_cancel(void)
 	take_client(listeners[0]);
 }
 
+static int cancel_was_sent; /* atomic */
+
+static void *cancelled_before(void *listener)
+{
+	int before;
+
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &before);
+	while (!__atomic_load_n(&cancel_was_sent, __ATOMIC_SEQ_CST))
+		pause_ms(1);
+	pthread_setcancelstate(before, &before);
+	return waiter(listener);
+}
+
+/* A client that waits is left to others by a thread that is to end. */
+static void mode_cancel_before(void)
+{
+	int fd = make_listen("0.0.0.0");
+	pthread_t t;
+
+	say_client();
+	if (!is_ready(fd, 10000))
+		die("no client");
+	start(&t, cancelled_before, &fd);
+	pthread_cancel(t);
+	__atomic_store_n(&cancel_was_sent, 1, __ATOMIC_SEQ_CST);
+	printf("cancelled=%d\n", join(t) == PTHREAD_CANCELED);
+	fcntl(fd, F_SETFL, O_NONBLOCK);
+	say("accept", accept(fd, NULL, NULL));
+}
+
 /* Threads that leave all signals to another one, as many servers have them */
 static void mode_blocked(void)
 {
@@ -534,6 +564,7 @@ static const struct {
 	void (*run)(void);
 } modes[] = {
 	{"cancel", mode_cancel},
+	{"cancel-before", mode_cancel_before},
 	{"blocked", mode_blocked},
 	{"crowd", mode_crowd},
 	{"worn", mode_worn},

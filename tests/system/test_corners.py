@@ -57,6 +57,9 @@ class Corners:
     def test_cancel(self):
         self.says("cancel", "cancelled=1 cleaned=1", "cancelled=1 cleaned=1", "client", "accept=0")
 
+    def test_cancel_before(self):
+        self.says("cancel-before", "client", "cancelled=1", "accept=0")
+
     def test_blocked(self):
         self.says("blocked", "shutdown=0", "woken=EINVAL", "woken=EINVAL")
 

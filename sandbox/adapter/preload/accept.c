@@ -126,6 +126,7 @@ EXPORT int accept4(int fd, __SOCKADDR_ARG addr, socklen_t *restrict len, int fla
 	int r = -EINVAL;
 
 	if (hinted) {
+		cancel_point(); /* a client that waits is then for others */
 		r = accept_at_once(fd, addr.__sockaddr__, len, flags);
 		if (r >= 0)
 			return finish(r);

@@ -16,6 +16,7 @@
 extern int *__errno_location(void) __attribute__((weak, visibility("default")));
 /* Older versions of glibc have it only with threads. */
 extern int pthread_setcanceltype(int, int *) __attribute__((weak, visibility("default")));
+extern void pthread_testcancel(void) __attribute__((weak, visibility("default")));
 
 void *memcpy(void *restrict to, const void *restrict from, size_t n)
 {
@@ -71,6 +72,12 @@ int finish(long result)
 	if (__errno_location)
 		*__errno_location() = (int)-result;
 	return -1;
+}
+
+void cancel_point(void)
+{
+	if (pthread_testcancel)
+		pthread_testcancel();
 }
 
 int cancel_allow(void)

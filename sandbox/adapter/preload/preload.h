@@ -85,6 +85,7 @@ int finish(long result);
 
 /* accept(2) is a cancellation point (pthreads(7)): between these two the thread can be cancelled. cancel_allow() returns what
  * cancel_restore() wants. */
+void cancel_point(void); /* here, if somebody has asked for it */
 int cancel_allow(void);
 void cancel_restore(int before);
 
