@@ -55,22 +55,23 @@ void rearm_collect(pid_t tid, int fd, struct rearm *ret)
  * number while we make it. */
 static void control(int operation, int pidfd, int fd, int file, const struct rearm *r)
 {
+	bool there, good;
+
 	if (r->n == 0)
 		return;
-	if (fcntl(fd, F_GETFD) >= 0 || dup3(file, fd, O_CLOEXEC) < 0) {
-		log_warn("descriptor %d cannot be registered with epoll again", fd);
-		return;
-	}
-	for (int i = 0; i < r->n; i++) {
+	good = there = fcntl(fd, F_GETFD) < 0 && dup3(file, fd, O_CLOEXEC) == fd;
+	for (int i = 0; there && i < r->n; i++) {
 		struct epoll_event ev = {.events = r->seen[i].events, .data.u64 = r->seen[i].data};
 		int epoll = target_fetch(pidfd, r->seen[i].epoll);
 		int up = epoll < 0 ? -1 : fcntl(epoll, F_DUPFD_CLOEXEC, NOTIFY_OWN_FDS);
 		trp_close(&epoll);
-		if (up < 0 || epoll_ctl(up, operation, fd, &ev) < 0)
-			log_warn("descriptor %d cannot be registered with epoll again: %m", fd);
+		good &= up >= 0 && epoll_ctl(up, operation, fd, &ev) == 0;
 		trp_close(&up);
 	}
-	close(fd);
+	if (there)
+		close(fd);
+	if (!good) /* once: there may be many, and the tenant says how often */
+		log_warn("descriptor %d cannot be registered with all epoll loops again", fd);
 }
 
 void rearm_apply(int pidfd, int fd, int file, const struct rearm *r)
