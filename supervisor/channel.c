@@ -327,12 +327,17 @@ void channel_restore(const struct channel *c)
 {
 	static const struct {
 		int option, value;
-	} made[] = {{SO_PASSRIGHTS, 1}, {SO_PASSCRED, 0}, {SO_PASSPIDFD_, 0}, {SO_PEEK_OFF, -1}, {SO_RCVLOWAT, 1}};
+	} made[] = {{SO_PASSRIGHTS, 1}, {SO_PASSCRED, 0}, {SO_PASSPIDFD_, 0}, {SO_PEEK_OFF, -1}, {SO_RCVLOWAT, 1},
+		/* those that clients inherit: sandbox/adapter/options.h */
+		{SO_KEEPALIVE, 0}, {SO_OOBINLINE, 0}, {SO_MAX_PACING_RATE, -1}};
 	const struct timeval never = {0};
+	const struct linger no = {0};
 
 	for (size_t i = 0; i < TRP_ARRAY_SIZE(made); i++)
 		(void)setsockopt(c->service_end, SOL_SOCKET, made[i].option, &made[i].value, sizeof(made[i].value));
 	(void)setsockopt(c->service_end, SOL_SOCKET, SO_RCVTIMEO, &never, sizeof(never));
+	(void)setsockopt(c->service_end, SOL_SOCKET, SO_SNDTIMEO, &never, sizeof(never));
+	(void)setsockopt(c->service_end, SOL_SOCKET, SO_LINGER, &no, sizeof(no));
 }
 
 bool channel_is_usable(const struct channel *c)

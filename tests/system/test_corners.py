@@ -15,9 +15,9 @@ import trp
 import web
 from test_adapter import BUILD, PORT, PYTHON, ROOT, Case
 
-NOTIFY = """[service]
-command = /opt/progs/accept-corners-static %s 80
-adapter = notify
+PROFILE = """[service]
+command = %s
+adapter = %s
 ready = started
 [route]
 host = corners.localhost
@@ -25,6 +25,7 @@ http = 80
 [sandbox]
 root = host
 bind = """ + os.path.join(BUILD, "tests/progs") + """ /opt/progs
+bind = """ + os.path.join(BUILD, "trp-channels") + """ /opt/trp-channels
 """
 CONNECT = ("import socket,sys\n"
            "for _ in range(int(sys.argv[2])): s=socket.create_connection(('127.0.0.1',int(sys.argv[1])),10); s.recv(1)")
@@ -143,7 +144,7 @@ class Notify(Corners, unittest.TestCase):
         cls.addClassCleanup(cls.d.stop)
 
     def told(self, mode, *lines, clients=1):
-        self.d.profile(mode, NOTIFY % mode)
+        self.d.profile(mode, PROFILE % (f"/opt/progs/accept-corners-static {mode} 80", "notify"))
         self.d.ok("start", mode, timeout=30)
         self.addCleanup(self.d.trpsup, "stop", mode)
         for n in range(lines.count("client")):
@@ -157,6 +158,23 @@ class Notify(Corners, unittest.TestCase):
                         client.recv(1)
         self.d.logged(mode, "done$", seconds=30)
         return [line.split(" ", 2)[2] for line in self.d.service_log(mode).splitlines() if line.split(" ")[1:2] == ["out"]][:-1]
+
+
+class NextRun(unittest.TestCase):
+    def test_options(self):
+        """What a run has set on its listener is not there for the next one, which has not called listen(2) itself."""
+        def run(command):
+            d.profile("next", PROFILE % (command, "preload"))
+            d.ok("restart", "next", timeout=30)
+            d.logged("next", "client$", len(clients) + 1)
+            clients.append(stack.enter_context(web.connect("127.0.0.1", trp.HTTP_PORT, timeout=15)))
+            clients[-1].sendall(b"GET / HTTP/1.0\r\nHost: corners.localhost\r\n\r\n")
+            return d.logged("next", "keepalive=", len(clients))[-1]
+        clients = []
+        with trp.Daemon() as d, contextlib.ExitStack() as stack:
+            self.assertIn("keepalive=1 linger=1,5 sndtimeo=44 pacing=1000000 oobinline=1", run("/opt/progs/accept-corners exec 80"))
+            self.assertIn("keepalive=0 linger=0,0 sndtimeo=0 pacing=-1 oobinline=1",
+                          run("/opt/trp-channels 80/4=7 -- /opt/progs/accept-corners inherited 80 7"))
 
 
 if __name__ == "__main__":
