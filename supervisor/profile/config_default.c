@@ -55,13 +55,15 @@ void config_check_default(const struct config *c, const struct profile *p, struc
 static int check_exists(const struct config *c, const char *key, unsigned line, const char *service, const struct profile_paths *paths,
 	struct profile_errors *errors)
 {
-	struct profile_errors unused = {0};
+	struct profile_errors own = {0};
 	cleanup_free char *file = NULL;
 	struct strv names = {0};
 	const char *near = NULL;
-	int r = lookup_main(paths, service, &file, &unused);
+	int r = lookup_main(paths, service, &file, &own);
 
-	profile_errors_free(&unused);
+	for (size_t i = 0; i < own.n && r != -ENOENT; i++)
+		profile_error(errors, NULL, 0, NULL, "%s", own.v[i]);
+	profile_errors_free(&own);
 	if (r != -ENOENT)
 		return r;
 	if (profile_list(paths, &names) == 0)

@@ -214,14 +214,15 @@ static int read_lines(struct lang_file *f)
 	return f->lang->oom ? -ENOMEM : 0;
 }
 
-/* Who could have written this file? A profile decides what runs as whom. */
-static const char *check_owner(const struct stat *st)
+const char *lang_check_owner(const struct stat *st)
 {
-	if (!S_ISREG(st->st_mode))
+	bool sticky = S_ISDIR(st->st_mode) && (st->st_mode & S_ISVTX); /* nobody takes away what is another's */
+
+	if (!S_ISREG(st->st_mode) && !S_ISDIR(st->st_mode))
 		return "not a regular file";
 	if (st->st_uid != 0 && st->st_uid != geteuid())
 		return "owned by somebody else, expected root or the user of this program as owner";
-	if (st->st_mode & (S_IWGRP | S_IWOTH))
+	if ((st->st_mode & (S_IWGRP | S_IWOTH)) && !sticky)
 		return "writable by others than its owner, who could change what is run; chmod "
 		       "go-w it";
 	return NULL;
@@ -262,7 +263,7 @@ static int read_bytes(struct lang_file *f, const char *path, char *buf, ssize_t 
 	if (fd < 0 || fstat(fd, &st) < 0)
 		why = strerror(errno);
 	else
-		why = check_owner(&st);
+		why = S_ISDIR(st.st_mode) ? "not a regular file" : lang_check_owner(&st);
 	while (!why && (n = read(fd, buf + len, (size_t)(LANG_FILE_MAX + 1 - len))) != 0) {
 		if (n < 0 && errno != EINTR)
 			why = strerror(errno);

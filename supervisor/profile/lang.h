@@ -154,7 +154,11 @@ extern const struct lang_foreign profile_foreign[];
 const struct lang_foreign *lang_find_foreign(const struct lang *l, const char *name);
 struct profile_where lang_where(const struct lang *l, const char *section, const char *name);
 
-/* file.c. Is it UTF-8 without control characters but tab and line end? False with a message at the first that is not. */
+/* file.c. Who could have written this file, or put another in this directory? A profile decides what runs as whom. NULL: root or the
+ * caller alone; else why it is refused. */
+struct stat;
+const char *lang_check_owner(const struct stat *st);
+/* Is it UTF-8 without control characters but tab and line end? False with a message at the first that is not. */
 bool lang_check_text(struct profile_errors *errors, const char *path, const char *text, size_t len);
 
 /* words.c. Splits a line into words: blanks separate; '...' and "..." group; a backslash takes the

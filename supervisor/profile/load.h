@@ -17,8 +17,8 @@ struct profile_loading {
 };
 
 /* lookup.c: which files make up a profile. service is a valid name. */
-/* Main file: NAME@INSTANCE.ini or NAME.ini of the first directory that has one. -ENOENT (message
- * written). */
+/* Main file: NAME@INSTANCE.ini or NAME.ini of the first directory that has one. -ENOENT, or -EINVAL for a directory that others can
+ * write to (message written). */
 int lookup_main(const struct profile_paths *paths, const char *service, char **ret,
 	struct profile_errors *errors);
 /* Drop-ins in the order in which they are read. 0, -ENOMEM, or another -errno with a message. */

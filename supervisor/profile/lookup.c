@@ -106,6 +106,29 @@ static void not_found(const struct profile_paths *paths, const char *service, co
 	strv_free(&names);
 }
 
+/* Whoever can write there can put a link to another file in the place of one, a drop-in beside it, or take one away. */
+static int check_directory(const char *path, struct profile_errors *errors)
+{
+	const char *why = NULL;
+	struct stat st;
+
+	if (stat(path, &st) == 0 && S_ISDIR(st.st_mode))
+		why = lang_check_owner(&st);
+	if (why)
+		profile_error(errors, path, 0, NULL, "%s", why);
+	return why ? -EINVAL : 0;
+}
+
+static int check_directories(const struct profile_paths *paths, struct profile_errors *errors)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < paths->n_dirs; i++)
+		if (check_directory(paths->dirs[i], errors) < 0)
+			r = -EINVAL;
+	return r;
+}
+
 int lookup_main(const struct profile_paths *paths, const char *service, char **ret,
 	struct profile_errors *errors)
 {
@@ -114,6 +137,8 @@ int lookup_main(const struct profile_paths *paths, const char *service, char **r
 
 	if (!name)
 		return -ENOMEM;
+	if (check_directories(paths, errors) < 0)
+		return -EINVAL;
 	for (size_t i = 0; i < paths->n_dirs; i++)
 		for (const char *n = service; n; n = n == service && service[len] ? name : NULL) {
 			cleanup_free char *path = trp_asprintf("%s/%s.ini", paths->dirs[i], n);
@@ -176,7 +201,10 @@ int lookup_dropins(const struct profile_paths *paths, const char *service, struc
 		for (size_t i = 0; i < paths->n_dirs && r == 0; i++) {
 			cleanup_free char *dir = trp_asprintf("%s/%.*s.ini.d", paths->dirs[i],
 				template ? (int)len : (int)strlen(service), service);
-			r = dir ? add_dropins(dir, &base, &found) : -ENOMEM;
+			r = !dir ? -ENOMEM : check_directory(dir, errors);
+			if (r < 0)
+				break;
+			r = add_dropins(dir, &base, &found);
 			if (r < 0 && r != -ENOMEM)
 				profile_error(errors, dir, 0, NULL, "%s", strerror(-r));
 		}

@@ -701,6 +701,37 @@ static void test_large(void **state)
 		"$/a/web.ini:1670: V512: more than 512 variables in [environment]", NULL);
 }
 
+/* Who can write to a directory can take a file of it away, or put a link to another there. */
+static void test_directory_checks(void **state)
+{
+	static const char *const dirs[] = {"a", "b", "b/web.ini.d"};
+	static const char writable[] = "writable by others than its owner, who could change what is run; chmod go-w it";
+
+	(void)state;
+	file_write("a/other.ini", "[service]\ncommand = /bin/sh\n");
+	file_write("b/web.ini", "[service]\ncommand = /bin/sh\n");
+	file_write("b/web.ini.d/limits.ini", "[limits]\nmemory = 64M\n");
+	for (size_t i = 0; i < TRP_ARRAY_SIZE(dirs); i++) {
+		char path[256], want[512];
+		strcpy(path, file_path(dirs[i]));
+		snprintf(want, sizeof(want), "$/%s: %s", dirs[i], writable);
+		chmod(path, 0775);
+		load_bad("web", -EINVAL);
+		errors_are(&errors, want, NULL);
+		chmod(path, 01777); /* as /tmp */
+		profile_free(load_good("web"));
+		chmod(path, 0755);
+		snprintf(want, sizeof(want), "$/%s: owned by somebody else, expected root or the user of this program as owner", dirs[i]);
+		if (geteuid() == 0) {
+			assert_int_equal(chown(path, 1234, 0), 0);
+			load_bad("web", -EINVAL);
+			errors_are(&errors, want, NULL);
+			assert_int_equal(chown(path, 0, 0), 0);
+		}
+	}
+	profile_free(load_good("web"));
+}
+
 static void test_set_hosts(void **state)
 {
 	static const char *const names[] = {"one", "two", "three"};
@@ -917,6 +948,7 @@ int main(void)
 		T(test_lookup_of_what_cannot_be_seen),
 		T(test_dropins_that_cannot_be_listed),
 		T(test_set_shown),
+		T(test_directory_checks),
 		T(test_large),
 		T(test_list),
 		T(test_dropins),
