@@ -179,6 +179,35 @@ static int compare(const void *a, const void *b)
 	return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
+/* before: errors that were there already. */
+static int check(struct profile_loading *l, size_t before)
+{
+	struct profile *p = l->p;
+	int r = 0;
+
+	check_profile(l);
+	if (p->adapter == ADAPTER_RELAY && l->errors->n == before)
+		r = relay_complete(l);
+	if (p->adapter != ADAPTER_RELAY || l->errors->n == before)
+		check_programs(l);
+	return r;
+}
+
+/* Whether a program is still there, or what another version of ours would refuse, says nothing about what runs by it: only what follows from its
+ * values is wanted. */
+static int settle(struct profile_loading *l, size_t before)
+{
+	struct profile_errors unused = {0}, *said = l->errors;
+
+	if (said->n > before)
+		return 0;
+	l->errors = &unused;
+	check_profile(l);
+	l->errors = said;
+	profile_errors_free(&unused);
+	return l->p->adapter == ADAPTER_RELAY ? relay_complete(l) : 0;
+}
+
 /* All was read: check it, and hand it over if it is whole. before: errors that were there already.
  */
 static int finish(struct profile_loading *l, int r, size_t before, struct profile **ret)
@@ -193,11 +222,7 @@ static int finish(struct profile_loading *l, int r, size_t before, struct profil
 		p->files = trp_steal_ptr(&l->lang.files.v);
 		if (p->packages.n > 0)
 			qsort(p->packages.v, p->packages.n, sizeof(*p->packages.v), compare);
-		check_profile(l);
-		if (p->adapter == ADAPTER_RELAY && l->errors->n == before)
-			r = relay_complete(l);
-		if (p->adapter != ADAPTER_RELAY || l->errors->n == before)
-			check_programs(l);
+		r = l->again ? settle(l, before) : check(l, before);
 		if (l->errors->n > before)
 			r = -EINVAL;
 	}
@@ -288,7 +313,7 @@ int profile_load(const struct profile_paths *paths, const char *service, struct 
 int profile_load_again(const struct profile_paths *paths, const char *service, const struct profile_sources *texts, struct profile **ret,
 	struct profile_errors *errors)
 {
-	struct profile_loading l = {.paths = paths, .errors = errors};
+	struct profile_loading l = {.paths = paths, .errors = errors, .again = true};
 	size_t before = errors->n;
 	int r;
 

@@ -11,6 +11,7 @@ struct profile_loading {
 	const struct profile_paths *paths;
 	struct profile_errors *errors;
 	struct lang lang;
+	bool again; /* it was right when it was read before, and something may run by it */
 	/* by number of the variable: where it was used first, and whether that was said to be wrong
 	 */
 	struct profile_where used[VAR_USES];

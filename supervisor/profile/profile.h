@@ -298,7 +298,8 @@ struct profile_paths {
 int profile_load(const struct profile_paths *paths, const char *service, struct profile **ret, struct profile_errors *errors);
 void profile_free(struct profile *p);
 
-/* The same profile again, from what its files said, whatever they say now. */
+/* The same profile again, from what its files said, whatever they say now. What contradicts itself, and a program that is not there, were
+ * refused then, or are not refused now: something may run by it. */
 int profile_load_again(const struct profile_paths *paths, const char *service, const struct profile_sources *texts, struct profile **ret,
 	struct profile_errors *errors);
 int profile_sources_add(struct profile_sources *t, const char *path, const char *text, size_t len, bool own);

@@ -521,6 +521,25 @@ while :; do sleep .1; done
             kept = [f for f in os.listdir(os.path.join(d.run_dir, "records")) if f.endswith(".profile")]
             self.assertEqual(len(kept), 1, kept)
 
+    def test_program_is_gone_meanwhile(self):
+        """What runs needs its file no more, which an upgrade of it may just be replacing. By one of an earlier version, too: what that took, and
+        this one refuses, runs."""
+        with trp.Daemon() as d:
+            programs = os.path.join(d.dir, "programs")
+            os.mkdir(programs)
+            program = os.path.join(programs, "sleep")
+            shutil.copy("/bin/sleep", program)
+            text = "[service]\ncommand = /opt/p/sleep 1000\nready = started\n[sandbox]\nbind = %s /opt/p\n" % programs
+            d.profile("h", text)
+            d.ok("start", "h")
+            before = d.pids("h")
+            self.kill(d)
+            os.unlink(program)
+            d.run()
+            self.assertEqual(d.pids("h"), before)
+            self.assertNotIn("cannot be taken over", d.daemon_log())
+            self.assertIn("h.ini:2: command: /opt/p/sleep: No such file", d.trpsup("check", "h").stderr)
+
     def edit(self, d, pattern, to, n=0):
         path = os.path.join(d.run_dir, "records", "h.json")
         text, found = re.subn(pattern, to, trp.read(path).decode(), count=n)

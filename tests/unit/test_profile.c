@@ -732,6 +732,33 @@ static void test_directory_checks(void **state)
 	profile_free(load_good("web"));
 }
 
+/* What runs by a profile goes on by it, also if it would be refused now; what follows from its values is there. */
+static void test_load_again(void **state)
+{
+	static const char text[] = "[service]\ncommand = /nonexistent/program\nready = exit\n[timer]\ninterval = 1h\n[relay]\nbalance = source\n",
+		      relay[] = "[service]\nadapter = relay\nuser = www\n[relay]\ntarget = 192.0.2.1\n", unknown[] = "[service]\ncomand = /bin/sh\n";
+	const struct profile_paths paths = {.libexec = "/nonexistent/libexec"};
+	struct profile_sources texts = {0};
+	struct profile *p = NULL;
+
+	(void)state;
+	assert_int_equal(profile_sources_add(&texts, "x.ini", text, strlen(text), true), 0);
+	assert_int_equal(profile_load_again(&paths, "x", &texts, &p, &errors), 0);
+	assert_int_equal(p->restart, RESTART_NO);
+	profile_free(p);
+	profile_sources_free(&texts);
+	assert_int_equal(profile_sources_add(&texts, "x.ini", relay, strlen(relay), true), 0);
+	assert_int_equal(profile_load_again(&paths, "x", &texts, &p, &errors), 0);
+	list_is(&p->command, "/nonexistent/libexec/trp-relay");
+	profile_free(p);
+	profile_sources_free(&texts);
+	assert_int_equal(errors.n, 0);
+	assert_int_equal(profile_sources_add(&texts, "x.ini", unknown, strlen(unknown), true), 0);
+	assert_int_equal(profile_load_again(&paths, "x", &texts, &p, &errors), -EINVAL);
+	profile_errors_free(&errors);
+	profile_sources_free(&texts);
+}
+
 static void test_set_hosts(void **state)
 {
 	static const char *const names[] = {"one", "two", "three"};
@@ -949,6 +976,7 @@ int main(void)
 		T(test_dropins_that_cannot_be_listed),
 		T(test_set_shown),
 		T(test_directory_checks),
+		T(test_load_again),
 		T(test_large),
 		T(test_list),
 		T(test_dropins),
