@@ -279,6 +279,14 @@ static bool looks_like_key(const struct lang_file *f, const char *value)
 	return blank > 0 && lang_find_key(f->lang, f->section->name, word);
 }
 
+/* "  [limits]": all that stands below would belong to the section above, and be variables where names are free. */
+static bool looks_like_section(const struct lang_file *f, const char *value)
+{
+	const char *end = value[0] == '[' ? strchr(value, ']') : NULL;
+
+	return end && !end[1] && lang_find_section(f->lang, value + 1, strcspn(value + 1, " \t]"));
+}
+
 static int reset(const struct lang_value *v, void *base)
 {
 	int r = v->key->parse(v, base);
@@ -349,6 +357,11 @@ void lang_apply(struct lang_file *f, const char *name, const char *value, bool c
 			"the indented line '%s' would continue this value; a key begins in the "
 			"first column",
 			value);
+		return;
+	}
+	if (continued && looks_like_section(f, value)) {
+		lang_refuse(&v, "the indented line '%s' would continue this value; a section begins in the first column", value);
+		f->skip_section = true;
 		return;
 	}
 	v.key = lang_find_key(l, f->section->name, name);

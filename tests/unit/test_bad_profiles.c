@@ -1390,6 +1390,17 @@ static const struct {
 		"command = /bin/sh\n"
 		"restart-delay = 1m\n",
 		"bad.ini:3: restart-delay: longer than restart-delay-max, expected a longer one of that, too\n"},
+	{"section that is indented", "web",
+		"[service]\n"
+		"command = /bin/sh\n"
+		"[environment]\n"
+		"A = 1\n"
+		"  [limits]\n"
+		"memory = 64M\n"
+		"[route]\n"
+		"htp = 80\n",
+		"bad.ini:5: A: the indented line '[limits]' would continue this value; a section begins in the first column\n"
+		"bad.ini:8: htp: unknown key in [route]; did you mean 'http'?\n"},
 	/* clang-format on */
 };
 
