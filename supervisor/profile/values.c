@@ -58,8 +58,20 @@ int value_text(const struct lang_value *v, void *base)
 	return set_string(field(v, base), v->text);
 }
 
+int value_refuse_comment(const struct lang_value *v)
+{
+	for (const char *s = v->text; (s = strchr(s, '#')); s++)
+		if (s > v->text && strchr(" \t", s[-1]))
+			return lang_refuse(v, "'#' begins no comment behind a value, expected ;");
+	return 0;
+}
+
 int value_path(const struct lang_value *v, void *base)
 {
+	int r = value_refuse_comment(v);
+
+	if (r < 0)
+		return r;
 	return value_is_path(v->text) ? set_string(field(v, base), v->text) : -EINVAL;
 }
 

@@ -27,6 +27,8 @@ int value_names(
 int value_paths(const struct lang_value *v, void *base);  /* struct strv of absolute paths */
 int value_listed(const struct lang_value *v, void *base); /* struct strv of key->words */
 bool value_is_path(const char *text);
+/* A path may have blanks, and so a comment as a shell has it. 0 or -EBADMSG */
+int value_refuse_comment(const struct lang_value *v);
 
 /* host.c: what the routes have for this name. 0 or a lang_parser's error */
 int value_canonical_host(const struct lang_value *v, char ret[254]);

@@ -83,6 +83,8 @@ int value_root(const struct lang_value *v, void *base)
 			p->root = words[i].root;
 			return 0;
 		}
+	if (value_refuse_comment(v) < 0)
+		return -EBADMSG;
 	if (!value_is_path(v->text) || strcmp(v->text, "/") == 0)
 		return -EINVAL;
 	p->root = ROOT_DIRECTORY;

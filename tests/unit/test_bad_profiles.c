@@ -1401,6 +1401,15 @@ static const struct {
 		"htp = 80\n",
 		"bad.ini:5: A: the indented line '[limits]' would continue this value; a section begins in the first column\n"
 		"bad.ini:8: htp: unknown key in [route]; did you mean 'http'?\n"},
+	{"comment behind a path", "web",
+		"[service]\n"
+		"command = /bin/sh\n"
+		"working-directory = /srv # the site\n"
+		"pid-file = /run/x/#1\n"
+		"[sandbox]\n"
+		"root = / # all\n",
+		"bad.ini:3: working-directory: '#' begins no comment behind a value, expected ;\n"
+		"bad.ini:6: root: '#' begins no comment behind a value, expected ;\n"},
 	/* clang-format on */
 };
 
