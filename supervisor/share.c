@@ -13,6 +13,8 @@ struct share_group {
 	uint32_t id4[TRP_PROTO_COUNT], id6[TRP_PROTO_COUNT];
 };
 
+_Static_assert(PROFILE_SHARE_MAX <= ROUTER_GROUP_MAX, "each of them gets clients");
+
 static struct share_group *group_of(struct daemon *d, const char *name)
 {
 	struct share_group *g = d->groups;

@@ -139,6 +139,14 @@ static int compare_instances(const void *a, const void *b)
 	return r != 0 ? r : x->at < y->at ? -1 : x->at > y->at;
 }
 
+static void refuse_more(const struct profile *p, struct profile_errors *errors)
+{
+	struct profile_where w = profile_where(p, "route", "share");
+
+	profile_error(errors, w.file, w.line, "share", "more than %d instances of %s, over which clients could not be spread", PROFILE_SHARE_MAX,
+		p->name);
+}
+
 /* Of those that share their names the first claims them for all; the others are marked. */
 static int merge_shared(struct profile *const *set, size_t n, bool *others, struct profile_errors *errors)
 {
@@ -157,6 +165,8 @@ static int merge_shared(struct profile *const *set, size_t n, bool *others, stru
 			continue;
 		}
 		others[all[i].at] = true;
+		if (i - first == PROFILE_SHARE_MAX)
+			refuse_more(all[i].p, errors);
 		check_shared(all[first].p, all[i].p, errors);
 	}
 	return 0;

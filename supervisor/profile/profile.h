@@ -92,6 +92,8 @@ struct profile_env_file {
 
 #define PROFILE_CHECK_PATH_MAX 512 /* bytes of the path of a check by HTTP */
 
+#define PROFILE_SHARE_MAX 32 /* instances with the same names that run: what the router takes (ROUTER_GROUP_MAX) */
+
 #define PROFILE_TARGETS_MAX 64 /* as many as trp-relay takes */
 
 /* The files of a profile as they were read, in that order. */

@@ -679,7 +679,7 @@ static void test_file_checks(void **state)
 
 static void check_set(const char *const *services, size_t n, int expected)
 {
-	struct profile *set[8] = {0};
+	struct profile *set[40] = {0};
 
 	for (size_t i = 0; i < n; i++)
 		set[i] = load_good(services[i]);
@@ -842,6 +842,23 @@ static void test_shared_hosts(void **state)
 }
 
 /* Names are compared as they are on the wire. */
+/* The router spreads clients over so many; one more would get none. */
+static void test_many_shared(void **state)
+{
+	char names[PROFILE_SHARE_MAX + 1][16];
+	const char *list[PROFILE_SHARE_MAX + 1];
+
+	(void)state;
+	file_write("a/web.ini", "[service]\ncommand = /bin/sh\n[route]\nhost = a.org\nhttp = 80\nshare = yes\n");
+	for (int i = 0; i <= PROFILE_SHARE_MAX; i++) {
+		snprintf(names[i], sizeof(names[i]), "web@%d", i);
+		list[i] = names[i];
+	}
+	check_set(list, PROFILE_SHARE_MAX, 0);
+	check_set(list, PROFILE_SHARE_MAX + 1, -EINVAL);
+	errors_are(&errors, "$/a/web.ini:6: share: more than 32 instances of web, over which clients could not be spread", NULL);
+}
+
 static void test_hosts(void **state)
 {
 	struct profile *p;
@@ -977,6 +994,7 @@ int main(void)
 		T(test_set_shown),
 		T(test_directory_checks),
 		T(test_load_again),
+		T(test_many_shared),
 		T(test_large),
 		T(test_list),
 		T(test_dropins),
