@@ -68,8 +68,7 @@ static void check_timer(const struct profile_loading *l)
 		complain(l, "timer", key, "needs ready = exit in [service]: what is run by time must end");
 	if (p->timer_persistent && p->calendars.n == 0 && p->timer_interval_ms == 0)
 		complain(l, "timer", "persistent", "has no effect without calendar or interval");
-	if (!was_set(l, "service", "restart")) /* its next time comes anyway */
-		p->restart = RESTART_NO;
+	profile_settle_restart(p);
 }
 
 /* Its own, or a relay. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* diff.c: what has changed in a profile, and what of that a service that runs can have at once. A value has changed if its text has: also
  * one that is only written otherwise. Pure. */
-#include "keys.h"
+#include "load.h"
 #include "base/io.h"
 
 #include <string.h>
@@ -116,6 +116,12 @@ static void swap(void *a, void *b, size_t size)
 	}
 }
 
+void profile_settle_restart(struct profile *p)
+{
+	if (profile_where(p, "service", "restart").line == 0) /* one that is run by time: its next time comes anyway */
+		p->restart = profile_is_timed(p) ? RESTART_NO : RESTART_ON_FAILURE;
+}
+
 int profile_take_live(struct profile *p, struct profile *from, const struct strv *keys)
 {
 	int r = take_files(p, from);
@@ -131,6 +137,7 @@ int profile_take_live(struct profile *p, struct profile *from, const struct strv
 		swap(&p->texts[i], &from->texts[i], sizeof(p->texts[i]));
 		p->where[i] = move_where(p, from->where[i]);
 	}
+	profile_settle_restart(p);
 	if (!strv_has(keys, "host"))
 		return 0;
 	/* beside the names: where each stands */

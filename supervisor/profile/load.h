@@ -44,6 +44,8 @@ void check_no_relay(const struct profile_loading *l);
 int relay_complete(const struct profile_loading *l);
 /* claims.c: has each name of each listener one owner in the set? 0, also with errors, or -ENOMEM. */
 int check_claims(struct profile *const *set, size_t n, struct profile_errors *errors);
+/* diff.c: what restart is by default. */
+void profile_settle_restart(struct profile *p);
 /* check_exec.c: do the programs exist? */
 void check_programs(const struct profile_loading *l);
 

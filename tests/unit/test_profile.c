@@ -979,6 +979,31 @@ static void test_diff(void **state)
 	profile_free(b);
 }
 
+/* What is not said, but follows from what a reload brings. */
+static void test_take_timer(void **state)
+{
+	struct strv live = {0}, restart = {0};
+	struct profile *a, *b;
+
+	(void)state;
+	file_write("a/one.ini", "[service]\ncommand = /bin/true\nready = exit\n");
+	a = load_good("one");
+	file_write("a/one.ini", "[service]\ncommand = /bin/true x\nready = exit\n[timer]\ninterval = 1h\n");
+	b = load_good("one");
+	assert_int_equal(profile_diff(a, b, &live, &restart), 0);
+	assert_int_equal(profile_take_live(a, b, &live), 0);
+	assert_int_equal(a->restart, RESTART_NO);
+	profile_free(b);
+	file_write("a/one.ini", "[service]\ncommand = /bin/true\nready = exit\n");
+	b = load_good("one");
+	assert_int_equal(profile_take_live(a, b, &live), 0);
+	assert_int_equal(a->restart, RESTART_ON_FAILURE);
+	strv_free(&live);
+	strv_free(&restart);
+	profile_free(a);
+	profile_free(b);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, files_setup, files_teardown)
@@ -995,6 +1020,7 @@ int main(void)
 		T(test_directory_checks),
 		T(test_load_again),
 		T(test_many_shared),
+		T(test_take_timer),
 		T(test_large),
 		T(test_list),
 		T(test_dropins),
