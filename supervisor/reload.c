@@ -118,6 +118,7 @@ static void keep_fixed(struct reload *r)
 	if (old->access_log != next->access_log)
 		say(r, "access-log: stays as it is until the daemon is restarted");
 	next->access_log = old->access_log;
+	next->not_observed = false; /* that says it */
 }
 
 /* The profiles of all services that are up, as they are now: each must be right, all together, and their names must be served by somebody. */
@@ -325,6 +326,7 @@ static int prepare(struct reload *r)
 		return -ENOMEM;
 	for (size_t i = 0; i < n; i++)
 		r->listeners[i].fd = r->listeners[i].cgroup_fd = -1;
+	r->next->not_observed = r->d->config->access_log == ACCESS_LOG_NO;
 	return 0;
 }
 

@@ -264,9 +264,10 @@ int config_check_profile(
 		profile_error(errors, p->file, 0, NULL,
 			"no service can be called access while there is an access log: its log would be the same file, %s/access.log",
 			c->log_dir);
-	if (p->max_connections && c->access_log == ACCESS_LOG_NO) {
+	if (p->max_connections && (c->access_log == ACCESS_LOG_NO || c->not_observed)) {
 		struct profile_where w = profile_where(p, "route", "max-connections");
-		profile_error(errors, w.file, w.line, "max-connections", "nobody counts them with access-log = no in %s", c->file);
+		profile_error(errors, w.file, w.line, "max-connections", "nobody counts them with access-log = no in %s%s", c->file,
+			c->access_log == ACCESS_LOG_NO ? "" : ", by which the daemon was started");
 	}
 	for (size_t i = 0; i < p->listeners.n; i++)
 		check_listener_name(c, p, p->listeners.v[i], errors);

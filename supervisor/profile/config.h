@@ -52,6 +52,7 @@ struct config {
 	struct strv start; /* services started with the daemon */
 	unsigned start_line;
 	unsigned access_log; /* enum config_access_log */
+	bool not_observed; /* whatever access_log says: the daemon was started without, and has no observer (reload.c) */
 	uint64_t access_log_size, access_log_files;
 	uint64_t log_total; /* bytes of all services' log files; UINT64_MAX: no bound but those of each */
 	uint64_t workers;  /* routers; default 1 */

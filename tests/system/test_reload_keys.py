@@ -412,6 +412,24 @@ root = none
 """
 
 
+class NotObserved(unittest.TestCase):
+    def test_limit_that_nobody_counts(self):
+        """An access log comes with the next daemon, and only then a limit that needs it."""
+        text = NAMED % "host = a.test\nhttp = 8000\n%s"
+        with trp.Daemon({"a": text % ""}, config="access-log = no") as d:
+            d.ok("start", "a")
+            d.extra_config = "access-log = text"
+            d.write_conf()
+            d.profile("a", text % "max-connections = 5\n")
+            done = d.trpsup("reload")
+            self.assertRegex(done.stderr, r"a\.ini:7: max-connections: nobody counts them with access-log = no in .*, by which the daemon was started")
+            self.assertEqual(done.returncode, 1)
+            d.profile("a", text % "")
+            self.assertEqual(d.ok("reload"), "access-log: stays as it is until the daemon is restarted\n")
+            d.profile("a", text % "max-connections = 5\n")
+            self.assertEqual(d.trpsup("restart", "a").returncode, 1)
+
+
 class Moved(trp.DaemonTest):
     """A name that a reload gives to another while the one that had it still runs with the ports that it had."""
 
