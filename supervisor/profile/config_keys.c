@@ -113,7 +113,7 @@ const struct lang_key config_keys[] = {
 		.words = config_missing_words, .expects = "cgroup-bpf", .unset = "none", .example = "cgroup-bpf",
 		.help = "Controls that it may lack. A socket made elsewhere is in no group of the daemon's, in which connect and bind are refused."},
 	{"listener", "redirect-https", LANG_SCALAR, value_listener_redirect, LISTENER(redirect_https),
-		.expects = "yes or no", .unset = "no", .example = "yes",
+		.words = value_bool_words, .expects = "yes or no", .unset = "no", .example = "yes",
 		.help = "Who asks for a name that has TLS is told to go there (308); but for ACME, and for profiles with plain-http."},
 	{"listener", "deadline", LANG_SCALAR, value_duration, LISTENER(deadline_ms), .min = 100,
 		.max = 600000, .expects = "a time such as 10s, from 100ms to 10m",

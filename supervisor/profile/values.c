@@ -82,6 +82,8 @@ int value_word(const struct lang_value *v, void *base)
 	return set_string(field(v, base), v->text);
 }
 
+const char *const value_bool_words[] = {"yes", "no", NULL};
+
 int value_bool(const struct lang_value *v, void *base)
 {
 	return trp_parse_bool(v->text, field(v, base));

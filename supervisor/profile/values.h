@@ -11,6 +11,7 @@ int value_path(
 	const struct lang_value *v, void *base); /* char *, an absolute path without . and .. */
 int value_word(const struct lang_value *v, void *base);   /* char *, of a-z 0-9 . _ - */
 int value_bool(const struct lang_value *v, void *base);   /* bool */
+extern const char *const value_bool_words[]; /* as they are written best, to be named if another is not valid */
 int value_choice(const struct lang_value *v, void *base); /* unsigned, index into key->words */
 int value_number(const struct lang_value *v,
 	void *base); /* uint64_t; also "unlimited" if key->max is UINT64_MAX */

@@ -1410,6 +1410,16 @@ static const struct {
 		"root = / # all\n",
 		"bad.ini:3: working-directory: '#' begins no comment behind a value, expected ;\n"
 		"bad.ini:6: root: '#' begins no comment behind a value, expected ;\n"},
+	{"yes as one writes it", "web",
+		"[service]\n"
+		"command = /bin/sh\n"
+		"[sandbox]\n"
+		"memory-deny-write-execute = Yes\n"
+		"user-namespaces = non\n"
+		"publish = maybe\n",
+		"bad.ini:4: memory-deny-write-execute: 'Yes' is not valid, expected yes or no; did you mean 'yes'?\n"
+		"bad.ini:5: user-namespaces: 'non' is not valid, expected yes or no; did you mean 'no'?\n"
+		"bad.ini:6: publish: 'maybe' is not valid, expected yes or no\n"},
 	/* clang-format on */
 };
 
