@@ -242,8 +242,8 @@ static void check_route(const struct profile_loading *l)
 		complain(l, "route", p->hosts.n > 0 ? "host" : "default",
 			nameless ? "has no effect: none of the protocols in [route] names a host"
 				 : "[route] names no port of the upstream, expected http or tls");
-	/* names that were refused are not missing */
-	if (routed && !named && (!was_set(l, "route", "host") || l->errors->n == 0) && !was_set(l, "route", "default"))
+	/* what was refused is not missing */
+	if (routed && !named && ((!was_set(l, "route", "host") && !was_set(l, "route", "default")) || l->errors->n == 0))
 		complain(l, "route", routed,
 			"nobody would get there, expected host or default = yes in "
 			"[route]");

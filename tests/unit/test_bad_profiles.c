@@ -1420,6 +1420,13 @@ static const struct {
 		"bad.ini:4: memory-deny-write-execute: 'Yes' is not valid, expected yes or no; did you mean 'yes'?\n"
 		"bad.ini:5: user-namespaces: 'non' is not valid, expected yes or no; did you mean 'no'?\n"
 		"bad.ini:6: publish: 'maybe' is not valid, expected yes or no\n"},
+	{"a port, and nobody who gets there", "web",
+		"[service]\n"
+		"command = /bin/sh\n"
+		"[route]\n"
+		"http = 80\n"
+		"default = no\n",
+		"bad.ini:4: http: nobody would get there, expected host or default = yes in [route]\n"},
 	/* clang-format on */
 };
 
