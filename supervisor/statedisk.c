@@ -8,6 +8,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
@@ -18,6 +19,7 @@
 #include <sys/wait.h>
 
 #define MARK    ".grows"
+#define PATIENCE_MS 60000
 #define LOCK_FD 3 /* of the scripts: the image, open */
 
 /* $0: the image; $1: the size it is to have. Its tables are written when they are needed, and nothing is kept for root. What they say goes to the daemon's log. */
@@ -152,16 +154,27 @@ static int grow(struct statedisk *d, struct ev_loop *loop, const char *image, in
 	int r;
 
 	statedisk_unmount(dir);
-	r = start(d, loop, GROW, image, fd, size);
-	return r < 0 ? say(err, err_size, r, "state-size: cannot grow", image) : 0;
+	d->image = strdup(image);
+	r = d->image ? start(d, loop, GROW, image, fd, size) : -ENOMEM;
+	if (r == 0)
+		return 0;
+	free(d->image);
+	d->image = NULL;
+	return say(err, err_size, r, "state-size: cannot grow", image);
+}
+
+/* Also if that cannot be said. */
+static bool is_marked(const char *image)
+{
+	cleanup_free char *mark = trp_asprintf("%s" MARK, image);
+
+	return !mark || access(mark, F_OK) == 0;
 }
 
 /* Its file system has the size of the file, and nobody is at it. fd is locked then, or as soon as who has it locked has ended. */
 static bool is_whole(const char *image, int fd)
 {
-	cleanup_free char *mark = trp_asprintf("%s" MARK, image);
-
-	return flock(fd, LOCK_EX | LOCK_NB) == 0 && mark && access(mark, F_OK) < 0;
+	return flock(fd, LOCK_EX | LOCK_NB) == 0 && !is_marked(image);
 }
 
 int statedisk_make(struct statedisk *d, struct ev_loop *loop, const char *image, const char *dir, uint64_t size, char *err, size_t err_size)
@@ -191,8 +204,13 @@ int statedisk_make(struct statedisk *d, struct ev_loop *loop, const char *image,
 
 void statedisk_cancel(struct statedisk *d)
 {
+	struct pollfd end = {.fd = d->pidfd, .events = POLLIN};
+
 	if (!d->pid)
 		return;
+	/* resize2fs moves what the tenant has there */
+	if (!d->part && is_marked(d->image))
+		(void)poll(&end, 1, PATIENCE_MS);
 	kill(-d->pid, SIGKILL); /* its session: the shell and what it runs */
 	helper_end(d->pid, d->pidfd);
 	if (d->part)

@@ -28,7 +28,7 @@ char *statedisk_image(const char *state_dir, const char *service);
  * ended, or is done over. dir: where it is to be mounted, by now empty
  * if there is no image. 1: all is well; 0: being made, done() will be called; -errno with a sentence in err. */
 int statedisk_make(struct statedisk *d, struct ev_loop *loop, const char *image, const char *dir, uint64_t size, char *err, size_t err_size);
-/* Ends the child, if there is one, and waits for its end. */
+/* Ends the child, if there is one, and waits for its end. One that is just growing the file system is let finish, for a minute at most. */
 void statedisk_cancel(struct statedisk *d);
 
 /* Mounts the image, if there is one, at dir. Whatever is mounted there goes first. 1: it is mounted, 0: there is no image; or -errno

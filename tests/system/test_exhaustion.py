@@ -597,9 +597,25 @@ class StateDisk(unittest.TestCase):
         self.started("made", "state-inodes", "state-size = 16M")
         self.d.ok("stop", "made")
 
-    def killed_in(self, program, script, service, limits):
-        """A start during which the daemon is killed, with this in the program's place; and another daemon. Who runs it, and the shell above."""
-        fake, reached = os.path.join(self.d.dir, program), os.path.join(self.d.dir, program + ".reached")
+    @unittest.skipUnless(os.path.exists("/dev/loop-control"), "this host has no loop devices")
+    def test_stopped_while_it_grows(self):
+        """What has begun to change the file system is let finish."""
+        real = os.path.join(self.d.dir, "real-resize2fs")
+        subprocess.run("cp $(command -v resize2fs) " + real, shell=True, check=True)
+        self.started("stops", "state", "state-size = 16M")
+        self.d.ok("stop", "stops")
+        self.starts_with_fake("resize2fs", "sleep 1; exec %s \"$@\"" % real, "stops", "state-size = 48M")
+        self.restart([])
+        self.d.ok("start", "good")
+        self.assertEqual([f for f in os.listdir(os.path.join(self.d.state_dir, "disks")) if f.startswith("stops")], ["stops.img"])
+        self.started("stops", "tmp", "state-size = 48M")
+        self.d.ok("stop", "stops")
+        disk = os.statvfs(self.state("stops"))
+        self.assertTrue(40 * MIB < disk.f_blocks * disk.f_frsize <= 48 * MIB, disk)
+
+    def starts_with_fake(self, program, script, service, limits):
+        """A start with this in the program's place, as soon as it runs. Who runs it, and the shell above."""
+        fake, reached = os.path.join(self.d.dir, program), os.path.join(self.d.dir, service + ".reached")
         with open(fake, "w") as f:
             f.write("#!/bin/sh\necho $$ $PPID > %s.new; mv %s.new %s\n%s\n" % (reached, reached, reached, script))
         os.chmod(fake, 0o755)
@@ -607,7 +623,11 @@ class StateDisk(unittest.TestCase):
         self.d.profile(service, DISK % ("tmp", self.progs, limits))
         self.d.ok("start", "--no-wait", service)
         trp.wait_until(lambda: os.path.exists(reached), 60, "it is at it")
-        pids = [int(pid) for pid in trp.read(reached).split()]
+        return [int(pid) for pid in trp.read(reached).split()]
+
+    def killed_in(self, program, script, service, limits):
+        """During such a start the daemon is killed; and there is another one."""
+        pids = self.starts_with_fake(program, script, service, limits)
         pidfds = [os.pidfd_open(pid) for pid in pids]
         self.addCleanup(lambda: [os.close(fd) for fd in pidfds])
         self.addCleanup(lambda: [signal.pidfd_send_signal(fd, signal.SIGKILL) for fd in pidfds if not select.select([fd], [], [], 0)[0]])
