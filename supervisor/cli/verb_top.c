@@ -6,6 +6,7 @@
 
 #include <math.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -170,16 +171,31 @@ static void end_keys(void)
 	has_keys = false;
 }
 
+/* What would end us ends us, but not before the terminal is as it was. */
+static void on_signal(int signo)
+{
+	if (has_keys)
+		tcsetattr(STDIN_FILENO, TCSANOW, &before_keys);
+	raise(signo);
+}
+
 static void begin_keys(void)
 {
+	static const int ending[] = {SIGHUP, SIGINT, SIGQUIT, SIGTERM};
+	const struct sigaction action = {.sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND};
+	struct sigaction old;
 	struct termios t;
 
 	if (!isatty(STDIN_FILENO) || tcgetattr(STDIN_FILENO, &before_keys) < 0)
 		return;
 	t = before_keys;
 	t.c_lflag &= ~(tcflag_t)(ICANON | ECHO);
-	has_keys = tcsetattr(STDIN_FILENO, TCSADRAIN, &t) == 0;
+	for (size_t i = 0; i < TRP_ARRAY_SIZE(ending); i++)
+		if (sigaction(ending[i], NULL, &old) == 0 && old.sa_handler != SIG_IGN)
+			sigaction(ending[i], &action, NULL);
+	has_keys = true;
 	atexit(end_keys);
+	has_keys = tcsetattr(STDIN_FILENO, TCSADRAIN, &t) == 0;
 }
 
 /* Until the next round, or a key that changes what is shown. False: the end. */

@@ -5,6 +5,8 @@ import json
 import os
 import pty
 import select
+import signal
+import termios
 import time
 import unittest
 
@@ -78,6 +80,26 @@ class Top(trp.DaemonTest):
             self.assertEqual(sent, 2, got)
         finally:
             os.close(master)
+
+    def test_terminal_as_it_was(self):
+        """Also when it is ended by Ctrl-C, or by somebody else."""
+        self.d.ok("start", "idle")
+        for end in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            pid, master = pty.fork()
+            if pid == 0:
+                os.environ["TERM"] = "vt100"
+                os.execv(os.path.join(trp.BUILD, "trpsup"), ["trpsup", "-c", self.d.conf, "top"])
+            try:
+                trp.wait_until(lambda: not termios.tcgetattr(master)[3] & termios.ECHO, 20, "it takes keys")  # pylint: disable=cell-var-from-loop
+                if end == signal.SIGINT:
+                    os.write(master, b"\x03")
+                else:
+                    os.kill(pid, end)
+                self.assertEqual(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), -end)
+                self.assertTrue(termios.tcgetattr(master)[3] & termios.ECHO, end)
+                self.assertTrue(termios.tcgetattr(master)[3] & termios.ICANON, end)
+            finally:
+                os.close(master)
 
 
 if __name__ == "__main__":
