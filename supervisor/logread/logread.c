@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define LOOKED_AT   8 /* first lines: somebody may have cut it by hand */
 #define ALL_STREAMS ((1u << LOG_STREAMS) - 1)
 
 struct stream {
@@ -133,6 +134,26 @@ static struct stream *find(struct logread *r, const char *service)
 	return NULL;
 }
 
+/* Has it a line of ours? The access log, and those of images that were built, lie there too and have names like a service's. */
+static bool is_log(struct source *s)
+{
+	struct log_line l;
+	const char *line;
+	size_t len, n = 0;
+	bool ours = false;
+
+	while (!ours && n < LOOKED_AT && source_next(s, true, &line, &len)) {
+		ours = logtext_line(line, len, &l);
+		n++;
+	}
+	return ours || n == 0;
+}
+
+static void leave_out(struct logread *r)
+{
+	source_close(&r->streams[--r->n].source);
+}
+
 static int add_all(struct logread *r)
 {
 	cleanup_close int copy = openat(r->dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -145,8 +166,11 @@ static int add_all(struct logread *r)
 		return -errno;
 	trp_steal_fd(&copy);
 	while (error == 0 && (e = readdir(dir)))
-		if (logtext_parse_file(e->d_name, &n) && n.kind != LOG_FILE_UNPACKED && !find(r, n.service))
+		if (logtext_parse_file(e->d_name, &n) && n.kind != LOG_FILE_UNPACKED && !find(r, n.service)) {
 			error = add_stream(r, n.service);
+			if (error == 0 && !is_log(&r->streams[r->n - 1].source))
+				leave_out(r);
+		}
 	closedir(dir);
 	return error;
 }

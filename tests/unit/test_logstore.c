@@ -529,6 +529,24 @@ static void test_select(void **state)
 	assert_string_equal(read_back(&q, "web", 1), "");
 }
 
+/* All are those of services: what else lies there is not read. */
+static void test_what_lies_there_too(void **state)
+{
+	struct logread_request q = all_lines();
+	static const char access[] = "2026-11-26T14:03:12.000000Z client=192.0.2.7:80 verdict=handed_on\n", image[] = "I: installing\nI: done\n",
+			  cut[] = "of a line\n2026-11-26T14:03:12.000000Z out is whole\n";
+
+	(void)state;
+	put("web", "x");
+	assert_int_equal(trp_write_whole(t.dir_fd, "access.log", access, sizeof(access) - 1, 0640), 0);
+	assert_int_equal(trp_write_whole(t.dir_fd, "image-bookworm-0123456789abcdef.log", image, sizeof(image) - 1, 0640), 0);
+	assert_int_equal(trp_write_whole(t.dir_fd, "empty.log", "", 0, 0640), 0);
+	assert_string_equal(read_back(&q, NULL, 0), "web out x\n");
+	assert_int_equal(trp_write_whole(t.dir_fd, "zcut.log", cut, sizeof(cut) - 1, 0640), 0);
+	q.streams = 1u << LOG_OUT; /* lines that are none of ours have none */
+	assert_non_null(strstr(read_back(&q, NULL, 0), "zcut out is whole\n"));
+}
+
 static void test_bad_requests(void **state)
 {
 	struct logread_request q = all_lines();
@@ -596,6 +614,7 @@ int main(void)
 		T(test_strangers),
 		T(test_merge),
 		T(test_select),
+		T(test_what_lies_there_too),
 		T(test_bad_requests),
 		T(test_follow),
 	};
