@@ -205,22 +205,47 @@ static int clear_leftover(const struct cgroup_host *h, const char *name)
 	return any;
 }
 
+/* May a file of the kernel's be called so, which lies in the same directory? */
+static bool is_kernels(const char *name)
+{
+	static const char *const files[] = {"tasks", "notify_on_release", "release_agent"};
+	static const char *const before_dot[] = {"cgroup", "cpu", "cpuacct", "cpuset", "io", "blkio", "memory", "pids", "hugetlb", "rdma", "misc",
+		"dmem", "irq", "devices", "freezer", "net_cls", "net_prio", "perf_event", "debug"};
+	const size_t len = strcspn(name, ".");
+
+	for (size_t i = 0; i < TRP_ARRAY_SIZE(files); i++)
+		if (strcmp(name, files[i]) == 0)
+			return true;
+	for (size_t i = 0; name[len] && i < TRP_ARRAY_SIZE(before_dot); i++)
+		if (strlen(before_dot[i]) == len && strncmp(name, before_dot[i], len) == 0)
+			return true;
+	return false;
+}
+
+/* False: that is no name for a group. */
+static bool take_name(struct cgroup *cg, const char *name)
+{
+	int n = snprintf(cg->name, sizeof(cg->name), "%s%s", is_kernels(name) ? "@of-" : "", name);
+
+	return name[0] && name[0] != '.' && !strchr(name, '/') && n > 0 && (size_t)n < sizeof(cg->name);
+}
+
 int cgroup_adopt(struct cgroup_host *h, const char *name, struct cgroup *ret)
 {
-	struct cgroup cg;
-	bool whole = strlen(name) < sizeof(cg.name);
-	int r = open_leftover(h, name, &cg);
+	struct cgroup named, cg;
+	bool whole = take_name(&named, name);
+	int r = whole ? open_leftover(h, named.name, &cg) : -ENOENT;
 
 	if (r < 0)
 		return r;
-	whole &= h->v2_fd < 0 || cg.v2_fd >= 0;
+	whole = h->v2_fd < 0 || cg.v2_fd >= 0;
 	for (int c = 0; c < CGROUP_V1_MAX; c++)
 		whole &= h->v1_fd[c] < 0 || cg.v1_fd[c] >= 0 || c == CGROUP_IO; /* made for few */
 	if (!whole) {
 		cgroup_close(&cg);
 		return -ENOENT;
 	}
-	strcpy(cg.name, name);
+	memcpy(cg.name, named.name, sizeof(cg.name));
 	cg.births = h->births;
 	*ret = cg;
 	return 0;
@@ -229,11 +254,10 @@ int cgroup_adopt(struct cgroup_host *h, const char *name, struct cgroup *ret)
 int cgroup_clear(struct cgroup_host *h, const char *name)
 {
 	struct cgroup old = {CGROUP_NONE};
-	int r = strlen(name) < sizeof(old.name) ? clear_leftover(h, name) : 0;
+	int r = take_name(&old, name) ? clear_leftover(h, old.name) : 0;
 
 	if (r <= 0)
 		return r;
-	strcpy(old.name, name);
 	r = cgroup_destroy(h, &old);
 	return r < 0 ? r : 1;
 }
@@ -244,11 +268,11 @@ int cgroup_create(struct cgroup_host *h, const char *name, const struct cgroup_l
 	struct cgroup cg = {CGROUP_NONE, .births = h->births};
 	int r;
 
-	if (!name[0] || strchr(name, '/') || name[0] == '.' || strlen(name) >= sizeof(cg.name)) {
+	if (!take_name(&cg, name)) {
 		snprintf(err, err_size, "'%s' is no name for a control group", name);
 		return -EINVAL;
 	}
-	strcpy(cg.name, name);
+	name = cg.name;
 	r = clear_leftover(h, name);
 	if (r >= 0 && h->v2_fd >= 0)
 		r = cg.v2_fd = make_group(h->v2_fd, name, limits->stays);

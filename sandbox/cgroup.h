@@ -67,7 +67,8 @@ struct cgroup {
 #define CGROUP_NONE .v2_fd = -1, .v1_fd = {-1, -1, -1, -1} /* members of one that is not open */
 _Static_assert(CGROUP_V1_MAX == 4, "each is in CGROUP_NONE");
 
-/* Makes the group (a leftover of the same name is killed, and removed if it can be unless limits->stays, else reused) and sets every limit but those of io: one that cannot be
+/* name: of a service or a program. Its directory is called so, or @of-NAME where the kernel may have a file of that name.
+ * Makes the group (a leftover of the same name is killed, and removed if it can be unless limits->stays, else reused) and sets every limit but those of io: one that cannot be
  * set is an error with its file in err. */
 int cgroup_create(struct cgroup_host *host, const char *name, const struct cgroup_limits *limits,
 	struct cgroup *ret, char *err, size_t err_size);

@@ -397,6 +397,19 @@ class Kept(unittest.TestCase):
             d.logged("h", "sup .*killed by signal 9")
             self.assertEqual(self.starts(d, "h"), 2)
 
+    def test_names_that_the_kernel_has(self):
+        """Files of a control group are called so, in one version or the other: no group of a service can be."""
+        names = ("tasks", "notify_on_release", "cgroup.procs", "memory.max", "cpu.stat", "pids.max@one")
+        text = "[service]\ncommand = /bin/sleep 1000\nready = started\n%s[sandbox]\nroot = host\n"
+        with trp.Daemon({n.partition("@")[0]: text % ("description = ${instance}\n" if "@" in n else "") for n in names}) as d:
+            d.ok("start", *names)
+            before = {n: d.pids(n)[:2] for n in names}
+            self.kill(d)
+            d.run()
+            self.same(d, names, before)
+            d.ok("stop", *names)
+            d.ok("start", *names)
+
     def test_image_that_was_being_built(self):
         """What builds one is asked to end with its daemon, which takes it a while: the next one fills the directory when it is alone."""
         d = trp.Daemon({"built": "[service]\ncommand = /bin/true\n[sandbox]\nroot = packages\npackages = no-such-package-%d\n" % os.getpid()})
