@@ -92,11 +92,13 @@ static int print_line(const json_t *o)
 	return trp_write_all(STDOUT_FILENO, line, strlen(line));
 }
 
-static void print_json(struct stream *st, const char *text, size_t len, bool last)
+/* 0 or -errno */
+static int print_json(struct stream *st, const char *text, size_t len, bool last)
 {
 	char joined[CHUNK + sizeof(st->held)];
 	cleanup_free char *escaped = NULL;
 	json_t *o;
+	int r;
 
 	memcpy(joined, st->held, st->n_held);
 	memcpy(joined + st->n_held, text, len);
@@ -105,17 +107,18 @@ static void print_json(struct stream *st, const char *text, size_t len, bool las
 	len -= st->n_held;
 	memcpy(st->held, joined + len, st->n_held);
 	if (len == 0)
-		return;
+		return 0;
 	escaped = trp_escape(joined, len, TRP_ESCAPE_INVALID);
 	o = json_pack("{s:s, s:s*}", "stream", st->name, "text", escaped);
-	(void)print_line(o);
+	r = print_line(o);
 	json_decref(o);
+	return r;
 }
 
 static void stream_end(struct session *s, struct stream *st)
 {
 	if (s->json)
-		print_json(st, "", 0, true);
+		(void)print_json(st, "", 0, true);
 	if (!s->terminal)
 		trp_close(&st->fd);
 	st->fd = -1;
@@ -151,9 +154,7 @@ static bool copy_out(struct session *s, struct stream *st)
 		stream_end(s, st);
 		return false;
 	}
-	if (s->json)
-		print_json(st, buf, (size_t)n, false);
-	else if (trp_write_all(st->to, buf, (size_t)n) < 0)
+	if ((s->json ? print_json(st, buf, (size_t)n, false) : trp_write_all(st->to, buf, (size_t)n)) < 0)
 		nobody_reads(s, st);
 	return true;
 }

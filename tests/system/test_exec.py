@@ -207,6 +207,19 @@ class Exec(trp.DaemonTest):
         self.assertEqual("".join(l["text"] for l in lines if l.get("stream") == "out"), "aä\\xff")
         self.assertEqual((lines[-1], done.returncode), ({"exit_code": 3, "signal": None}, 3))
 
+    def test_nobody_reads_any_more(self):
+        """The command sees it as it would with a pipe of its own, also through JSON."""
+        self.target("head")
+        for options in ((), ("--json",)):
+            with subprocess.Popen([os.path.join(trp.BUILD, "trpsup"), "-c", self.d.conf, *options, "exec", "head", "yes"],
+                                  stdout=subprocess.PIPE) as p:
+                self.assertIn(b"y", p.stdout.readline())
+                p.stdout.close()
+                try:
+                    self.assertEqual(p.wait(20), 128 + signal.SIGPIPE)
+                finally:
+                    p.kill()
+
     def test_output_that_does_not_block(self):
         """A pipe or terminal that others have set so, and that is full: what is written waits."""
         self.target("full")
