@@ -43,11 +43,28 @@ static unsigned own_namespaces(int dir)
 	return own;
 }
 
+/* As a whole part of a path in one of its lines */
+static bool names_group(const char *text, const char *name)
+{
+	const size_t len = strlen(name);
+
+	for (const char *at = text; (at = strstr(at, name)); at++)
+		if (at > text && at[-1] == '/' && (at[len] == '\n' || at[len] == '/'))
+			return true;
+	return false;
+}
+
+/* Its own; or that of who hears what it says, or of another instance, which have ids of its range, too. */
 static bool in_group(const struct service *s, int dir)
 {
-	cleanup_free char *text = NULL;
+	cleanup_free char *text = NULL, *notify = sdnotify_group(s->name);
 
-	return !s->has_cgroup || (read_text(dir, "cgroup", &text) == 0 && strstr(text, s->cgroup.name));
+	if (!s->has_cgroup)
+		return true;
+	if (read_text(dir, "cgroup", &text) < 0)
+		return false;
+	return names_group(text, s->cgroup.name) || (notify && names_group(text, notify)) ||
+		(s->beside && s->beside->has_cgroup && names_group(text, s->beside->cgroup.name));
 }
 
 /* Still: what was read is of one process, and not of one that was ending meanwhile. */

@@ -60,7 +60,7 @@ def control(score, name):
 class Running(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        cls.d = trp.Daemon({"plain": PLAIN, "notified": NOTIFY, "looped": LOOPBACK, "open": OPEN, "closed": CLOSED % "all",
+        cls.d = trp.Daemon({"plain": PLAIN, "p": PLAIN.replace("plain", "p"), "notified": NOTIFY, "looped": LOOPBACK, "open": OPEN, "closed": CLOSED % "all",
                             "closer": CLOSED.replace("closed", "closer") % "pid"})
         cls.d.start()
         cls.d.ok("start", "plain", "notified", "looped", "closed", "closer")
@@ -137,12 +137,18 @@ class Running(unittest.TestCase):
 
     def test_process_that_came_in(self):
         """With the service's ids, but from outside: no filter, no namespace, not in the group."""
-        base = self.d.status("plain")["uid_base"]
+        self.d.ok("start", "p")
+        for name in ("plain", "p"):  # whose name is part of many a group's
+            self.came_in(name)
+        self.d.ok("stop", "p")
+
+    def came_in(self, name):
+        base = self.d.status(name)["uid_base"]
         with subprocess.Popen([CLIENT, "-c", "import os, sys; os.setgroups([]); os.setgid(%d); os.setuid(%d); print(flush=True); "
                                "sys.stdin.read()" % (base + 1000, base + 1000)], stdin=subprocess.PIPE,
                               stdout=subprocess.PIPE) as stranger:
             stranger.stdout.readline()
-            done, (found,) = score(self.d, "plain")
+            done, (found,) = score(self.d, name)
             stranger.stdin.close()
         self.assertEqual(done.returncode, 1)
         wrong = {c["control"] for c in found["controls"] if c["in_force"] is False}
@@ -151,7 +157,7 @@ class Running(unittest.TestCase):
         for c in found["controls"]:
             if c["control"] in ("system-call-filter", "network"):
                 self.assertIn("process %d " % stranger.pid, c["found"])
-        self.fine("plain", 2)
+        self.fine(name, 2)
 
     def test_what_it_can_reach(self):
         _, (found,) = score(self.d, "plain")
