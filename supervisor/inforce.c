@@ -54,16 +54,16 @@ static bool names_group(const char *text, const char *name)
 	return false;
 }
 
-/* Its own; or that of who hears what it says, or of another instance, which have ids of its range, too. */
+/* Its own; or that of another instance, which has ids of its range, too. */
 static bool in_group(const struct service *s, int dir)
 {
-	cleanup_free char *text = NULL, *notify = sdnotify_group(s->name);
+	cleanup_free char *text = NULL;
 
 	if (!s->has_cgroup)
 		return true;
 	if (read_text(dir, "cgroup", &text) < 0)
 		return false;
-	return names_group(text, s->cgroup.name) || (notify && names_group(text, notify)) ||
+	return names_group(text, s->cgroup.name) ||
 		(s->beside && s->beside->has_cgroup && names_group(text, s->beside->cgroup.name));
 }
 
@@ -89,6 +89,8 @@ static int look(const struct service *s, const struct score_view *v, int proc, c
 	p.pid = (pid_t)pid;
 	/* by the range, which no other service has, or by the sandbox's init */
 	if ((p.ids[0] < s->uid_base || p.ids[0] - s->uid_base >= IDS_RANGE) && p.pid != s->run.box.pid)
+		return -ENOENT;
+	if (p.pid == sdnotify_pid(s) || (s->beside && p.pid == sdnotify_pid(s->beside))) /* stands outside, and is no process of the service's */
 		return -ENOENT;
 	if (p.pid == s->run.loopback.box.pid)
 		p.role = SCORE_RELAY;

@@ -38,6 +38,11 @@ memory-deny-write-execute = yes
 # In the notify adapter there is a process beside the sandbox, with a capability
 NOTIFY = PLAIN.replace("[route]", "adapter = notify\n[route]").replace("plain", "notified")
 LOOPBACK = PLAIN.replace("[route]", "adapter = loopback\n[route]").replace("plain", "looped")
+# ... and with ready = notify one that is in none of its namespaces
+SAYS = """[service]
+command = %s -c "import os, socket, time; s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM); s.sendto(b'READY=1', os.environ['NOTIFY_SOCKET']); time.sleep(1000)"
+ready = notify
+""" % CLIENT
 OPEN = """[service]
 command = /usr/bin/sleep 1000
 [sandbox]
@@ -60,8 +65,8 @@ def control(score, name):
 class Running(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        cls.d = trp.Daemon({"plain": PLAIN, "p": PLAIN.replace("plain", "p"), "notified": NOTIFY, "looped": LOOPBACK, "open": OPEN, "closed": CLOSED % "all",
-                            "closer": CLOSED.replace("closed", "closer") % "pid"})
+        cls.d = trp.Daemon({"plain": PLAIN, "p": PLAIN.replace("plain", "p"), "notified": NOTIFY, "looped": LOOPBACK, "open": OPEN,
+                            "says": SAYS, "closed": CLOSED % "all", "closer": CLOSED.replace("closed", "closer") % "pid"})
         cls.d.start()
         cls.d.ok("start", "plain", "notified", "looped", "closed", "closer")
 
@@ -91,6 +96,9 @@ class Running(unittest.TestCase):
         self.assertEqual(control(found, "passed-sockets")["exposure"], 0)
         self.fine("closed", 2)
         self.fine("closer", 2)
+        self.d.ok("start", "says")
+        self.fine("says", 2)
+        self.d.ok("stop", "says")
 
     def test_the_profile_says_the_same(self):
         """What is judged without a daemon is what the daemon judges."""
