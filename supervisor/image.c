@@ -199,9 +199,8 @@ static void begin_alone(const struct build *b, int log)
 {
 	int r;
 
-	while (flock(log, LOCK_EX) < 0)
-		if (errno != EINTR)
-			_exit(errno);
+	while (flock(log, LOCK_EX) < 0 && errno == EINTR) /* else its file system knows no locks */
+		;
 	r = ftruncate(log, 0) < 0 ? -errno : trp_remove_tree(AT_FDCWD, b->part);
 	if (r == 0)
 		return;

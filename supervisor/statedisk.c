@@ -27,7 +27,7 @@
 /* One that a daemon has started which was killed is waited for. The last one that had it mounted may take a moment; whoever keeps it (a copy of the
  * host's mounts in some other namespace) is said. From the mark until it is taken away the image may have a size that its file system has not. */
 #define GROW                                                                                                                          \
-	"flock " TRP_STR(LOCK_FD) " || exit 5\n"                                                                                                \
+	"flock " TRP_STR(LOCK_FD) "\n"                                                                                                          \
 	"for i in 1 2 3 4 5 6 7 8 9 10; do in_use=$(losetup -j \"$0\") && [ -n \"$in_use\" ] || break; sleep .2; done\n"                \
 	"[ -z \"$in_use\" ] || { echo \"state-size: cannot grow while it is in use: $in_use\" >&2; exit 3; }\n"                          \
 	"e2fsck -fp \"$0\" > /dev/null; [ $? -le 1 ] || exit 5\n"                                                     \
@@ -171,10 +171,11 @@ static bool is_marked(const char *image)
 	return !mark || access(mark, F_OK) == 0;
 }
 
-/* Its file system has the size of the file, and nobody is at it. fd is locked then, or as soon as who has it locked has ended. */
+/* Its file system has the size of the file, and nobody is at it. fd is locked then, or as soon as who has it locked has ended; but there are file
+ * systems that know no locks. */
 static bool is_whole(const char *image, int fd)
 {
-	return flock(fd, LOCK_EX | LOCK_NB) == 0 && !is_marked(image);
+	return (flock(fd, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK) && !is_marked(image);
 }
 
 int statedisk_make(struct statedisk *d, struct ev_loop *loop, const char *image, const char *dir, uint64_t size, char *err, size_t err_size)
