@@ -26,11 +26,25 @@ struct edit {
 	size_t before_len;
 };
 
+/* Is the file what we have read, or made, still? 0, -ESTALE or another -errno */
+static int is_unchanged(const struct edit *e, const char *path)
+{
+	cleanup_free char *now = NULL;
+	size_t len;
+	int r = trp_read_file(AT_FDCWD, path, TEXT_MAX, &now, &len);
+
+	if (r < 0)
+		return r;
+	return len == e->before_len && memcmp(now, e->before, len) == 0 ? 0 : -ESTALE;
+}
+
 static void edit_free(struct edit *e)
 {
-	if (e->made)
+	bool takes_back = e->made && is_unchanged(e, e->path) == 0;
+
+	if (takes_back)
 		unlink(e->path);
-	if (e->made && e->directory)
+	if (takes_back && e->directory)
 		rmdir(e->directory); /* if nothing else is in it */
 	if (e->dir)
 		trp_remove_tree(AT_FDCWD, e->dir); /* editors leave backups beside it */
@@ -180,15 +194,12 @@ static int edit_until_right(struct edit *e, char **ret_text, size_t *ret_len)
 /* Only if nobody else has changed it meanwhile; a link stays one. */
 static int put(struct edit *e, const char *text, size_t len)
 {
-	cleanup_free char *now = NULL, *real = realpath(e->path, NULL);
+	cleanup_free char *real = realpath(e->path, NULL);
 	struct stat st;
-	size_t now_len;
-	int r = !real || stat(real, &st) < 0 ? -errno : trp_read_file(AT_FDCWD, real, TEXT_MAX, &now, &now_len);
+	int r = !real || stat(real, &st) < 0 ? -errno : is_unchanged(e, real);
 
 	if (r < 0)
 		return r;
-	if (now_len != e->before_len || memcmp(now, e->before, now_len) != 0)
-		return -ESTALE;
 	r = trp_write_atomic(AT_FDCWD, real, text, len, st.st_mode & 0777);
 	if (r == 0)
 		e->made = false;

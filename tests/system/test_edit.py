@@ -148,6 +148,19 @@ class Edit(trp.DaemonTest):
         values = {v["key"]: v for v in json.loads(self.d.ok("--json", "cat", "hello"))["values"]}
         self.assertEqual((values["memory"]["value"], values["memory"]["file"]), ("77M", os.path.join(directory, "override.ini")))
 
+    def test_two_at_a_time(self):
+        """Who changes nothing takes nothing away that somebody else has written meanwhile."""
+        other = os.path.join(self.d.dir, "other-editor")
+        with open(other, "w") as f:
+            f.write("#!/bin/sh\nprintf '[limits]\\nmemory = 78M\\n' >> \"$1\"\n")
+        os.chmod(other, 0o755)
+        done = self.edit("hello", "EDITOR=%s %s -c %s edit hello" % (other, os.path.join(trp.BUILD, "trpsup"), self.d.conf))
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("memory: in force", done.stdout)
+        self.assertTrue(done.stdout.endswith("nothing is changed\n"), done.stdout)
+        with open(os.path.join(self.d.profile_dir, "hello.ini.d", "override.ini")) as f:
+            self.assertIn("memory = 78M", f.read())
+
     def test_a_link_stays_one(self):
         real = os.path.join(self.d.dir, "elsewhere.ini")
         os.rename(self.file, real)
