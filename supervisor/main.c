@@ -597,7 +597,7 @@ int main(int argc, char **argv)
 	if (check)
 		return upgrade_check(config);
 	prctl(PR_SET_NAME, "trpsupd"); /* executed by descriptor it would be called by its number */
-	pid1_stay_behind();
+	pid1_stay_behind(argv);
 	handover_take(&handover);
 	inherit_init();
 	raise_descriptors();

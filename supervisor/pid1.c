@@ -4,7 +4,10 @@
 #include "base/log.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
+#include <spawn.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <sys/wait.h>
@@ -21,6 +24,31 @@ static void waited_for(sigset_t *set)
 	sigaddset(set, SIGCHLD);
 	for (size_t i = 0; i < sizeof(passed) / sizeof(*passed); i++)
 		sigaddset(set, passed[i]);
+}
+
+/* Does it run at all? A file that is just being replaced, or lacks a library, must not end the container. */
+static bool runs(char *program)
+{
+	char *const argv[] = {program, (char *)"--version", NULL};
+	posix_spawn_file_actions_t files;
+	int status = -1;
+	pid_t pid;
+
+	if (posix_spawn_file_actions_init(&files) != 0)
+		return false;
+	if (posix_spawn_file_actions_addopen(&files, STDOUT_FILENO, "/dev/null", O_WRONLY, 0) == 0 && posix_spawn(&pid, program, &files, NULL, argv, environ) == 0)
+		while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+			;
+	posix_spawn_file_actions_destroy(&files);
+	return status == 0;
+}
+
+/* In the daemon that is started again. The one before it may have been upgraded, while process 1 is what it was. */
+static void become_what_is_there(char *program, char **argv)
+{
+	if (program[0] && runs(program))
+		execv(program, argv);
+	log_warn("%s cannot be executed; the trpsupd of which process 1 is one goes on", program);
 }
 
 /* In the daemon: 0. */
@@ -54,14 +82,18 @@ static bool reap_all(pid_t daemon, int *ret_status)
 	return it_was;
 }
 
-void pid1_stay_behind(void)
+void pid1_stay_behind(char **argv)
 {
+	char program[PATH_MAX];
 	sigset_t set;
+	ssize_t n;
 	pid_t daemon;
 	int status, signo;
 
 	if (getpid() != 1)
 		return;
+	n = readlink("/proc/self/exe", program, sizeof(program) - 1); /* now: later its file may have no name any more */
+	program[n > 0 ? n : 0] = '\0';
 	waited_for(&set);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	daemon = start_daemon();
@@ -80,5 +112,7 @@ void pid1_stay_behind(void)
 		log_error("trpsupd (pid %d) was killed by signal %d; starting it again", daemon, WTERMSIG(status));
 		trp_sleep_ms(AGAIN_SECONDS * 1000);
 		daemon = start_daemon();
+		if (daemon == 0)
+			become_what_is_there(program, argv);
 	}
 }

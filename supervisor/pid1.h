@@ -4,5 +4,5 @@
 #pragma once
 
 /* Returns in the daemon, at once where this is not process 1. There, process 1 never returns: it passes signals on, starts the daemon
- * again when that is killed (which then takes over what runs), and ends as it ends. */
-void pid1_stay_behind(void);
+ * again when that is killed (from its file as that is by then, as it may have been upgraded; it takes over what runs), and ends as it ends. */
+void pid1_stay_behind(char **argv);

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: ISC
 """trpsupd as process 1 of a container (a pid namespace with a /proc of its own)."""
 import os
+import re
 import signal
 import subprocess
 import unittest
@@ -9,6 +10,7 @@ import unittest
 import trp
 import web
 from test_adopt import HELLO, WRITER, url
+from test_upgrade import Copy, routers_are_new
 
 
 class Contained(trp.Daemon):
@@ -34,6 +36,10 @@ class Contained(trp.Daemon):
     def inside(self, *argv):
         """In its pid and mount namespaces, as docker exec; who has ended in them is an orphan there."""
         return subprocess.run(["nsenter", "-t", str(self.pid1()), "-p", "-m", *argv], check=True, timeout=20, capture_output=True)
+
+
+class ContainedCopy(Copy, Contained):
+    """Its program can be replaced, too."""
 
 
 class Pid1(unittest.TestCase):
@@ -85,6 +91,30 @@ class Pid1(unittest.TestCase):
             self.assertEqual(now, before)
             self.assertEqual(web.get(url("h")).status, 200)
             trp.wait_until(lambda: not self.zombies(d), 10, "nobody is left unreaped")
+
+    def test_killed_after_an_upgrade(self):
+        """What comes then is not the version with which process 1 was started, and can be upgraded again; unless it is none."""
+        with ContainedCopy({"h": HELLO}) as d:
+            d.ok("start", "h")
+            d.replace()
+            d.ok("upgrade")
+            self.assertTrue(self.version(d).startswith("new"), self.version(d))
+            self.kill(d)
+            self.assertTrue(self.version(d).startswith("new"), self.version(d))
+            routers_are_new(d)
+            d.ok("upgrade")
+            d.replace(script="#!/bin/sh\nexit 127\n")
+            self.kill(d)
+            self.assertEqual(d.status("h")["state"], "ready")
+            self.assertEqual(len(d.log_lines("h", " sup starting")), 1)
+
+    def version(self, d):
+        return re.findall(r"^trpsupd: trpsup (\S+) ready$", d.daemon_log(), re.M)[-1]
+
+    def kill(self, d):
+        os.kill(d.daemon(), signal.SIGKILL)
+        before = d.daemon_log().count(" ready\n")
+        trp.wait_until(lambda: d.daemon_log().count(" ready\n") > before and self.answers(d), 20, "another answers")
 
     def answers(self, d):
         try:
