@@ -340,6 +340,12 @@ int record_profile_of(struct daemon *d, const char *service, const char *hash, s
 	struct profile_sources texts = {0};
 	int r = d->records < 0 || !hash ? -ENOENT : record_read_texts(d, service, hash, &texts);
 
+	if (r == -EBADMSG) {
+		log_warn("%s: what was kept of its profile is damaged: its files are read", service);
+		if (d->adopting) /* not where it is only asked */
+			record_drop_texts(d, service, hash);
+		r = -ENOENT;
+	}
 	if (r == 0)
 		r = profile_load_again(&d->paths, service, &texts, ret, errors);
 	profile_sources_free(&texts);

@@ -29,13 +29,14 @@ int record_restore(const json_t *json, struct service *s);
 void record_keep_sources(struct daemon *d, struct profile *p);
 /* Those of s and of the instance beside it for which there was no room then. */
 void record_keep_missed(struct service *s);
-/* 0 or -errno, then with what was read so far. */
+/* 0 or -errno, then with what was read so far; -EBADMSG: it is not what was kept. */
 int record_read_texts(struct daemon *d, const char *service, const char *hash, struct profile_sources *ret);
+void record_drop_texts(const struct daemon *d, const char *service, const char *hash);
 /* s has a profile of this text no more: it goes, unless s or the instance beside it needs it elsewhere. */
 void record_let_go(const struct service *s, const char *hash);
 /* At its end: its record and all texts of its profiles. */
 void record_forget(struct service *s);
-/* A profile that was kept, by its hash (NULL: none). -ENOENT: it was not; -EINVAL with errors. */
+/* A profile that was kept, by its hash (NULL: none). -ENOENT: it was not, or it was damaged; -EINVAL with errors. */
 int record_profile_of(struct daemon *d, const char *service, const char *hash, struct profile **ret, struct profile_errors *errors);
 /* Puts s->live_keys and s->live_text. 0 or -ENOMEM. */
 int record_live_keys(const json_t *json, struct service *s);

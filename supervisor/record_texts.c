@@ -75,14 +75,19 @@ static bool needs_text(const struct service *s, const char *hash)
 	return s && (has_text(s->profile, hash) || has_text(s->pending, hash) || strcmp(s->live_text, hash) == 0);
 }
 
-static void drop_text(const struct service *s, const char *hash)
+void record_drop_texts(const struct daemon *d, const char *service, const char *hash)
 {
 	char name[NAME_MAX + 1];
 
-	if (!hash[0] || s->d->records < 0)
+	if (!hash[0] || d->records < 0)
 		return;
-	texts_name(s->name, hash, name);
-	unlinkat(s->d->records, name, 0);
+	texts_name(service, hash, name);
+	unlinkat(d->records, name, 0);
+}
+
+static void drop_text(const struct service *s, const char *hash)
+{
+	record_drop_texts(s->d, s->name, hash);
 }
 
 void record_let_go(const struct service *s, const char *hash)
@@ -104,7 +109,7 @@ void record_forget(struct service *s)
 int record_read_texts(struct daemon *d, const char *service, const char *hash, struct profile_sources *ret)
 {
 	cleanup_free char *text = NULL;
-	char name[NAME_MAX + 1];
+	char name[NAME_MAX + 1], here[17];
 	const json_t *o;
 	size_t len, i;
 	json_t *list;
@@ -121,5 +126,9 @@ int record_read_texts(struct daemon *d, const char *service, const char *hash, s
 				json_is_true(json_object_get(o, "own")));
 	}
 	json_decref(list);
+	if (r == 0) {
+		profile_sources_hash(ret, here);
+		r = strncmp(here, hash, strlen(here)) == 0 ? 0 : -EBADMSG;
+	}
 	return r;
 }

@@ -101,14 +101,14 @@ void profile_sources_free(struct profile_sources *t)
 }
 
 /* FNV-1a: it tells changes by the administrator, not by an enemy. */
-static void set_hash(struct profile *p)
+void profile_sources_hash(const struct profile_sources *t, char ret[17])
 {
 	uint64_t hash = 0xcbf29ce484222325u;
 
-	for (size_t i = 0; i < p->sources.n; i++)
-		for (size_t j = 0; j <= p->sources.v[i].len; j++) /* with the NUL: where one ends is part of it */
-			hash = (hash ^ (unsigned char)p->sources.v[i].text[j]) * 0x100000001b3u;
-	snprintf(p->text_hash, sizeof(p->text_hash), "%016llx", (unsigned long long)hash);
+	for (size_t i = 0; i < t->n; i++)
+		for (size_t j = 0; j <= t->v[i].len; j++) /* with the NUL: where one ends is part of it */
+			hash = (hash ^ (unsigned char)t->v[i].text[j]) * 0x100000001b3u;
+	snprintf(ret, 17, "%016llx", (unsigned long long)hash);
 }
 
 /* "blog@chess" -> name blog, instance chess, id blog-chess */
@@ -231,7 +231,7 @@ static int finish(struct profile_loading *l, int r, size_t before, struct profil
 	if (r < 0) {
 		profile_free(p);
 	} else {
-		set_hash(p);
+		profile_sources_hash(&p->sources, p->text_hash);
 		*ret = p;
 	}
 	return r;

@@ -306,6 +306,7 @@ int profile_load_again(const struct profile_paths *paths, const char *service, c
 	struct profile_errors *errors);
 int profile_sources_add(struct profile_sources *t, const char *path, const char *text, size_t len, bool own);
 void profile_sources_free(struct profile_sources *t);
+void profile_sources_hash(const struct profile_sources *t, char ret[17]);
 
 /* What can only be seen across profiles: two owners of one (listener, protocol, name), requires, wants and members that
  * do not exist, cycles (all of each is named). 0 or -EINVAL with errors that name both files. */

@@ -553,6 +553,35 @@ while :; do sleep .1; done
             self.assertNotIn("cannot be taken over", d.daemon_log())
             self.assertIn("h.ini:2: command: /opt/p/sleep: No such file", d.trpsup("check", "h").stderr)
 
+    def test_kept_profile_damaged(self):
+        """Its files say the same, so that it goes on; were they others, it would be started anew with them."""
+        damages = {
+            "cut off": lambda data: data[:len(data) // 2],
+            "empty": lambda data: b"",
+            "no list": lambda data: b"{}",
+            "something else": lambda data: data.replace(b"8000", b"8001", 1),
+            "no profile": lambda data: data.replace(b"[service]", b"[serwice]", 1),
+        }
+        for what, damage in damages.items():
+            with self.subTest(what), trp.Daemon({"h": HELLO}) as d:
+                d.ok("start", "h")
+                before = d.pids("h")
+                self.kill(d)
+                records = os.path.join(d.run_dir, "records")
+                path, = [os.path.join(records, f) for f in os.listdir(records) if f.endswith(".profile")]
+                data = trp.read(path)
+                self.assertNotEqual(damage(data), data)
+                with open(path, "wb") as f:
+                    f.write(damage(data))
+                d.run()
+                self.assertEqual(d.status("h")["state"], "ready")
+                self.assertEqual(d.pids("h"), before)
+                self.assertEqual(web.get(url("h")).status, 200)
+                self.kill(d)
+                d.run()
+                self.assertEqual(d.pids("h"), before)
+                self.assertEqual(d.daemon_log().count("is damaged"), 1)  # it is kept again
+
     def edit(self, d, pattern, to, n=0):
         path = os.path.join(d.run_dir, "records", "h.json")
         text, found = re.subn(pattern, to, trp.read(path).decode(), count=n)
