@@ -145,10 +145,17 @@ static void expire(struct service *s)
 
 static void on_timer(struct ev_loop *loop, ev_timer *t, int events)
 {
+	struct service *s = t->data;
+
 	(void)loop;
 	(void)events;
-	hold_check(t->data);
-	expire(t->data);
+	hold_check(s);
+	if (s->state == STATE_STARTING) {
+		instance_catch_up(s); /* it may be ready, if it is the daemon that had to wait */
+		if (s->place != PLACE_WAITING)
+			return;
+	}
+	expire(s);
 }
 
 /* The first that comes; from then on the timer is enough. */

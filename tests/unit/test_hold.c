@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* Clients that wait for a service that is not up. A router has the other end of where they wait, and may have been taken over: whatever it does there, the
- * daemon is not kept busy by it, and those who wait are still seen. wrap: routerproc_refuse logs_note routerproc_channel_add keep_has keep_take keep_take_any keep_drop */
+ * daemon is not kept busy by it, and those who wait are still seen. wrap: instance_catch_up routerproc_refuse logs_note routerproc_channel_add keep_has keep_take keep_take_any keep_drop */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -27,6 +27,15 @@ void __wrap_routerproc_refuse(struct routerproc *r, uint32_t service, enum route
 {
 	(void)r, (void)service, (void)verdict, (void)h, (void)fd;
 	n_refused++;
+}
+
+static bool is_ready; /* the service has said so */
+
+void __wrap_instance_catch_up(struct service *service);
+void __wrap_instance_catch_up(struct service *service)
+{
+	if (is_ready)
+		service->place = PLACE_CHANNELS; /* where its clients are put then */
 }
 
 void __wrap_logs_note(struct logs *l, const char *fmt, ...);
@@ -171,6 +180,22 @@ static void test_who_waits_too_long_is_refused(void **state)
 	assert_true(n_turns < FEW);
 }
 
+/* The daemon had to wait for so long, and what the service has said meanwhile is not read yet. */
+static void test_who_waited_for_the_daemon_is_served(void **state)
+{
+	(void)state;
+	send_client();
+	run(0.01);
+	trp_sleep_ms(2 * HOLD_MS);
+	is_ready = true;
+	on_timer(d.loop, &s.hold_timer, EV_TIMER);
+	assert_int_equal(n_refused, 0);
+	is_ready = false;
+	s.place = PLACE_WAITING;
+	on_timer(d.loop, &s.hold_timer, EV_TIMER);
+	assert_int_equal(n_refused, 1);
+}
+
 /* An empty message looks like the end: there was nobody, and we were told so again and again. */
 static void test_empty_messages(void **state)
 {
@@ -276,6 +301,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_who_waits_too_long_is_refused, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_who_waited_for_the_daemon_is_served, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_empty_messages, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_shut_down_by_a_router, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_shut_down_with_somebody_in_it, set_up, tear_down),
