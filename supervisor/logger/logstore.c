@@ -226,15 +226,16 @@ static int rotate(struct logstore *s, struct file *f, uint64_t now)
 {
 	struct old o = {.of = f, .stamp = now, .size = f->log.size};
 	char name[LOGTEXT_NAME];
-	int r;
+	int r = 0;
 
 	for (size_t i = 0; i < s->n_old; i++)
 		if (s->old[i].of == f && s->old[i].stamp >= o.stamp)
 			o.stamp = s->old[i].stamp + 1; /* their order is that of their names, whatever becomes of the clock */
 	old_name(&o, name);
-	if (renameat(s->dir_fd, f->log.name, s->dir_fd, name) < 0 && errno != ENOENT)
+	if (renameat(s->dir_fd, f->log.name, s->dir_fd, name) == 0)
+		r = add_old(s, &o);
+	else if (errno != ENOENT) /* else somebody has removed it */
 		return -errno;
-	r = add_old(s, &o);
 	trp_close(&f->log.fd);
 	f->log.size = 0;
 	prune_file(s, f, now);

@@ -377,6 +377,25 @@ static void test_clock_goes_back(void **state)
 	expect_numbers(read_back(&q, "web", 1), "web", 0, 35);
 }
 
+/* What somebody has removed by hand is not one of those that are kept. */
+static void test_removed_by_hand(void **state)
+{
+	struct logread_request q = all_lines();
+
+	(void)state;
+	t.limits.files = 1;
+	put_numbers("web", 0, 20);
+	assert_int_equal(files("web.log.", "Z", NULL), 1);
+	assert_int_equal(unlinkat(t.dir_fd, "web.log", 0), 0);
+	put_numbers("web", 20, 21); /* for which it had no room */
+	assert_int_equal(files("web.log.", "Z", NULL), 1);
+	t.n_seen = 0;
+	q.lines = 1;
+	expect_numbers(read_back(&q, "web", 1), "web", 20, 21);
+	q = all_lines();
+	assert_non_null(strstr(read_back(&q, "web", 1), "000003\n"));
+}
+
 /* It was wrong for a while: what is within the times is found all the same. */
 static void test_until_after_wrong_clock(void **state)
 {
@@ -606,6 +625,7 @@ int main(void)
 		T(test_compress_fails),
 		T(test_compress_pruned),
 		T(test_clock_goes_back),
+		T(test_removed_by_hand),
 		T(test_until_after_wrong_clock),
 		T(test_age_after_wrong_clock),
 		T(test_torn),
