@@ -81,6 +81,8 @@ struct daemon {
 	ev_signal on_term, on_int, on_hup, on_usr2;
 };
 
+/* The path of our own file, though another may have its name by now (an upgrade executes that one); "": it cannot be told. */
+void daemon_own_program(char *out, size_t size);
 /* trp-init and friends are looked for beside trpsupd or in LIBEXECDIR. Opens for execveat, close-on-exec. */
 int daemon_open_program(const char *name);
 /* The processors' share of all services together, as trpsup.conf says; a kernel that does not take it is said in the log. */

@@ -468,13 +468,6 @@ static void serve(struct daemon *d)
 	manager_watchdog_end(d->loop);
 }
 
-static void find_program(struct daemon *d)
-{
-	ssize_t n = readlink("/proc/self/exe", d->program, sizeof(d->program) - 1);
-
-	d->program[n > 0 ? n : 0] = '\0';
-}
-
 /* Without this libev aborts; after it, it tries again. Others may have used up what it asked for, and what we are for must not end of that. */
 static void on_loop_error(const char *what)
 {
@@ -501,7 +494,7 @@ static int run(const char *config_path, const char *cgroup_parent, char *const *
 	struct profile_errors errors = {0};
 	int r = config_load(config_path, &d.config, &errors);
 
-	find_program(&d);
+	daemon_own_program(d.program, sizeof(d.program));
 
 	if (r == 0) {
 		config_profile_paths(d.config, &d.paths);

@@ -2,6 +2,7 @@
 #include "supervisor/pid1.h"
 #include "base/io.h"
 #include "base/log.h"
+#include "supervisor/daemon.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -86,14 +87,12 @@ void pid1_stay_behind(char **argv)
 {
 	char program[PATH_MAX];
 	sigset_t set;
-	ssize_t n;
 	pid_t daemon;
 	int status, signo;
 
 	if (getpid() != 1)
 		return;
-	n = readlink("/proc/self/exe", program, sizeof(program) - 1); /* now: later its file may have no name any more */
-	program[n > 0 ? n : 0] = '\0';
+	daemon_own_program(program, sizeof(program));
 	waited_for(&set);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	daemon = start_daemon();
