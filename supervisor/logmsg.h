@@ -5,7 +5,7 @@
 
 #include "supervisor/logger/logtext.h"
 
-#define LOG_MAGIC   0x747a6c02u /* changes with everything here */
+#define LOG_MAGIC   0x747a6c03u /* changes with everything here */
 #define LOG_FD      3           /* the logger's end */
 #define LOG_TEXT_MAX (64 * 1024) /* of lines in one message */
 #define LOG_TAIL_MAX (8 * 1024)
@@ -45,6 +45,8 @@ struct log_msg {
 	uint64_t seq;       /* counts up */
 	struct log_limits limits;
 	uint64_t unsaid[LOG_SOCKETS]; /* lines that were dropped before these: a line there is to say so */
+	uint64_t unwritten;           /* lines that a logger before this one could not write, and not say either; */
+	int32_t unwritten_error;      /* and why, -errno */
 	char service[LOGTEXT_SERVICE];
 };
 
@@ -54,6 +56,7 @@ struct log_ack {
 	int32_t error; /* -errno, if lines could not be written */
 	uint64_t seq;
 	uint64_t lost; /* lines */
+	uint64_t unwritten; /* ... and of those before, of which its file does not say yet that they are */
 	uint64_t dropped[LOG_SOCKETS]; /* of these lines, those that were not taken there */
 	uint64_t unsaid[LOG_SOCKETS];  /* with those before that still nobody was told of */
 	uint32_t broken;               /* LOG_SOCKET_BIT(): there is no socket, or nobody at its other end */

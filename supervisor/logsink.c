@@ -15,6 +15,7 @@
 #define RETRY_SECONDS 1.0 /* between attempts to connect to one that is not there */
 #define SAY_SECONDS 60.0 /* that lines of one service are lost is said at most so often */
 #define ACKS_MAX 256 /* for each turn of the loop */
+#define LAST_ACKS 4096 /* more than a socket holds */
 #define SETTLE_MOST 10 /* times the patience of who waits for all, however slowly it goes on */
 
 struct logchunk {
@@ -383,6 +384,8 @@ static void answered(struct logsink *s, const struct log_ack *ack, const char *t
 				log_warn("%s.log: lines are lost: %s", q->service, strerror(-ack->error));
 			}
 			q->lost += ack->lost;
+			q->unwritten = ack->unwritten;
+			q->unwritten_error = ack->lost > 0 ? ack->error : q->unwritten_error;
 			answered_of(s, q, ack);
 		}
 		if (!q->closed && sent.seq == ack->seq && len > 0 && q->tail)
@@ -480,21 +483,28 @@ bool logsink_stalled(const struct logsink *s)
 	return s->stalled;
 }
 
-static void announce(struct logq *q, bool want_tail)
+/* anew: to a new logger, with what the one before could not say. What is on its way stays there if that one dies, too; the answer brings back what
+ * is still not said. */
+static void announce(struct logq *q, bool want_tail, bool anew)
 {
 	struct logchunk *c = new_chunk(q, NULL, 0, 0);
 
 	if (!c)
 		return;
 	c->msg.want_tail = want_tail;
-	enqueue(q, c);
+	c->msg.unwritten = anew ? q->unwritten : 0;
+	c->msg.unwritten_error = q->unwritten_error;
+	if (enqueue(q, c) && anew)
+		q->unwritten = 0;
 	set_blocked(q);
 }
 
 void logsink_announce(struct logsink *s)
 {
+	for (int i = 0; i < LAST_ACKS && take_ack(s); i++) /* of the one before */
+		;
 	for (struct logq *q = s->queues; q; q = q->next)
-		announce(q, false);
+		announce(q, false, true);
 }
 
 /* The logger may have been taken over: only what was waited for gives it more time. */
@@ -550,7 +560,7 @@ void logq_set_limits(struct logq *q, const struct log_limits *limits)
 	for (unsigned k = 0; k < LOG_SOCKETS; k++) /* before the lines that are to go there */
 		if ((limits->to & LOG_SOCKET_BIT(k)) && q->sink->sockets[k] < 0)
 			send_socket(q->sink, (enum log_socket)k);
-	announce(q, first);
+	announce(q, first, false);
 }
 
 bool logq_blocked(const struct logq *q)

@@ -33,6 +33,8 @@ struct logq {
 	size_t waiting, in_flight;
 	uint64_t dropped; /* lines, that the log does not yet say */
 	const char *why;
+	uint64_t unwritten; /* lines, that the logger could not write, and not say either, */
+	int unwritten_error; /* for this reason */
 	double next_said;
 	uint64_t unsaid[LOG_SOCKETS];
 	double next_said_of[LOG_SOCKETS];

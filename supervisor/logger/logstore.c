@@ -351,6 +351,23 @@ void logstore_write(struct logstore *s, const char *service, const struct log_li
 	prune_all(s);
 }
 
+uint64_t logstore_unsaid(struct logstore *s, const char *service)
+{
+	const struct file *f = get_file(s, service);
+
+	return f ? f->lost : 0;
+}
+
+void logstore_know_lost(struct logstore *s, const char *service, uint64_t lines, int error)
+{
+	struct file *f = lines > 0 ? get_file(s, service) : NULL;
+
+	if (!f)
+		return;
+	f->lost += lines;
+	f->lost_error = error < 0 ? error : -EIO;
+}
+
 size_t logstore_tail(struct logstore *s, const char *service, char *buf, size_t size)
 {
 	struct file *f = get_file(s, service);

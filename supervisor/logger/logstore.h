@@ -15,6 +15,9 @@ void logstore_free(struct logstore *s);
  * in ret_lost, with why as -errno in ret_error; a line of the supervisor's says so in the file once writing works again. */
 void logstore_write(struct logstore *s, const char *service, const struct log_limits *limits, const char *lines, size_t len,
 	uint64_t now, uint64_t *ret_lost, int *ret_error);
+/* Lines that were lost, of which no line of its file tells yet; and more of them, which a logger before this one knew of. */
+uint64_t logstore_unsaid(struct logstore *s, const char *service);
+void logstore_know_lost(struct logstore *s, const char *service, uint64_t lines, int error);
 /* The last whole lines of the service's current file, at most size bytes. Their number, 0 if there are none. */
 size_t logstore_tail(struct logstore *s, const char *service, char *buf, size_t size);
 

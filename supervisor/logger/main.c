@@ -108,8 +108,10 @@ static bool take_message(int dir)
 	out.ack = (struct log_ack){.magic = LOG_MAGIC, .seq = in.m.seq};
 	if (in.m.want_tail)
 		tail = logstore_tail(store, in.m.service, out.tail, sizeof(out.tail));
+	logstore_know_lost(store, in.m.service, in.m.unwritten, in.m.unwritten_error);
 	if (in.m.limits.to == 0 || (in.m.limits.to & LOG_TO_FILE))
 		logstore_write(store, in.m.service, &in.m.limits, in.text, (size_t)n - sizeof(in.m), now_us(), &out.ack.lost, &out.ack.error);
+	out.ack.unwritten = logstore_unsaid(store, in.m.service);
 	if (out.ack.error == -ENOENT && is_removed(dir)) /* the next one is started in one that is there, and this message has no answer */
 		log_fatal("the directory of the logs was removed");
 	logout_write(in.m.service, in.m.limits.to, in.text, (size_t)n - sizeof(in.m), in.m.unsaid, &out.ack);

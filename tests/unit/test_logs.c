@@ -74,8 +74,10 @@ static void logger(void)
 		size_t tail = in.m.want_tail ? logstore_tail(t.store, in.m.service, out.tail, sizeof(out.tail)) : 0;
 
 		assert_true(n >= (ssize_t)sizeof(in.m));
+		logstore_know_lost(t.store, in.m.service, in.m.unwritten, in.m.unwritten_error);
 		logstore_write(t.store, in.m.service, &in.m.limits, in.text, (size_t)n - sizeof(in.m), (uint64_t)(ev_time() * 1e6),
 			&out.ack.lost, &out.ack.error);
+		out.ack.unwritten = logstore_unsaid(t.store, in.m.service);
 		assert_int_equal(trp_fd_send(logsink_their_end(t.sink), &out, sizeof(out.ack) + tail, NULL, 0, 0), 0);
 	}
 }
@@ -438,6 +440,37 @@ static void test_disk_full(void **state)
 				     "left on device\nout after\n");
 	put(t.out, "later\n");
 	assert_string_equal(tail(2), "out after\nout later\n");
+}
+
+/* What a logger that was killed has not said of a full disk the next one says. */
+static void test_logger_killed_on_a_full_disk(void **state)
+{
+	(void)state;
+	put(t.out, "before\n");
+	disk_room = 0;
+	put(t.out, "aaa\nbbb\n");
+	put(t.out, "ccc\n");
+	turn(2);
+	logstore_free(t.store);
+	assert_int_equal(logstore_open(t.dir_fd, (uint64_t)(ev_time() * 1e6), &t.store), 0);
+	logsink_announce(t.sink);
+	logsink_announce(t.sink); /* another one died before it read that */
+	turn(2);
+	disk_room = -1;
+	put(t.out, "after\n");
+	turn(2);
+	assert_string_equal(tail(9), "out before\nsup 3 lines are missing here: No space left on device\nout after\n");
+	assert_int_equal(logs_lost(t.logs), 3);
+	/* what the logger says itself is not said twice */
+	disk_room = 0;
+	put(t.out, "ddd\n");
+	disk_room = -1;
+	put(t.out, "later\n");
+	turn(2);
+	logsink_announce(t.sink);
+	put(t.out, "last\n");
+	assert_string_equal(tail(4), "out after\nsup 1 lines are missing here: No space left on device\nout later\nout last\n");
+	assert_int_equal(logs_lost(t.logs), 4);
 }
 
 static struct {
@@ -918,6 +951,7 @@ int main(void)
 		T(test_last),
 		T(test_by_hand),
 		T(test_disk_full),
+		T(test_logger_killed_on_a_full_disk),
 		T(test_watcher),
 		T(test_fair),
 		T(test_drain),
