@@ -96,15 +96,13 @@ class Kept(unittest.TestCase):
     def test_what_is_lost_is_lost_once(self):
         """What could not be taken over is ended, and is not there to be taken over by the daemon after that one, nor keeps it from an upgrade."""
         with trp.Daemon({"h": HELLO}) as d:
-            program = os.path.join(d.dir, "bin/server")
-            os.mkdir(os.path.dirname(program))
-            shutil.copy(os.path.join(trp.BUILD, "trp-hello"), program)
-            d.profile("gone", HELLO.replace("${libexec}/trp-hello", "/opt/bin/server").replace("h.localhost", "gone.localhost")
-                      + "bind = %s /opt/bin\n" % os.path.dirname(program))
+            d.profile("gone", HELLO.replace("h.localhost", "gone.localhost"))
             d.ok("start", "h", "gone")
             before = {"h": d.pids("h")[:2]}
             self.kill(d)
-            os.unlink(program)
+            d.profile("gone", "[serwice]\n")
+            for kept in [f for f in os.listdir(os.path.join(d.run_dir, "records")) if f.endswith(".profile")]:
+                os.unlink(os.path.join(d.run_dir, "records", kept))
             with open(os.path.join(d.run_dir, "records/strange.json"), "w", encoding="utf-8") as f:
                 f.write("{}")
             d.run()
