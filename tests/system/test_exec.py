@@ -472,7 +472,7 @@ sys.exit(11)
             pid, master = self.terminal("-it", "closed", "/usr/bin/python3", "-uc", """
 import os, signal
 signal.signal(signal.SIGHUP, signal.SIG_IGN)
-print("READY")
+os.write(1, b"READY")
 try:
     %s
 finally:
