@@ -114,7 +114,7 @@ static void take_client(void)
 }
 
 /* That descriptor alone; the kernel looks at 32 bits, and more of them are nobody's. */
-#define FD_IS(fd) SCMP_A0_64(SCMP_CMP_EQ, fd)
+#define FD_IS(fd) SCMP_A0_64(SCMP_CMP_EQ, fd, 0)
 
 static const char *install_filter(void)
 {

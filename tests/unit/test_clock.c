@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "supervisor/events.h"
 #include "supervisor/sdnotify.c" /* its statics are what is tried */
 #include "supervisor/demand.h"
 #include "supervisor/depend.h"
@@ -127,6 +128,7 @@ static int setup(void **state)
 static int teardown(void **state)
 {
 	(void)state;
+	events_free(s.events);
 	ev_loop_destroy(d.loop);
 	return 0;
 }
