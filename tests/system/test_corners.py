@@ -121,7 +121,22 @@ class Kernel(Corners, Case):
 
 
 class PreloadGlibc(Corners, Case):
-    pass
+    POLLERS = ("import select,socket,threading,time\n"
+               "def poll(): p=select.poll(); p.register(s,select.POLLIN); return [e==select.POLLHUP for _,e in p.poll(60000)]\n"
+               "def epoll(): p=select.epoll(); p.register(s,select.EPOLLIN); return [e==select.EPOLLHUP for _,e in p.poll(60)]\n"
+               "def choose(): return [f is s for f in select.select([s],[],[],60)[0]]\n"
+               f"s=socket.create_server(('',{PORT})); said={{}}\n"
+               "ts=[threading.Thread(target=lambda f=f: said.update({f.__name__: f()})) for f in (poll,epoll,choose)]\n"
+               "for t in ts: t.start()\n"
+               "time.sleep(0.3); s.shutdown(socket.SHUT_RDWR)\n"
+               "for t in ts: t.join()\n"
+               "print(*sorted(said.items()),'done',flush=True); time.sleep(60)\n")
+
+    def test_who_polls_is_woken(self):
+        for more in (Kernel.more, self.more):
+            init = self.start([PYTHON, "-c", self.POLLERS], **more)
+            init.wait_text("done\n", 30)
+            self.assertEqual(init.text(), "('choose', [True]) ('epoll', [True]) ('poll', [True]) done\n")
 
 
 @unittest.skipUnless(shutil.which("musl-gcc"), "no musl-gcc")

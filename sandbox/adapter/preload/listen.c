@@ -161,6 +161,7 @@ static int stop_listener(int fd, const struct channel_id *id)
 	channel_hint(fd, false);
 	channel_made(fd, false);
 	wait_wake(id, other ? fd : -1);
+	pollers_wake(fd);
 	return r < 0 ? r : 0;
 }
 

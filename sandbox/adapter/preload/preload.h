@@ -71,6 +71,17 @@ void wait_enter(const struct channel_id *id, int fd, struct wait *ret); /* wait_
 bool wait_leave(const struct wait *w); /* true: shutdown(2) wanted it woken */
 /* fd: only those that wait there, -1: all. */
 void wait_wake(const struct channel_id *id, int fd);
+/* One thread that is in a system call. False: the program has a handler of its own for our signal. */
+bool wait_interrupt(int tid);
+
+/* procfs.c */
+void procfs_each(const char *path, void look(int dir, const char *name, void *data), void *data);
+const char *procfs_skip(const char *p, const char *end); /* blanks */
+/* Digits of the base at p, behind blanks; NULL if there are none */
+const char *procfs_number(const char *p, const char *end, unsigned base, uint64_t *ret);
+
+/* pollers.c: threads that wait in poll(2) or select(2) for fd, which is another file since: they look again */
+void pollers_wake(int fd);
 
 /* rearm.c */
 void rearm_collect(int fd, struct rearm *ret);

@@ -11,40 +11,9 @@
 #include <string.h>
 #include <sys/epoll.h>
 
-struct dirent64_raw {
-	uint64_t ino;
-	int64_t off;
-	unsigned short reclen;
-	unsigned char type;
-	char name[];
-};
-
-static const char *skip_blanks(const char *p, const char *end)
-{
-	while (p < end && *p == ' ')
-		p++;
-	return p;
-}
-
-/* Digits of the base at p; NULL if there are none. */
-static const char *take_number(const char *p, const char *end, unsigned base, uint64_t *ret)
-{
-	const char *start = p = skip_blanks(p, end);
-	uint64_t v = 0;
-
-	for (; p < end; p++) {
-		unsigned d = *p >= 'a' ? (unsigned)(*p - 'a') + 10 : (unsigned)(*p - '0');
-		if (d >= base)
-			break;
-		v = v * base + d;
-	}
-	*ret = v;
-	return p > start ? p : NULL;
-}
-
 static const char *take_word(const char *p, const char *end, const char *word, size_t len)
 {
-	p = skip_blanks(p, end);
+	p = procfs_skip(p, end);
 	if ((size_t)(end - p) < len || memcmp(p, word, len) != 0)
 		return NULL;
 	return p + len;
@@ -55,9 +24,9 @@ static void parse_line(const char *p, const char *end, int epoll, int fd, struct
 {
 	uint64_t tfd, events, data;
 
-	if (!(p = take_word(p, end, "tfd:", 4)) || !(p = take_number(p, end, 10, &tfd)) ||
-		!(p = take_word(p, end, "events:", 7)) || !(p = take_number(p, end, 16, &events)) ||
-		!(p = take_word(p, end, "data:", 5)) || !(p = take_number(p, end, 16, &data)))
+	if (!(p = take_word(p, end, "tfd:", 4)) || !(p = procfs_number(p, end, 10, &tfd)) ||
+		!(p = take_word(p, end, "events:", 7)) || !(p = procfs_number(p, end, 16, &events)) ||
+		!(p = take_word(p, end, "data:", 5)) || !(p = procfs_number(p, end, 16, &data)))
 		return;
 	if (tfd != (uint64_t)fd || ret->n == REARM_MAX)
 		return;
@@ -92,9 +61,15 @@ static void read_info(int info, int epoll, int fd, struct rearm *ret)
 	}
 }
 
-static void look_at(int links, int infos, const char *name, int fd, struct rearm *ret)
+struct collect {
+	int infos, fd;
+	struct rearm *ret;
+};
+
+static void look_at(int links, const char *name, void *data)
 {
 	static const char target[] = "anon_inode:[eventpoll]";
+	const struct collect *c = data;
 	char link[sizeof(target)];
 	uint64_t number;
 	int info;
@@ -103,34 +78,25 @@ static void look_at(int links, int infos, const char *name, int fd, struct rearm
 			sizeof(target) - 1 ||
 		memcmp(link, target, sizeof(target) - 1) != 0)
 		return;
-	if (!take_number(name, name + 10, 10, &number))
+	if (!procfs_number(name, name + 10, 10, &number))
 		return;
-	info = trp_raw_openat(infos, name, O_RDONLY | O_CLOEXEC);
+	info = trp_raw_openat(c->infos, name, O_RDONLY | O_CLOEXEC);
 	if (info < 0)
 		return;
-	read_info(info, (int)number, fd, ret);
+	read_info(info, (int)number, c->fd, c->ret);
 	trp_raw_close(info);
 }
 
 void rearm_collect(int fd, struct rearm *ret)
 {
-	int links = trp_raw_openat(AT_FDCWD, "/proc/thread-self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	int infos = trp_raw_openat(AT_FDCWD, "/proc/thread-self/fdinfo", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	char buf[1024] __attribute__((aligned(8)));
-	long n;
+	struct collect c = {
+		.infos = trp_raw_openat(AT_FDCWD, "/proc/thread-self/fdinfo", O_RDONLY | O_DIRECTORY | O_CLOEXEC), .fd = fd, .ret = ret};
 
 	ret->n = 0;
-	while (links >= 0 && infos >= 0 &&
-		(n = trp_syscall(SYS_getdents64, links, (long)buf, sizeof(buf), 0, 0, 0)) > 0)
-		for (long at = 0; at < n;) {
-			const struct dirent64_raw *e = (const void *)(buf + at);
-			look_at(links, infos, e->name, fd, ret);
-			at += e->reclen;
-		}
-	if (links >= 0)
-		trp_raw_close(links);
-	if (infos >= 0)
-		trp_raw_close(infos);
+	if (c.infos < 0)
+		return;
+	procfs_each("/proc/thread-self/fd", look_at, &c);
+	trp_raw_close(c.infos);
 }
 
 static void control(int operation, int fd, const struct rearm *r)

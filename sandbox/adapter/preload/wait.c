@@ -154,6 +154,12 @@ static int signal_waiters(const struct channel_id *id, int fd, int own_pid, int 
 	return n;
 }
 
+bool wait_interrupt(int tid)
+{
+	return prepare_signal() &&
+		trp_syscall(SYS_tgkill, trp_syscall(SYS_getpid, 0, 0, 0, 0, 0, 0), tid, WAKE_SIGNAL, 0, 0, 0) == 0;
+}
+
 void wait_wake(const struct channel_id *id, int fd)
 {
 	int pid = (int)trp_syscall(SYS_getpid, 0, 0, 0, 0, 0, 0);
