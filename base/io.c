@@ -236,6 +236,16 @@ char *trp_asprintf(const char *fmt, ...)
 	return n < 0 ? NULL : text;
 }
 
+int trp_occupy_standard(void)
+{
+	static const int wrong_way[] = {O_WRONLY, O_RDONLY, O_RDONLY};
+
+	for (int fd = 0; fd <= STDERR_FILENO; fd++)
+		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", wrong_way[fd]) < 0) /* the lowest that is free, which is this one */
+			return -errno;
+	return 0;
+}
+
 int trp_set_nonblock(int fd, bool on)
 {
 	int flags = fcntl(fd, F_GETFL);

@@ -34,6 +34,9 @@ int trp_remove_tree(int dir_fd, const char *path);
 /* asprintf that returns NULL on failure only. */
 char *trp_asprintf(const char *fmt, ...) TRP_PRINTF(1, 2);
 
+/* First of all in a program: of the descriptors 0, 1 and 2 those that are closed lead nowhere, so that no file or socket that it opens gets
+ * their number. Reading and writing them fails as before. 0 or -errno. */
+int trp_occupy_standard(void);
 int trp_set_nonblock(int fd, bool on);
 bool trp_same_file(int a, int b); /* or socket */
 bool trp_has_size(int fd, uint64_t size);

@@ -433,6 +433,9 @@ int main(int argc, char **argv)
 	size_t n;
 	int r;
 
+	r = trp_occupy_standard(); /* what a tenant writes is not to go to the daemon, as which it would be ours */
+	if (r < 0)
+		return CLI_FAILED;
 	show_init();
 	r = take_options(&cli, argc, argv, false, &help);
 	if (r >= 0)

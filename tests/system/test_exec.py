@@ -220,6 +220,19 @@ class Exec(trp.DaemonTest):
                 finally:
                     p.kill()
 
+    def test_closed_descriptors(self):
+        """trpsup has no standard output, or error: what a tenant writes there does not come to the daemon as its caller's orders."""
+        self.target("speaks")
+        self.target("victim")
+        order = 'import os; os.write(%d, b\'{"method":"trpsup.Stop","parameters":{"services":["victim"]}}\\0\' * 2)'
+        for fd in (1, 2):
+            done = subprocess.run(["sh", "-c", 'exec "$@" %d>&-' % fd, "sh", os.path.join(trp.BUILD, "trpsup"), "-c", self.d.conf, "exec", "speaks",
+                                   "python3", "-c", order % fd], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60,
+                                  check=False)
+            self.assertIn(done.returncode, (0, 128 + signal.SIGPIPE, 1), done)
+            self.d.call("trpsup.Info")
+            self.assertEqual(self.d.status("victim")["state"], "ready", fd)
+
     def test_output_that_does_not_block(self):
         """A pipe or terminal that others have set so, and that is full: what is written waits."""
         self.target("full")
