@@ -557,6 +557,8 @@ int main(int argc, char **argv)
 	bool check = false;
 	int c;
 
+	if (trp_occupy_standard() < 0)
+		return 1;
 	log_init("trpsupd", LOG_LEVEL_INFO);
 	while ((c = getopt_long(argc, argv, "c:vVh", options, NULL)) != -1) {
 		switch (c) {

@@ -128,6 +128,15 @@ class HostileText(unittest.TestCase):
 
 
 class Privileges(unittest.TestCase):
+    def test_closed_descriptors(self):
+        """Started without standard input, output and error: nothing else gets their numbers, and what is said of them."""
+        d = trp.Daemon()
+        d.prefix = ["sh", "-c", "exec \"$@\" <&- >&- 2>&-", "sh"]
+        with d:
+            d.ok("start", "hello")
+            self.assertEqual([os.readlink("/proc/%d/fd/%d" % (d.process.pid, fd)) for fd in range(3)], ["/dev/null"] * 3)
+            self.assertEqual(os.path.getsize(os.path.join(d.run_dir, "lock")), 0)
+
     def test_no_core_limit(self):
         """As sudo starts it in a container: nothing of it can be started, and one sentence says why."""
         d = trp.Daemon()
