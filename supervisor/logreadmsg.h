@@ -12,7 +12,7 @@
 #define LOGREAD_STRANGER '?' /* before a name: the daemon does not know it, so it must have a log */
 
 /* The first message to it; the names follow, each with a NUL: none is all services that have a log. Each later message is the name of
- * a service that has written something. */
+ * a service that has written something, or "": more have than could be named. */
 struct logread_request {
 	uint32_t magic;
 	uint32_t streams; /* bits 1 << enum log_stream */

@@ -14,7 +14,7 @@
 
 #define DEFAULT_LINES 50
 #define READERS_MAX 96   /* also those that a disk keeps from ending */
-#define WOKEN_MAX   64   /* services that are named to the reader; if there are more, they are named the next time */
+#define WOKEN_MAX   64   /* services that are named to the reader; if there are more, it looks at all */
 #define PER_TURN    64   /* messages of a reader; as a rule its client is served sooner */
 #define GATHER      0.02 /* seconds for which news are gathered */
 
@@ -32,6 +32,7 @@ struct logstream {
 	ev_timer gather;
 	char woken[WOKEN_MAX][LOGTEXT_SERVICE];
 	size_t n_woken;
+	bool wakes_all; /* more have written than can be named */
 };
 
 static unsigned n_readers;
@@ -158,6 +159,12 @@ static void on_gather(struct ev_loop *loop, ev_timer *w, int revents)
 	struct logstream *s = w->data;
 
 	(void)revents;
+	if (s->wakes_all) {
+		if (trp_fd_send(s->sock, "", 1, NULL, 0, MSG_DONTWAIT) == -EAGAIN)
+			return;
+		s->wakes_all = false;
+		s->n_woken = 0;
+	}
 	while (s->n_woken > 0) {
 		const char *name = s->woken[s->n_woken - 1];
 		if (trp_fd_send(s->sock, name, strlen(name) + 1, NULL, 0, MSG_DONTWAIT) == -EAGAIN)
@@ -185,8 +192,10 @@ static void on_written(struct logsink_watcher *w, const char *service)
 	for (size_t i = 0; i < s->n_woken; i++)
 		if (strcmp(s->woken[i], service) == 0)
 			return;
-	if (s->n_woken == WOKEN_MAX)
+	if (s->n_woken == WOKEN_MAX) {
+		s->wakes_all = true;
 		return;
+	}
 	strcpy(s->woken[s->n_woken++], service);
 	if (!ev_is_active(&s->gather))
 		ev_timer_again(s->d->loop, &s->gather);

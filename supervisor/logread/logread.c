@@ -146,6 +146,7 @@ static bool is_log(struct source *s)
 		ours = logtext_line(line, len, &l);
 		n++;
 	}
+	source_seek(s, 0);
 	return ours || n == 0;
 }
 
@@ -303,6 +304,13 @@ void logread_wake(struct logread *r, const char *service)
 {
 	struct stream *s = find(r, service);
 
+	if (!service[0]) {
+		for (size_t i = 0; i < r->n; i++)
+			r->streams[i].dry = false;
+		if (r->all)
+			(void)add_all(r);
+		return;
+	}
 	if (s)
 		s->dry = false;
 	else if (r->all)

@@ -16,5 +16,5 @@ void logread_close(struct logread *r);
 
 /* Gives all that is there. 0 or -errno. */
 int logread_go(struct logread *r);
-/* This service has written something: the next logread_go() looks. */
+/* This service ("": each, and there may be new ones) has written something: the next logread_go() looks. */
 void logread_wake(struct logread *r, const char *service);

@@ -611,6 +611,30 @@ static void test_follow(void **state)
 	logread_close(r);
 }
 
+/* So many have written that they are not named. */
+static void test_follow_all(void **state)
+{
+	struct logread_request q = all_lines();
+	struct logread *r;
+	char err[200];
+
+	(void)state;
+	q.follow = 1;
+	t.n_seen = 0;
+	t.seen[0] = '\0';
+	put("web", "first");
+	assert_int_equal(logread_open(t.dir_fd, &q, NULL, 0, see, NULL, &r, err, sizeof(err)), 0);
+	assert_int_equal(logread_go(r), 0);
+	put("web", "second");
+	put("new", "too");
+	assert_int_equal(logread_go(r), 0);
+	assert_string_equal(t.seen, "web out first\n"); /* nobody has said so */
+	logread_wake(r, "");
+	assert_int_equal(logread_go(r), 0);
+	assert_string_equal(t.seen, "web out first\nweb out second\nnew out too\n");
+	logread_close(r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -637,6 +661,7 @@ int main(void)
 		T(test_what_lies_there_too),
 		T(test_bad_requests),
 		T(test_follow),
+		T(test_follow_all),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

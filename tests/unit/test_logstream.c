@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* What trp-logread says to trpsupd for one client of "logs". It may have been taken over: others have their turn, however much it says.
- * wrap: trp_fd_recv control_pending control_reply logger_sink logsink_unwait reap_kill */
+ * wrap: trp_fd_recv trp_fd_send control_pending control_reply logger_sink logsink_unwait reap_kill */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -29,6 +29,22 @@ ssize_t __wrap_trp_fd_recv(int sock, void *buf, size_t size, int *ret_fds, size_
 	r->type = type;
 	memcpy(r->text, "a b\n", 4);
 	return (ssize_t)(offsetof(struct logread_reply, text) + len);
+}
+
+/* Names that it was woken for; "": all. */
+static unsigned n_named;
+static bool all_named, no_room;
+
+int __wrap_trp_fd_send(int sock, const void *buf, size_t size, const int *fds, size_t n_fds, int flags);
+int __wrap_trp_fd_send(int sock, const void *buf, size_t size, const int *fds, size_t n_fds, int flags)
+{
+	(void)sock, (void)fds, (void)n_fds, (void)flags;
+	assert_int_equal(strlen(buf) + 1, size);
+	if (no_room)
+		return -EAGAIN;
+	n_named++;
+	all_named = all_named || size == 1;
+	return 0;
 }
 
 size_t __wrap_control_pending(const struct control_call *call);
@@ -99,6 +115,35 @@ static void test_turns(void **state)
 	ev_loop_destroy(d.loop);
 }
 
+/* Whoever follows all hears of each that has written, however many have at once. */
+static void test_woken(void **state)
+{
+	static const unsigned numbers[] = {3, WOKEN_MAX, WOKEN_MAX + 7};
+	struct daemon d = {.loop = ev_loop_new(EVFLAG_AUTO)};
+	struct logstream *s = new_stream(&d, NULL);
+
+	(void)state;
+	assert_non_null(s);
+	for (size_t i = 0; i < TRP_ARRAY_SIZE(numbers); i++) {
+		for (unsigned k = 0; k < numbers[i]; k++) {
+			char name[20];
+			snprintf(name, sizeof(name), "s%u", k);
+			on_written(&s->watcher, name);
+		}
+		n_named = 0;
+		all_named = false;
+		no_room = true;
+		on_gather(d.loop, &s->gather, 0);
+		assert_true(ev_is_active(&s->gather)); /* the rest, when there is room */
+		no_room = false;
+		on_gather(d.loop, &s->gather, 0);
+		assert_true(all_named || n_named == numbers[i]);
+		assert_false(ev_is_active(&s->gather));
+	}
+	free(s);
+	ev_loop_destroy(d.loop);
+}
+
 /* The last reply is there though nothing is to be said in it. */
 static void test_end(void **state)
 {
@@ -147,6 +192,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_turns),
 		cmocka_unit_test(test_end),
+		cmocka_unit_test(test_woken),
 		cmocka_unit_test(test_left),
 	};
 
