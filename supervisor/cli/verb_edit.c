@@ -21,6 +21,7 @@ struct edit {
 	char *path;      /* that takes the place */
 	char *directory; /* of the drop-in that was made for this, or NULL */
 	bool made;       /* path was not there */
+	bool failed;     /* the editor did */
 	char *dir, *copy;
 	char *before;    /* its content */
 	size_t before_len;
@@ -46,8 +47,12 @@ static void edit_free(struct edit *e)
 		unlink(e->path);
 	if (takes_back && e->directory)
 		rmdir(e->directory); /* if nothing else is in it */
-	if (e->dir)
+	if (e->dir && !e->failed)
 		trp_remove_tree(AT_FDCWD, e->dir); /* editors leave backups beside it */
+	if (e->dir && e->failed) {
+		unlink(e->copy);
+		rmdir(e->dir); /* but for what there is to recover from */
+	}
 	free(e->path);
 	free(e->directory);
 	free(e->dir);
@@ -166,7 +171,8 @@ static int edit_until_right(struct edit *e, char **ret_text, size_t *ret_len)
 		cleanup_free char *text = NULL;
 		struct profile_stand_in stand_in = {.path = e->path};
 		int r;
-		if (!run_editor(e->copy)) {
+		e->failed = !run_editor(e->copy);
+		if (e->failed) {
 			cli_error("the editor failed; nothing is changed");
 			return -EINVAL;
 		}

@@ -128,6 +128,10 @@ class Edit(trp.DaemonTest):
         before = self.left()
         done = self.edit("web", "cp \"$1\" \"$1~\"; mkdir \"$(dirname \"$1\")/.undo\"; echo '; more' >> \"$1\"")
         self.assertEqual((done.returncode, self.text(), self.left()), (0, WEB + "; more\n", before))
+        # one that failed may have left what its work can be recovered from
+        self.assertEqual(self.edit("web", "echo work > \"$(dirname \"$1\")/.web.ini.swp\"; kill -KILL $$").returncode, 1)
+        found, = set(self.left()) - set(before)
+        self.assertEqual(os.listdir(os.path.join(self.d.dir, found)), [".web.ini.swp"])
 
     def test_somebody_else_was_quicker(self):
         done = self.edit("web", "echo '; mine' >> \"$1\"; echo '; other' >> %s" % self.file)
