@@ -371,7 +371,7 @@ class Exec(trp.DaemonTest):
         self.assertEqual(set(control), {"exe", "exe-open", "root", "cwd", "fd", "mem", "maps", "environ", "ptrace", "pidfd_getfd"})
         self.d.logged("hostile", "out attacks")
         for _ in range(3):
-            batch = [self.begin("hostile", "sh", "-c", "true; exit 5") for _ in range(8)]
+            batch = [self.begin("hostile", "sh", "-c", "sleep 0.5; exit 5") for _ in range(8)]
             self.assertEqual({p.wait(60) for p in batch}, {5})
         p = self.begin("hostile", "sleep", "3")
         self.assertEqual(p.wait(60), 0)
