@@ -15,7 +15,6 @@
 #define RETRY_SECONDS 1.0 /* between attempts to connect to one that is not there */
 #define SAY_SECONDS 60.0 /* that lines of one service are lost is said at most so often */
 #define ACKS_MAX 256 /* for each turn of the loop */
-#define LAST_ACKS 4096 /* more than a socket holds */
 #define SETTLE_MOST 10 /* times the patience of who waits for all, however slowly it goes on */
 
 struct logchunk {
@@ -187,11 +186,6 @@ static void drop(struct logq *q, uint64_t lines, const char *why)
 	q->why = why;
 }
 
-static const char *why_dropped(const struct logsink *s)
-{
-	return s->stalled ? "the disk of the log does not answer" : "more was written at once than can wait for the disk of the log";
-}
-
 /* As the first thing after them. False: that is dropped, too. */
 static bool say_dropped(struct logq *q)
 {
@@ -215,7 +209,7 @@ void logq_put(struct logq *q, const char *text, size_t len, uint64_t n)
 	struct logchunk *c = say_dropped(q) ? new_chunk(q, text, len, n) : NULL;
 
 	if (!c || !enqueue(q, c))
-		drop(q, n, why_dropped(q->sink));
+		drop(q, n, q->sink->stalled ? "the disk of the log does not answer" : "more was written at once than can wait for the disk of the log");
 	set_blocked(q);
 }
 
@@ -240,9 +234,7 @@ static bool send_one(struct logq *q)
 /* In turn, so that one who floods does not keep the others waiting. */
 static void send_waiting(struct logsink *s)
 {
-	bool some = true;
-
-	while (some) {
+	for (bool some = true; some;) {
 		some = false;
 		for (struct logq *q = s->queues, *next; q; q = next) {
 			next = q->next;
@@ -278,8 +270,7 @@ static void on_stall(struct ev_loop *loop, ev_timer *t, int events)
 {
 	struct logsink *s = t->data;
 
-	(void)loop;
-	(void)events;
+	(void)loop, (void)events;
 	ev_timer_stop(loop, t);
 	s->stalled = true;
 	log_error("the disk of the logs does not answer; the services go on, what they write beyond a bound is dropped");
@@ -415,12 +406,16 @@ static bool take_ack(struct logsink *s)
 	return true;
 }
 
+static void take_acks(struct logsink *s, int most)
+{
+	while (most-- > 0 && take_ack(s))
+		;
+}
+
 static void on_ack(struct ev_loop *loop, ev_io *w, int events)
 {
-	(void)loop;
-	(void)events;
-	for (int i = 0; i < ACKS_MAX && take_ack(w->data); i++)
-		;
+	(void)loop, (void)events;
+	take_acks(w->data, ACKS_MAX);
 }
 
 int logsink_open(struct ev_loop *loop, struct logsink **ret)
@@ -501,8 +496,7 @@ static void announce(struct logq *q, bool want_tail, bool anew)
 
 void logsink_announce(struct logsink *s)
 {
-	for (int i = 0; i < LAST_ACKS && take_ack(s); i++) /* of the one before */
-		;
+	take_acks(s, 16 * ACKS_MAX); /* all of the one before */
 	for (struct logq *q = s->queues; q; q = q->next)
 		announce(q, false, true);
 }
@@ -523,8 +517,7 @@ bool logsink_settle(struct logsink *s, double seconds)
 		first = s->sent[s->first].seq;
 		if (now >= until || poll(&p, 1, (int)(until - now)) <= 0)
 			return false;
-		for (int i = 0; i < ACKS_MAX && take_ack(s); i++)
-			;
+		take_acks(s, ACKS_MAX);
 		if (s->n == 0 || s->sent[s->first].seq != first)
 			until = trp_now_ms() + patience;
 		until = until < most ? until : most;
