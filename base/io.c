@@ -270,6 +270,13 @@ bool trp_has_size(int fd, uint64_t size)
 	return fstat(fd, &st) == 0 && (uint64_t)st.st_size == size;
 }
 
+bool trp_is_removed(int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) == 0 && st.st_nlink == 0;
+}
+
 uint64_t trp_now_ns(void)
 {
 	struct timespec ts;

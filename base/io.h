@@ -40,6 +40,7 @@ int trp_occupy_standard(void);
 int trp_set_nonblock(int fd, bool on);
 bool trp_same_file(int a, int b); /* or socket */
 bool trp_has_size(int fd, uint64_t size);
+bool trp_is_removed(int fd); /* the names that it had lead to another file or directory by now, or to none */
 uint64_t trp_now_ns(void); /* CLOCK_MONOTONIC */
 uint64_t trp_now_ms(void);
 /* The same in seconds. For whatever is counted from a moment on: the time of day (ev_now(3), ev_time(3)) may be set. */

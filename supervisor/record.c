@@ -265,10 +265,36 @@ static void file_name(const char *service, char out[NAME_MAX + 1])
 	snprintf(out, NAME_MAX + 1, "%.200s.json", service);
 }
 
-void record_save(struct service *s)
+/* Somebody has removed the directory: another one, with all of them. */
+static void begin_anew(struct daemon *d, const struct service *but)
+{
+	int before = d->records;
+
+	if (record_open(d) < 0) {
+		d->records = before;
+		return;
+	}
+	close(before);
+	log_warn("the records for the next trpsupd were removed; they are written again");
+	for (struct service *o = d->services; o; o = o->next)
+		if (o != but)
+			record_save(o);
+}
+
+static int write_record(struct service *s)
 {
 	cleanup_free char *text = NULL;
 	char name[NAME_MAX + 1];
+	int r;
+
+	record_keep_missed(s);
+	file_name(s->name, name);
+	r = to_text(s, &text);
+	return r == 0 ? trp_write_whole(s->d->records, name, text, strlen(text), 0600) : r;
+}
+
+void record_save(struct service *s)
+{
 	static bool said;
 	int r;
 
@@ -280,11 +306,11 @@ void record_save(struct service *s)
 		record_remove(s);
 		return;
 	}
-	record_keep_missed(s);
-	file_name(s->name, name);
-	r = to_text(s, &text);
-	if (r == 0)
-		r = trp_write_whole(s->d->records, name, text, strlen(text), 0600);
+	r = write_record(s);
+	if (r == -ENOENT && trp_is_removed(s->d->records)) {
+		begin_anew(s->d, s);
+		r = write_record(s);
+	}
 	if (r < 0 && !said)
 		log_error("%s: its record for the next trpsupd cannot be written: %s", s->name, strerror(-r));
 	said = r < 0;

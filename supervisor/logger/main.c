@@ -6,6 +6,7 @@
  * are compressed by a child of it, one at a time, as the least urgent of the machine. What is to go to syslogd or journald too goes through
  * sockets that the daemon has connected. May never: connect, execute, signal. */
 #include "base/fdpass.h"
+#include "base/io.h"
 #include "base/log.h"
 #include "supervisor/logger/confine.h"
 #include "supervisor/logger/logout.h"
@@ -23,7 +24,6 @@
 #include <sys/file.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -71,14 +71,6 @@ static uint64_t now_us(void)
 	return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
 }
 
-/* The names that it had lead to another one by now, or to none. */
-static bool is_removed(int dir)
-{
-	struct stat st;
-
-	return fstat(dir, &st) == 0 && st.st_nlink == 0;
-}
-
 /* False: nothing more will come. */
 static bool take_message(int dir)
 {
@@ -112,7 +104,7 @@ static bool take_message(int dir)
 	if (in.m.limits.to == 0 || (in.m.limits.to & LOG_TO_FILE))
 		logstore_write(store, in.m.service, &in.m.limits, in.text, (size_t)n - sizeof(in.m), now_us(), &out.ack.lost, &out.ack.error);
 	out.ack.unwritten = logstore_unsaid(store, in.m.service);
-	if (out.ack.error == -ENOENT && is_removed(dir)) /* the next one is started in one that is there, and this message has no answer */
+	if (out.ack.error == -ENOENT && trp_is_removed(dir)) /* the next one is started in one that is there, and this message has no answer */
 		log_fatal("the directory of the logs was removed");
 	logout_write(in.m.service, in.m.limits.to, in.text, (size_t)n - sizeof(in.m), in.m.unsaid, &out.ack);
 	(void)trp_fd_send(LOG_FD, &out, sizeof(out.ack) + tail, NULL, 0, 0); /* it may be gone: the rest is written all the same */

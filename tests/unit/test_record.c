@@ -129,6 +129,26 @@ static void test_earlier_clocks(void **state)
 	json_decref(o);
 }
 
+/* Somebody has removed their directory, while services run: without them those would be ended by the next daemon. */
+static void test_directory_removed(void **state)
+{
+	static struct profile p = {.text_hash = "0123456789abcdef"};
+	struct service other = {.d = &d, .name = (char *)"g", .key = "g", .profile = &p, .state = STATE_READY};
+	struct service s = {.d = &d, .name = (char *)"h", .key = "h", .profile = &p, .state = STATE_READY, .next = &other};
+	char path[100];
+	size_t n = 0;
+
+	(void)state;
+	d.services = &s;
+	snprintf(path, sizeof(path), "%s/records", dir);
+	assert_int_equal(trp_remove_tree(AT_FDCWD, path), 0);
+	record_save(&s);
+	d.services = NULL;
+	assert_true(is_there("h.json") && is_there("g.json"));
+	record_each(&d, false, count, &n);
+	assert_int_equal(n, 2);
+}
+
 /* By a newer version, or by a disk: neither the table of a program of ours nor a path is entered with it. */
 static void test_beyond(void **state)
 {
@@ -160,6 +180,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_no_descriptor, make_records, drop_records),
 		cmocka_unit_test_setup_teardown(test_rubbish, make_records, drop_records),
+		cmocka_unit_test_setup_teardown(test_directory_removed, make_records, drop_records),
 		cmocka_unit_test(test_earlier_clocks),
 		cmocka_unit_test(test_beyond),
 	};
