@@ -9,16 +9,6 @@
 
 #define OLD_NAME_MAX 160 /* a service's name is at most 127 bytes */
 
-/* What was being written when the machine went down may end in the middle of a line: what comes now is not the rest of it. */
-static void end_last_line(struct logfile *f)
-{
-	cleanup_close int fd = f->size == 0 ? -1 : openat(f->dir_fd, f->name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK);
-	char last;
-
-	if (fd >= 0 && pread(fd, &last, 1, (off_t)f->size - 1) == 1 && last != '\n' && write(f->fd, "\n", 1) == 1)
-		f->size++;
-}
-
 static int file_open(struct logfile *f)
 {
 	struct stat st;
@@ -35,7 +25,6 @@ static int file_open(struct logfile *f)
 		return -errno;
 	f->size = (uint64_t)st.st_size;
 	f->fd = trp_steal_fd(&fd);
-	end_last_line(f);
 	return 0;
 }
 
@@ -64,17 +53,32 @@ void logfile_free(struct logfile *f)
 	f->name = NULL;
 }
 
+/* What was being written when the machine went down may end in the middle of a line: what comes now is not the rest of it. In
+ * trp-logger alone, which may wait for a disk. */
+static void end_last_line(struct logfile *f)
+{
+	cleanup_close int fd = f->size == 0 ? -1 : openat(f->dir_fd, f->name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK);
+	char last;
+
+	if (fd >= 0 && pread(fd, &last, 1, (off_t)f->size - 1) == 1 && last != '\n' && write(f->fd, "\n", 1) == 1)
+		f->size++;
+}
+
 /* The file may have been emptied or removed by hand since the last write. */
 static int file_refresh(struct logfile *f)
 {
 	struct stat st;
+	int r;
 
 	if (f->fd >= 0 && fstat(f->fd, &st) == 0 && st.st_nlink > 0) {
 		f->size = (uint64_t)st.st_size;
 		return 0;
 	}
 	trp_close(&f->fd);
-	return file_open(f);
+	r = file_open(f);
+	if (r == 0)
+		end_last_line(f);
+	return r;
 }
 
 int logfile_write(struct logfile *f, const char *lines, size_t len, size_t *ret_done)
