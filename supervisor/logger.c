@@ -27,14 +27,21 @@ struct logger {
 
 static void on_end(struct ev_loop *loop, ev_io *w, int events);
 
+/* Again, if it was removed. mkdir(2) of one that is there waits for its disk, which may hang. */
+static void make_directory(const char *path)
+{
+	int r = access(path, F_OK) < 0 && errno == ENOENT ? trp_mkdir_p(path, LOG_DIR_MODE) : 0;
+
+	if (r < 0)
+		log_error("%s: %s", path, strerror(-r));
+}
+
 static int start(struct logger *l)
 {
 	cleanup_close int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	int fds[2 + LOG_SOCKETS] = {STDERR_FILENO, logsink_their_end(l->sink)}, r;
 
-	r = trp_mkdir_p(l->d->config->log_dir, LOG_DIR_MODE); /* again, if it was removed */
-	if (r < 0)
-		log_error("%s: %s", l->d->config->log_dir, strerror(-r));
+	make_directory(l->d->config->log_dir);
 	for (unsigned k = 0; k < LOG_SOCKETS; k++) {
 		int fd = logsink_socket(l->sink, (enum log_socket)k);
 		fds[2 + k] = fd < 0 ? null : fd;
