@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
+#include <sys/stat.h>
 #include <sys/timerfd.h>
 
 #define STAMP_MAX 4096
@@ -142,6 +143,19 @@ bool timers_since_boot(double last)
 	return last > 0 && last >= n.real - n.boot;
 }
 
+/* Power failed as it was written: that was when a run began or ended. */
+static void take_damaged(struct service *s, const char *path)
+{
+	struct stat st;
+
+	if (stat(path, &st) < 0)
+		return;
+	log_warn("%s: damaged; its last run is taken to have been when that was written", path);
+	s->timed.last = (double)st.st_mtim.tv_sec;
+	s->timed.since_boot = timers_since_boot(s->timed.last);
+	s->timed.result = TIMER_STOPPED;
+}
+
 static void read_stamp(struct service *s)
 {
 	cleanup_free char *path = stamp_path(s), *text = NULL;
@@ -152,9 +166,11 @@ static void read_stamp(struct service *s)
 	if (s->timed.known || !path)
 		return;
 	s->timed.known = true;
-	o = trp_read_file(AT_FDCWD, path, STAMP_MAX, &text, &len) < 0 ? NULL : json_loadb(text, len, 0, NULL);
-	if (!o || s->timed.result == TIMER_RUNS) {
-		json_decref(o);
+	if (s->timed.result == TIMER_RUNS || trp_read_file(AT_FDCWD, path, STAMP_MAX, &text, &len) < 0)
+		return;
+	o = json_loadb(text, len, 0, NULL);
+	if (!o) {
+		take_damaged(s, path);
 		return;
 	}
 	s->timed.last = json_number_value(json_object_get(o, "last"));

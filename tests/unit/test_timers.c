@@ -13,6 +13,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/timerfd.h>
 
 #define NOW (1795651200.0 + 8 * 3600) /* 2026-11-26 08:00 UTC */
@@ -359,6 +360,28 @@ static void test_stamp(void **state)
 	assert_true(s.timed.last == 0 && s.timed.result == TIMER_NONE);
 }
 
+/* Power failed as it was written: when it was is known, how it ended is not. */
+static void test_stamp_cut_off(void **state)
+{
+	const struct timespec then[2] = {{.tv_sec = (time_t)NOW - 3 * 24 * 3600}, {.tv_sec = (time_t)NOW - 3 * 24 * 3600}};
+	char path[100];
+
+	(void)state;
+	profile.timer_persistent = true;
+	snprintf(path, sizeof(path), "%s/timers", dir);
+	assert_int_equal(trp_mkdir_p(path, 0700), 0);
+	snprintf(path, sizeof(path), "%s/timers/job", dir);
+	for (int empty = 0; empty < 2; empty++) {
+		s.timed = (struct service_timer){0};
+		assert_int_equal(trp_write_whole(AT_FDCWD, path, "{\"last\":1.5", empty ? 0 : 11, 0600), 0);
+		assert_int_equal(utimensat(AT_FDCWD, path, then, 0), 0);
+		timers_arm(&s);
+		assert_true(s.timed.last == NOW - 3 * 24 * 3600);
+		assert_int_equal(s.timed.result, TIMER_STOPPED);
+		set_to(real); /* caught up */
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -371,6 +394,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_adopted_after_that, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_clock_set_interval, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_result, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_stamp_cut_off, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_stamp, setup, teardown),
 	};
 
