@@ -276,6 +276,18 @@ static void check_unseen_calls(const struct profile_loading *l)
 		complain(l, "sandbox", "syscalls", "'socketcall' needs architectures = native x86: it is a system call of i386");
 }
 
+/* user-namespaces gives these back whatever syscalls says (box_filter_words()). */
+static void check_namespaces(const struct profile_loading *l)
+{
+	static const char *const removed[] = {"-unshare", "-setns", "-chroot"};
+	struct profile_where w = profile_where(l->p, "sandbox", "syscalls");
+
+	for (size_t i = 0; l->p->user_namespaces && i < TRP_ARRAY_SIZE(removed); i++)
+		if (strv_has(&l->p->syscalls, removed[i]))
+			profile_error(l->errors, w.file, w.line, "syscalls", "'%s' contradicts user-namespaces = yes, which is that call among others",
+				removed[i]);
+}
+
 static void check_architectures(const struct profile_loading *l)
 {
 	const struct profile *p = l->p;
@@ -422,6 +434,7 @@ void check_profile(const struct profile_loading *l)
 	check_limits(l);
 	check_room(l);
 	check_unseen_calls(l);
+	check_namespaces(l);
 	check_architectures(l);
 	check_targets(l);
 	check_variables(l);

@@ -1427,6 +1427,13 @@ static const struct {
 		"http = 80\n"
 		"default = no\n",
 		"bad.ini:4: http: nobody would get there, expected host or default = yes in [route]\n"},
+	{"system call that another key gives", "web",
+		"[service]\n"
+		"command = /bin/sh\n"
+		"[sandbox]\n"
+		"user-namespaces = yes\n"
+		"syscalls = @default -setns\n",
+		"bad.ini:5: syscalls: '-setns' contradicts user-namespaces = yes, which is that call among others\n"},
 	/* clang-format on */
 };
 
