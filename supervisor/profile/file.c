@@ -12,6 +12,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#define READ_TRIES 10 /* a millisecond apart */
+
 enum line_kind { LINE_NOTHING, LINE_SECTION, LINE_KEY, LINE_CONTINUED };
 
 /* A line that cannot be used: what it would have said is lost. */
@@ -249,13 +251,44 @@ static ssize_t take_stand_in(const struct profile_stand_in *s, char *buf)
 	return (ssize_t)s->len;
 }
 
+static bool is_unchanged(const struct stat *a, const struct stat *b)
+{
+	return a->st_size == b->st_size && a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
+}
+
+/* Its bytes as they were at one time: who writes it in place, and does not put another in its place, may be half through, and what is still to
+ * come may be its limits. NULL, or why not. */
+static const char *read_whole(int fd, char *buf, ssize_t *ret_len)
+{
+	struct stat before, after;
+
+	for (int i = 0; i < READ_TRIES; i++) {
+		ssize_t n, len = 0;
+		if (fstat(fd, &before) < 0 || lseek(fd, 0, SEEK_SET) < 0)
+			return strerror(errno);
+		while ((n = read(fd, buf + len, (size_t)(LANG_FILE_MAX + 1 - len))) != 0) {
+			if (n < 0 && errno != EINTR)
+				return strerror(errno);
+			if (n > 0)
+				len += n;
+		}
+		if (fstat(fd, &after) < 0)
+			return strerror(errno);
+		*ret_len = len;
+		if (is_unchanged(&before, &after) && (len == after.st_size || len > LANG_FILE_MAX))
+			return NULL;
+		trp_sleep_ms(1);
+	}
+	return "is being changed while it is read";
+}
+
 /* Opens path and takes its bytes. 0 with *ret_len < 0: refused, message written. */
 static int read_bytes(struct lang_file *f, const char *path, char *buf, ssize_t *ret_len)
 {
 	cleanup_close int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 	const char *why = NULL;
 	struct stat st = {0};
-	ssize_t n, len = 0;
+	ssize_t len = 0;
 	const struct profile_stand_in *stand_in = f->lang->stand_in;
 
 	if (fd < 0 && errno == ENOENT)
@@ -264,12 +297,8 @@ static int read_bytes(struct lang_file *f, const char *path, char *buf, ssize_t 
 		why = strerror(errno);
 	else
 		why = S_ISDIR(st.st_mode) ? "not a regular file" : lang_check_owner(&st);
-	while (!why && (n = read(fd, buf + len, (size_t)(LANG_FILE_MAX + 1 - len))) != 0) {
-		if (n < 0 && errno != EINTR)
-			why = strerror(errno);
-		else if (n > 0)
-			len += n;
-	}
+	if (!why)
+		why = read_whole(fd, buf, &len);
 	if (!why && stand_in && strcmp(path, stand_in->path) == 0)
 		len = take_stand_in(stand_in, buf);
 	if (!why && len > LANG_FILE_MAX)

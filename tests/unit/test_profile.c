@@ -2,7 +2,7 @@
 /* Profiles that are right, from real files: every key, defaults, lookup, drop-ins, includes,
  * instances, variables; files that may not be read; and what is seen across profiles. Messages of
  * single profiles: test_bad_profiles.c.
- * wrap: readdir */
+ * wrap: readdir read */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -14,6 +14,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 
 #include "profile_files.h"
@@ -30,6 +31,26 @@ struct dirent *__wrap_readdir(DIR *d)
 		return e;
 	errno = EIO;
 	return NULL;
+}
+
+/* Somebody writes this to the end of late_file when it has just been read, so many times. */
+static char late_file[256];
+static const char late_text[] = "[limits]\nmemory = 64M\n";
+static unsigned late_times;
+
+ssize_t __real_read(int fd, void *buf, size_t size);
+ssize_t __wrap_read(int fd, void *buf, size_t size);
+ssize_t __wrap_read(int fd, void *buf, size_t size)
+{
+	ssize_t n = __real_read(fd, buf, size);
+	int file = n == 0 && late_times > 0 ? open(late_file, O_WRONLY | O_APPEND | O_CLOEXEC) : -1;
+
+	if (file >= 0) {
+		late_times--;
+		assert_int_equal(write(file, late_text, strlen(late_text)), strlen(late_text));
+		close(file);
+	}
+	return n;
 }
 
 static int load(const char *service, struct profile **ret)
@@ -701,6 +722,25 @@ static void test_large(void **state)
 		"$/a/web.ini:1670: V512: more than 512 variables in [environment]", NULL);
 }
 
+/* Written in place: half of it is no profile. */
+static void test_read_while_written(void **state)
+{
+	struct profile *p;
+
+	(void)state;
+	file_write("a/web.ini", "[service]\ncommand = /bin/sh\n");
+	strcpy(late_file, file_path("a/web.ini"));
+	late_times = 1;
+	p = load_good("web");
+	assert_int_equal(late_times, 0);
+	assert_int_equal(p->limit_memory, 64 << 20);
+	profile_free(p);
+	late_times = UINT_MAX;
+	load_bad("web", -EINVAL);
+	late_times = 0;
+	errors_are(&errors, "$/a/web.ini: is being changed while it is read", NULL);
+}
+
 /* Who can write to a directory can take a file of it away, or put a link to another there. */
 static void test_directory_checks(void **state)
 {
@@ -1021,6 +1061,7 @@ int main(void)
 		T(test_load_again),
 		T(test_many_shared),
 		T(test_take_timer),
+		T(test_read_while_written),
 		T(test_large),
 		T(test_list),
 		T(test_dropins),
