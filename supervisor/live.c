@@ -34,7 +34,7 @@ static void move(struct strv *from, const char *key, struct strv *to)
 	}
 }
 
-static void say_keys(struct strv *changes, const struct service *s, const struct strv *keys, const char *what)
+void live_say(struct strv *changes, const struct service *s, const struct strv *keys, const char *what)
 {
 	cleanup_free char *text = NULL;
 	size_t size;
@@ -177,9 +177,9 @@ static void apply(struct service *s, struct strv *changes)
 	if (r < 0)
 		(void)strv_push_format(changes, "%s: not changed: %s", s->name, strerror(-r));
 	if (r == 0)
-		say_keys(changes, s, &live, "in force now");
+		live_say(changes, s, &live, "in force now");
 	if (r == 0)
-		say_keys(changes, s, &restart, "after a restart of it");
+		live_say(changes, s, &restart, "after a restart of it");
 	strv_free(&live);
 	strv_free(&restart);
 }

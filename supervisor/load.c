@@ -241,6 +241,17 @@ int load_all(struct daemon *d, const struct config *config, const struct profile
 	return r;
 }
 
+void load_say(const struct load_set *set, struct strv *changes)
+{
+	for (size_t i = 0; i < set->n; i++) {
+		const struct service *s = service_find(set->d, set->fresh[i]->service);
+		struct strv keys = {0};
+		if (s && s->profile && !service_is_active(s) && s->state != STATE_STOPPED && profile_diff(s->profile, set->fresh[i], &keys, &keys) == 0)
+			live_say(changes, s, &keys, "in force now");
+		strv_free(&keys);
+	}
+}
+
 int load_give(struct load_set *set)
 {
 	int r = commit(set);

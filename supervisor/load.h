@@ -18,6 +18,8 @@ struct load_set;
 /* gone: those whose profile is no more, which keep the one that they have. 0; or -errno with errors, and *ret is NULL. */
 int load_all(struct daemon *d, const struct config *config, const struct profile_paths *paths, struct load_set **ret, struct strv *gone,
 	struct profile_errors *errors);
+/* A sentence in changes for each of them that is idle or has failed, and has another profile then: nothing runs, all of it counts. */
+void load_say(const struct load_set *set, struct strv *changes);
 /* Each service gets its own: pending, if it is active. set is freed. -ENOMEM: not all have. */
 int load_give(struct load_set *set);
 void load_free(struct load_set *set);

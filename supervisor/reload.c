@@ -136,6 +136,7 @@ static int read_services(struct reload *r)
 /* What can be put in force at once is. */
 static void apply_services(struct reload *r)
 {
+	load_say(r->set, r->changes);
 	if (load_give(trp_steal_ptr(&r->set)) < 0)
 		say(r, "not all profiles were taken: out of memory");
 	for (size_t i = 0; i < r->gone.n; i++)

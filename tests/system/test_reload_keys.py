@@ -291,6 +291,16 @@ class ProfileKeys(trp.DaemonTest):
                 self.d.ok("stop", "x")
         self.assertEqual(set(self.keys) - seen, set())
 
+    def test_one_that_is_idle(self):
+        """It does not run, so that all of its profile counts at once."""
+        text = (trp.HELLO % "start = on-demand\n%s").replace("root = none\n", "root = none\n[limits]\nopen-files = %s\n").replace("${id}", "%s")
+        self.d.profile("idle", text % ("", "idle", 1000))
+        self.d.ok("start", "idle")
+        self.d.profile("idle", text % ("description = new\n", "busy", 2000))
+        self.assertEqual(self.d.ok("reload"), "idle: description, host, open-files: in force now\n")
+        self.assertIn("busy.localhost", self.d.ok("routes"))
+        self.assertEqual(self.d.ok("reload"), "nothing has changed\n")
+
     def test_each_key_of_trpsup_conf_is_named(self):
         for key in self.config_keys:
             with self.subTest(" ".join(key)):
