@@ -58,6 +58,12 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
 	(void)state;
+	for (struct pipe_pair *p = r.pipes, *next; p; p = next) { /* that are kept for the next connection */
+		next = p->next;
+		close(p->fd[0]);
+		close(p->fd[1]);
+		free(p);
+	}
 	relay_unwatch_close(&r, &r.channels[0].fd);
 	close(r.epoll_fd);
 	close(router_end);

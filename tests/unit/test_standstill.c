@@ -9,6 +9,7 @@
 
 #include "base/fdpass.h"
 #include "base/io.h"
+#include "supervisor/events.h"
 #include "supervisor/notified.h"
 #include "supervisor/service.h"
 #include "supervisor/timeout.h"
@@ -82,6 +83,7 @@ static int teardown(void **state)
 	(void)state;
 	watchdog_stop(&s);
 	ev_io_stop(d.loop, &s.run.on_notify);
+	events_free(s.events);
 	ev_loop_destroy(d.loop);
 	close(s.run.notify);
 	close(service_end);
