@@ -77,16 +77,18 @@ class Group:
 
     def number(self, *files):
         """The first of the files that is there: its number, or that behind a key ("file key")."""
-        for name in files * 2:  # they may have been made anew meanwhile
-            file, _, key = name.partition(" ")
-            for directory in self.dirs:
-                with contextlib.suppress(OSError):
-                    text = trp.read(os.path.join(directory, file)).decode()
-                    found = re.search(r"(?m)^%s (\d+)$" % key, text) if key else re.match(r"\d+", text)
-                    if found:
-                        return int(found[found.lastindex or 0])
-        if not all(os.path.exists(directory) for directory in self.dirs):
-            raise Gone(self.dirs)
+        for _ in range(100):  # it may be made anew at this moment
+            for name in files:
+                file, _, key = name.partition(" ")
+                for directory in self.dirs:
+                    with contextlib.suppress(OSError):
+                        text = trp.read(os.path.join(directory, file)).decode()
+                        found = re.search(r"(?m)^%s (\d+)$" % key, text) if key else re.match(r"\d+", text)
+                        if found:
+                            return int(found[found.lastindex or 0])
+            if not all(os.path.exists(directory) for directory in self.dirs):
+                raise Gone(self.dirs)
+            time.sleep(0.01)
         raise AssertionError("%s: none of %s" % (self.dirs, ", ".join(files)))
 
     def memory(self):
