@@ -20,7 +20,7 @@
 #define PER_TURN       64
 #define LOOK_FIRST_NS  (2 * MS)
 #define LOOK_MAX_NS    (500 * MS)
-#define LOOK_LATE_NS   (5000 * MS) /* a second family may be listened on a little later; then nothing wakes us any more */
+#define LOOK_LATE_NS   (5000 * MS) /* since anything came: a second family may be listened on a little later; then nothing wakes us any more */
 #define RETRY_FIRST_NS (2 * MS)   /* the upstream's backlog is full */
 #define RETRY_MAX_NS   (50 * MS)
 #define DRAIN_NS       (400 * MS)
@@ -293,9 +293,11 @@ static bool look_at(struct relay *r, struct upstream *u, uint16_t port)
 		return false;
 	}
 	u->closed_ns = 0;
-	u->unchanged = families(u) == before ? u->unchanged + 1 : 0;
-	if (u->unchanged == 0)
-		r->look_pause_ns = LOOK_FIRST_NS; /* the next of its sockets may come at once */
+	u->unchanged = was_open && families(u) == before ? u->unchanged + 1 : 0;
+	if (u->unchanged == 0) { /* the next of its sockets may come at once, or a little later, however long the first took */
+		r->look_pause_ns = LOOK_FIRST_NS;
+		r->look_since_ns = r->now_ns;
+	}
 	if (u->unchanged >= 2) /* so that ready means all of them, as a rule */
 		tell_open(r, u, port);
 	return true;

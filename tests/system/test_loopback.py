@@ -311,6 +311,11 @@ class Loopback(unittest.TestCase):
         self.assertNotEqual(self.d.trpsup("start", "l").returncode, 0)
         self.d.logged("l", "not ready")
 
+    def test_one_that_takes_long(self):
+        """Longer than the relay looks on when it has found somebody (5 s); the second family is a little later, too."""
+        self.start("/bin/sh -c \"sleep 6; exec /usr/bin/python3 -B /opt/test/upstreams/loopback/two_sockets.py 8000\"")
+        trp.wait_until(lambda: len(self.d.status("l")["listens"]) == 2, 5, "both are told")
+
     def test_clients_wait_while_it_starts_again(self):
         """It needs a second to listen: nobody is refused, and who came before it died is served by the next."""
         self.start("/bin/sh -c \"[ -e ${state}/once ] && sleep 1; touch ${state}/once; exec %s\"" % target().replace('"', "'"))
