@@ -517,7 +517,7 @@ void record_each(struct daemon *d, bool clean, void (*each)(void *data, const ch
 		size_t len = strlen(entry->d_name);
 		json_t *o;
 		if (len < 6 || strcmp(entry->d_name + len - 5, ".json") != 0) {
-			if (clean && is_rubbish(d->records, entry->d_name))
+			if (clean && is_rubbish(d->records, entry->d_name) && !record_needs_texts(d, entry->d_name))
 				unlinkat(d->records, entry->d_name, 0);
 			continue;
 		}

@@ -499,6 +499,8 @@ while :; do sleep .1; done
                 self.assertEqual(web.get(url("h")).status, 200)
                 self.assertTrue(re.search("h: cannot be taken over.*; started anew|h: (a record of it cannot be read|there is no record of it).*; started anew", d.daemon_log()))
                 self.assertIn("native", d.status("h")["adapter"])
+                kept = [f for f in os.listdir(os.path.join(d.run_dir, "records")) if f.endswith(".profile")]
+                self.assertEqual(len(kept), 1, kept)
                 d.ok("restart", "h")
                 self.assertNotIn("starting another", d.daemon_log())
 
