@@ -230,14 +230,13 @@ static void try_again(struct relay *r, struct channel *ch)
 	error = ask(ch->dial_fd); /* the answer may be there, and not have been looked at */
 	if (error != -EAGAIN) {
 		decided(r, ch, error);
-		loopback_watch(r, ch);
-		return;
+	} else {
+		trp_close(&ch->dial_fd);
+		if (r->now_ns - ch->full_since_ns >= r->opt.connect_timeout_ms * MS)
+			settle(r, ch, -ETIMEDOUT);
+		else
+			attempt(r, ch);
 	}
-	trp_close(&ch->dial_fd);
-	if (r->now_ns - ch->full_since_ns >= r->opt.connect_timeout_ms * MS)
-		settle(r, ch, -ETIMEDOUT);
-	else
-		attempt(r, ch);
 	loopback_watch(r, ch);
 }
 
