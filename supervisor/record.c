@@ -476,18 +476,18 @@ int record_profile(struct daemon *d, const char *service, struct profile **ret, 
 	return r;
 }
 
-static bool names_texts(const json_t *record, const char *which, const char *file)
+static bool names_texts(const json_t *record, const char *which, const char *text)
 {
 	const char *hash = json_string_value(json_object_get(record, which));
 
-	return hash && strncmp(file, hash, 16) == 0;
+	return hash && strncmp(text, hash, 16) == 0;
 }
 
 /* Half written when a daemon was killed, or the texts of a profile of which nothing is in force or to come. */
-static bool is_rubbish(int dir, const char *name)
+static bool is_rubbish(struct daemon *d, const char *name)
 {
 	size_t len = strlen(name);
-	char service[NAME_MAX + 1], record[NAME_MAX + 1];
+	char service[NAME_MAX + 1], record[NAME_MAX + 1], hash[17];
 	bool rubbish;
 	json_t *o;
 	int r;
@@ -496,12 +496,14 @@ static bool is_rubbish(int dir, const char *name)
 		return name[0] != '.' || len > 2;
 	len -= strlen(RECORD_TEXTS_SUFFIX) + 17;
 	snprintf(service, sizeof(service), "%.*s", (int)len, name);
+	snprintf(hash, sizeof(hash), "%.16s", name + len + 1);
+	if (record_needs_text(service_find(d, service), hash))
+		return false;
 	file_name(service, record);
-	r = read_record(dir, record, &o);
+	r = read_record(d->records, record, &o);
 	if (r < 0 && r != -ENOENT) /* for want of descriptors, say: it may well name them */
 		return false;
-	rubbish = !names_texts(o, "profile", name + len + 1) && !names_texts(o, "pending", name + len + 1) &&
-		!names_texts(o, "live_text", name + len + 1);
+	rubbish = !names_texts(o, "profile", hash) && !names_texts(o, "pending", hash) && !names_texts(o, "live_text", hash);
 	json_decref(o);
 	return rubbish;
 }
@@ -517,7 +519,7 @@ void record_each(struct daemon *d, bool clean, void (*each)(void *data, const ch
 		size_t len = strlen(entry->d_name);
 		json_t *o;
 		if (len < 6 || strcmp(entry->d_name + len - 5, ".json") != 0) {
-			if (clean && is_rubbish(d->records, entry->d_name) && !record_needs_texts(d, entry->d_name))
+			if (clean && is_rubbish(d, entry->d_name))
 				unlinkat(d->records, entry->d_name, 0);
 			continue;
 		}

@@ -32,8 +32,8 @@ void record_keep_missed(struct service *s);
 /* 0 or -errno, then with what was read so far; -EBADMSG: it is not what was kept. */
 int record_read_texts(struct daemon *d, const char *service, const char *hash, struct profile_sources *ret);
 void record_drop_texts(const struct daemon *d, const char *service, const char *hash);
-/* Is it the file of a text that a service has now, though no record may say so yet? */
-bool record_needs_texts(const struct daemon *d, const char *file);
+/* Is it the text of a profile that s (NULL: there is none) or the instance beside it has now, though no record may say so yet? */
+bool record_needs_text(const struct service *s, const char *hash);
 /* s has a profile of this text no more: it goes, unless s or the instance beside it needs it elsewhere. */
 void record_let_go(const struct service *s, const char *hash);
 /* At its end: its record and all texts of its profiles. */

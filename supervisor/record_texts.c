@@ -75,21 +75,6 @@ static bool needs_text(const struct service *s, const char *hash)
 	return s && (has_text(s->profile, hash) || has_text(s->pending, hash) || strcmp(s->live_text, hash) == 0);
 }
 
-bool record_needs_texts(const struct daemon *d, const char *file)
-{
-	char name[NAME_MAX + 1];
-
-	for (const struct service *s = d->services; s; s = s->next) {
-		const char *hashes[] = {s->profile ? s->profile->text_hash : "", s->pending ? s->pending->text_hash : "", s->live_text};
-		for (size_t i = 0; i < TRP_ARRAY_SIZE(hashes); i++) {
-			texts_name(s->name, hashes[i], name);
-			if (strcmp(name, file) == 0)
-				return true;
-		}
-	}
-	return false;
-}
-
 void record_drop_texts(const struct daemon *d, const char *service, const char *hash)
 {
 	char name[NAME_MAX + 1];
@@ -105,9 +90,14 @@ static void drop_text(const struct service *s, const char *hash)
 	record_drop_texts(s->d, s->name, hash);
 }
 
+bool record_needs_text(const struct service *s, const char *hash)
+{
+	return needs_text(s, hash) || (s && needs_text(s->beside, hash));
+}
+
 void record_let_go(const struct service *s, const char *hash)
 {
-	if (!needs_text(s, hash) && !needs_text(s->beside, hash))
+	if (!record_needs_text(s, hash))
 		drop_text(s, hash);
 }
 
