@@ -13,6 +13,7 @@
 #include "supervisor/demand.h"
 #include "supervisor/depend.h"
 #include "supervisor/timeout.h"
+#include "tests/unit/nothing.h"
 
 #include <string.h>
 
@@ -48,11 +49,6 @@ ev_tstamp __wrap_ev_now(struct ev_loop *loop)
 	return real;
 }
 
-#define NOTHING(call)         \
-	void __wrap_##call(void); \
-	void __wrap_##call(void)  \
-	{                         \
-	}
 NOTHING(service_say)
 NOTHING(record_save)
 NOTHING(share_changed)

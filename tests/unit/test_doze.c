@@ -14,6 +14,7 @@
 #include "supervisor/freezer.h"
 #include "supervisor/livesocks.h"
 #include "supervisor/record.h"
+#include "tests/unit/nothing.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -93,11 +94,6 @@ void __wrap_record_save(struct service *of)
 }
 
 /* What is said, and what else stands still with it, is not looked at here. */
-#define NOTHING(name)          \
-	void __wrap_##name(void); \
-	void __wrap_##name(void)  \
-	{                         \
-	}
 NOTHING(event_say)
 NOTHING(service_say)
 NOTHING(watchdog_start)

@@ -13,6 +13,7 @@
 #include "supervisor/notified.h"
 #include "supervisor/service.h"
 #include "supervisor/timeout.h"
+#include "tests/unit/nothing.h"
 
 #include <string.h>
 #include <sys/socket.h>
@@ -45,11 +46,6 @@ int __wrap_reap_has_ended(int pidfd)
 	return has_ended;
 }
 
-#define NOTHING(call)         \
-	void __wrap_##call(void); \
-	void __wrap_##call(void)  \
-	{                         \
-	}
 NOTHING(service_say)
 NOTHING(record_save)
 NOTHING(logs_note)
